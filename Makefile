@@ -1,0 +1,39 @@
+# `make quickstart` and `make test` need only python3 (with venv) and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help setup quickstart test test-all lint format clean
+help:            ## what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
+
+# The stamp is younger than everything that the environment depends on.
+$(VENV)/stamp: requirements/pins.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/pins.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+setup: $(VENV)/stamp  ## a virtual environment with exact pins
+
+quickstart: setup ## train a small model and judge it: about 8 minutes on 2 cores
+	$(BIN)/python train.py configs/quickstart.py
+	$(BIN)/python eval.py runs/quickstart
+
+test: setup      ## the tests that take under a minute each
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: setup  ## all tests
+	$(BIN)/python -m pytest
+
+lint: setup      ## format, style and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
+
+format: setup    ## rewrite the code in house style
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:           ## remove the environment and caches; runs stay
+	rm -rf $(VENV) tests/.jax_cache build *.egg-info
