@@ -1,0 +1,125 @@
+"""Positions, responses, angular bins and the element pattern."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from wlam.phy.arrays import beamspace, direction, element_gain_db, response, ula, upa
+
+RIGHT = jnp.float32(np.pi / 2)
+
+
+def dft(num: int) -> np.ndarray:
+    row, column = np.mgrid[:num, :num]
+    return np.exp(-2j * np.pi * row * column / num) / np.sqrt(num)
+
+
+def one(num: int) -> np.ndarray:
+    return np.zeros(num, np.int32)
+
+
+def test_positions_run_along_y_first_and_then_along_z():
+    want = [[0, 0, 0], [0, 0.5, 0], [0, 1, 0], [0, 0, 0.5], [0, 0.5, 0.5], [0, 1, 0.5]]
+    np.testing.assert_array_equal(upa(2, 3), np.float32(want))
+    np.testing.assert_array_equal(ula(3), upa(1, 3))
+    np.testing.assert_allclose(ula(2, spacing=0.7)[1], [0, 0.7, 0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (2, -1)])
+def test_an_array_without_antennas_is_refused(shape):
+    with pytest.raises(ValueError, match="at least 1"):
+        upa(*shape)
+
+
+def test_directions():
+    azimuth = jnp.deg2rad(jnp.array([0.0, 90.0, 180.0, 45.0, 10.0]))
+    zenith = jnp.deg2rad(jnp.array([90.0, 90.0, 90.0, 45.0, 0.0]))
+    half = np.sqrt(0.5)
+    want = [[1, 0, 0], [0, 1, 0], [-1, 0, 0], [0.5, 0.5, half], [0, 0, 1]]
+    np.testing.assert_allclose(direction(azimuth, zenith), want, atol=1e-6)
+
+
+def test_steering_of_a_line_at_a_known_angle():
+    # sin(30 degrees) / 2 is a quarter of a cycle per antenna.
+    got = response(ula(5), jnp.float32(np.pi / 6), RIGHT)
+    np.testing.assert_allclose(got, [1, 1j, -1, -1j, 1], atol=1e-6)
+
+
+def test_response_follows_zenith_on_a_planar_array():
+    azimuth, zenith = np.array([0.3, -1.2, 2.5]), np.array([1.2, 0.4, 2.8])
+    towards = np.stack(
+        [
+            np.sin(zenith) * np.cos(azimuth),
+            np.sin(zenith) * np.sin(azimuth),
+            np.cos(zenith),
+        ],
+        axis=-1,
+    )
+    want = np.exp(2j * np.pi * towards @ upa(4, 8).T)
+    got = response(upa(4, 8), jnp.float32(azimuth), jnp.float32(zenith))
+    np.testing.assert_allclose(got, want, atol=1e-5)
+
+
+def test_element_gain_follows_table_7_3_1():
+    azimuth = np.deg2rad([0, 32.5, 0, 180, 360, 65, 32.5]).astype(np.float32)
+    zenith = np.deg2rad([90, 90, 122.5, 90, 90, 155, 122.5]).astype(np.float32)
+    want = [8, 5, 5, -22, 8, -16, 2]  # half of a beamwidth off is 3 dB down
+    np.testing.assert_allclose(
+        element_gain_db(*map(jnp.asarray, (azimuth, zenith))), want, atol=1e-3
+    )
+
+
+def test_beamspace_of_a_line_is_its_dft():
+    matrix = beamspace(ula(8), one(8))
+    assert matrix.dtype == np.complex64
+    np.testing.assert_allclose(matrix, dft(8), atol=1e-6)
+    # Bin k of a half-wavelength line is the sine k / 4.
+    wave = response(ula(8), jnp.arcsin(jnp.float32(0.75)), RIGHT)
+    np.testing.assert_allclose(np.abs(matrix @ wave), np.eye(8)[3] * 8**0.5, atol=1e-4)
+
+
+def test_beamspace_of_a_planar_array_is_the_kronecker_dft():
+    np.testing.assert_allclose(
+        beamspace(upa(3, 4), one(12)), np.kron(dft(3), dft(4)), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("turn", [[0, 1, 2], [1, 0, 2], [2, 1, 0]])
+def test_order_place_and_turn_of_the_array_do_not_change_its_bins(turn):
+    order = np.random.default_rng(0).permutation(12)
+    positions = upa(3, 4)[order][:, turn] + np.float32([3.3, -1, 7])
+    positions += np.random.default_rng(1).uniform(-2e-4, 2e-4, (12, 3))
+    matrix = beamspace(positions, one(12))
+    np.testing.assert_allclose(matrix @ matrix.conj().T, np.eye(12), atol=1e-6)
+    if turn[2] == 2:  # turned about z, the rows remain rows
+        np.testing.assert_allclose(
+            matrix[:, np.argsort(order)], np.kron(dft(3), dft(4)), atol=1e-6
+        )
+
+
+def test_polarisations_are_transformed_apart():
+    positions = np.repeat(ula(4), 2, axis=0)
+    matrix = beamspace(positions, np.tile([1, 0], 4))
+    want = np.zeros((8, 8), complex)
+    want[:4, 1::2] = want[4:, 0::2] = dft(4)
+    np.testing.assert_allclose(matrix, want, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "positions",
+    [
+        np.random.default_rng(0).normal(size=(6, 3)),  # anywhere
+        np.array([[0, 0, 0], [0, 0.5, 0], [0, 1.5, 0]]),  # a hole
+        np.array([[0, 0, 0], [0, 0.5, 0], [0, 0, 0.5]]),  # a corner is missing
+        np.array([[0, 0, 0], [0, 0.5, 0.5], [0, 1, 1]]),  # askew
+        np.zeros((2, 3)),  # in one place
+        np.array([[0, 0, 0], [0, np.nan, 0]]),
+    ],
+)
+def test_an_irregular_array_keeps_its_antennas(positions):
+    matrix = beamspace(positions, one(len(positions)))
+    np.testing.assert_array_equal(matrix, np.eye(len(positions)))
+
+
+def test_beamspace_of_one_antenna_is_one():
+    np.testing.assert_allclose(beamspace(ula(1), one(1)), [[1]])

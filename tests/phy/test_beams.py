@@ -1,0 +1,107 @@
+"""Codebooks and RSRP against closed forms; sweeps have the statistics they state."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from wlam.phy import beams
+
+# Unoptimised code compiles three times as fast and runs long enough not to matter.
+generate = jax.jit(
+    beams.generate,
+    static_argnums=(1, 2),
+    compiler_options={"xla_backend_optimization_level": 0},
+)
+rsrp = jax.jit(beams.rsrp, static_argnums=3)
+
+
+def test_dft_codebook_is_orthonormal():
+    codebook = beams.dft_codebook(16, 16)
+    np.testing.assert_allclose(codebook @ codebook.conj().T, np.eye(16), atol=2e-6)
+
+
+def test_oversampled_codebook_is_of_unit_norm_and_ordered():
+    codebook = np.asarray(beams.dft_codebook(64, 16))
+    np.testing.assert_allclose(np.linalg.norm(codebook, axis=1), 1.0, rtol=1e-5)
+    neighbours = np.abs(np.sum(codebook[1:] * codebook[:-1].conj(), axis=1))
+    assert np.all(neighbours > 0.85)
+    assert np.all(np.diff(beams.beam_directions(64)) > 0)
+
+
+def test_limited_field_of_view_is_uniform_in_angle():
+    angle = np.rad2deg(np.arcsin(beams.beam_directions(64, 90.0)))
+    np.testing.assert_allclose(np.diff(angle), 90 / 64, rtol=1e-3)
+    np.testing.assert_allclose(angle[0], -45 + 45 / 64, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("num_beams", "num_ant"), [(64, 64), (32, 16)])
+def test_rsrp_of_one_path_is_the_dirichlet_kernel(num_beams, num_ant):
+    directions = beams.beam_directions(num_beams)
+    # Between beams, on a beam, and near one.
+    path = jnp.array([0.123, -0.9, directions[3], directions[5] + 1e-4])
+    got = rsrp(2 * jnp.ones((4, 1)), path[:, None], directions, num_ant)
+    n = np.arange(num_ant)
+    response = np.exp(1j * np.pi * np.float64(path)[:, None] * n)
+    weights = np.exp(1j * np.pi * np.float64(directions)[:, None] * n)
+    wanted = 2 * np.abs(response @ weights.conj().T) ** 2 / num_ant
+    np.testing.assert_allclose(got, wanted, rtol=2e-3, atol=1e-3)
+    applied = beams.dft_codebook(num_beams, num_ant).conj() @ (
+        beams.steering(path, num_ant).T
+    )
+    np.testing.assert_allclose(2 * np.abs(applied.T) ** 2, wanted, atol=2e-3 * num_ant)
+
+
+def test_single_bounce_geometry():
+    length, direction = beams.path_geometry(
+        jnp.array([[3.0, 4.0]]), jnp.array([[0.0, 4.0]]), jnp.array(12.0)
+    )
+    np.testing.assert_allclose(length, [[13.0, np.hypot(4, 12) + 3]], rtol=1e-6)
+    np.testing.assert_allclose(direction, [[3 / 13, 0.0]], rtol=1e-6)
+
+
+def test_best_beam_points_to_the_user():
+    x = jnp.linspace(-80.0, 80.0, 50)
+    position = jnp.stack([x, jnp.full(50, 20.0)], axis=-1)
+    length, direction = beams.path_geometry(position, jnp.ones((1, 2)), jnp.array(5.0))
+    codebook = beams.beam_directions(64)
+    power = rsrp(length[:, :1] ** -2, direction[:, :1], codebook, 64)
+    best = codebook[jnp.argmax(power, axis=-1)]
+    np.testing.assert_allclose(best, x / jnp.sqrt(x**2 + 425), atol=1.01 / 64)
+
+
+def test_shadowing_is_correlated_along_the_way():
+    # Unequal steps, 10 m in all.
+    position = jnp.stack([jnp.array([0.0, 1.0, 4.0, 10.0]), jnp.zeros(4)], axis=-1)
+    values = np.asarray(beams.shadowing(jax.random.key(1), position, 20_000, 3.0, 10.0))
+    np.testing.assert_allclose(values.std(axis=1), 3.0, rtol=0.03)
+    for index, distance in ((1, 1.0), (2, 4.0), (3, 10.0)):
+        correlation = np.mean(values[0] * values[index]) / 9
+        np.testing.assert_allclose(correlation, np.exp(-distance / 10), atol=0.04)
+
+
+def test_blockage_has_its_depth_and_ends():
+    time_s = jnp.arange(101) * 0.1
+    loss = beams.blockage(jnp.array(20.0), jnp.array(5.0), jnp.array(2.0), time_s)
+    np.testing.assert_allclose(loss[50], 20.0, rtol=0.01)
+    np.testing.assert_allclose(loss[jnp.array([40, 60])], 10.0, rtol=0.01)
+    np.testing.assert_allclose(loss[jnp.array([0, 100])], 0.0, atol=1e-3)
+
+
+def test_full_scenario_is_finite_and_reproducible():
+    config = beams.BeamConfig(
+        num_times=16, num_ant=16, num_beams=32, field_of_view_deg=90.0
+    )
+    tracks = generate(jax.random.key(2), config, 500)
+    again = generate(jax.random.key(2), config, 500)
+    assert np.array_equal(tracks.rsrp_db, again.rsrp_db)
+    assert tracks.rsrp_db.shape == tracks.clean.shape == (500, 16, 32)
+    assert np.all(np.isfinite(tracks.rsrp_db))
+    noise = np.std(tracks.rsrp_db - tracks.clean, axis=(1, 2))
+    np.testing.assert_allclose(noise, tracks.labels["noise_db"], rtol=0.15)
+    np.testing.assert_allclose(np.mean(noise / tracks.labels["noise_db"]), 1, rtol=0.01)
+    spread = np.max(tracks.clean, axis=(1, 2)) - np.min(tracks.clean, axis=(1, 2))
+    assert np.all(spread < config.dynamic_range_db[1] + 0.1)
+    blocked = np.mean(np.asarray(tracks.labels["blockage_db"]) > 0)
+    np.testing.assert_allclose(blocked, config.blockage_probability, atol=0.05)
+    assert all(value.shape == (500,) for value in tracks.labels.values())

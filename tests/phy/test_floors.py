@@ -1,0 +1,184 @@
+"""The training-free forecasters against signals whose future is known."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from wlam.phy import floors
+
+L, H, C = 24, 6, 3  # one shape, so that the tests share what they compile
+RNG = np.random.default_rng(0)
+NOISE = RNG.normal(size=(4, L, C)).astype(np.float32)
+
+
+def split(signal):
+    return jnp.asarray(signal[:, :L]), signal[:, L:]
+
+
+def tones(count, samples=4):
+    """Sums of complex exponentials that all channels of a sample share: [n, L+H, C]."""
+    time = np.arange(L + H)
+    # Well apart, so that float32 can tell them from each other within the context.
+    frequency = RNG.uniform(0, 0.1, (samples, 1)) + np.arange(count) / count
+    amplitude = RNG.normal(size=(samples, count, C, 2)) @ [1, 1j]
+    wave = np.exp(2j * np.pi * frequency[..., None] * time)
+    return np.einsum("nkt,nkc->ntc", wave, amplitude).astype(np.complex64)
+
+
+def relative(forecast, future):
+    return np.linalg.norm(forecast - future) / np.linalg.norm(future)
+
+
+def test_naive_forecasts():
+    assert not floors.zero(NOISE, H).any()
+    assert floors.zero(tones(1)[:, :L], H).dtype == jnp.complex64
+    assert (floors.repeat_last(NOISE, H) == NOISE[:, -1:]).all()
+    np.testing.assert_allclose(
+        floors.context_mean(NOISE, H),
+        np.repeat(NOISE.mean(1, keepdims=True), H, 1),
+        atol=1e-6,
+    )
+
+
+@pytest.mark.parametrize("period", [4, 7, L])
+def test_seasonal_naive_is_exact_on_periodic_series(period):
+    pattern = RNG.normal(size=(4, period, C)).astype(np.float32)
+    context, future = split(np.tile(pattern, (1, L, 1))[:, : L + H])
+    np.testing.assert_array_equal(floors.seasonal_naive(context, H, period), future)
+
+
+def test_seasonal_naive_without_a_whole_period_repeats_the_last_value():
+    forecast = floors.seasonal_naive(NOISE, H, L + 1)
+    np.testing.assert_array_equal(forecast, floors.repeat_last(NOISE, H))
+    with pytest.raises(ValueError, match="period: 0"):
+        floors.seasonal_naive(NOISE, H, 0)
+
+
+@pytest.mark.parametrize("count", [1, 3, 5])
+def test_shared_ar_continues_tones_exactly(count):
+    context, future = split(tones(count))
+    assert relative(floors.ar_shared(context, H, order=5, ridge=1e-6), future) < 1e-3
+
+
+def test_shared_ar_needs_fewer_steps_than_one_channel_would():
+    """Three equations for three tones, and three channels to make them nine."""
+    signal = tones(3)[:, : 6 + H]
+    forecast = floors.ar_shared(jnp.asarray(signal[:, :6]), H, order=8, ridge=1e-6)
+    assert relative(forecast, signal[:, 6:]) < 0.02
+
+
+def test_ar_per_channel_continues_each_channel_with_its_own_tone():
+    time = np.arange(L + H)
+    frequency = RNG.uniform(-0.5, 0.5, (4, 1, C))
+    context, future = split(
+        np.exp(2j * np.pi * frequency * time[:, None]).astype(np.complex64)
+    )
+    own = floors.ar_per_channel(context, H, order=2, ridge=1e-6)
+    assert relative(own, future) < 1e-3
+
+
+@pytest.mark.parametrize("forecaster", [floors.ar_shared, floors.ar_per_channel])
+def test_ar_continues_real_sinusoids_around_an_offset(forecaster):
+    time = np.arange(L + H)[:, None]
+    phase = RNG.uniform(0, 2 * np.pi, (4, 1, C))
+    # Whole periods, so that the context's mean is the offset.
+    context, future = split((50 + np.cos(np.pi / 6 * time + phase)).astype(np.float32))
+    forecast = forecaster(context, H, order=2, ridge=1e-6, center=True)
+    assert relative(forecast - 50, future - 50) < 1e-3
+    assert forecast.dtype == jnp.float32
+
+
+def test_ar_of_order_one_has_the_closed_form_coefficient():
+    ridge = 0.1
+    x = NOISE.astype(np.float64)
+    past, following = x[:, :-1], x[:, 1:]
+    own = (past * following).sum(1) / ((1 + ridge) * (past**2).sum(1))
+    powers = own[:, None] ** np.arange(1, H + 1)[:, None]
+    np.testing.assert_allclose(
+        floors.ar_per_channel(NOISE, H, order=1, ridge=ridge),
+        x[:, -1:] * powers,
+        atol=1e-5,
+    )
+    shared = (past * following).sum((1, 2)) / ((1 + ridge) * (past**2).sum((1, 2)))
+    powers = shared[:, None, None] ** np.arange(1, H + 1)[:, None]
+    np.testing.assert_allclose(
+        floors.ar_shared(NOISE, H, order=1, ridge=ridge),
+        x[:, -1:] * powers,
+        atol=1e-5,
+    )
+
+
+@pytest.mark.parametrize("scale", [2.0**-60, 2.0**40])
+def test_ar_is_scale_equivariant_far_beyond_the_squares_of_float32(scale):
+    context = jnp.asarray(tones(3)[:, :L] + NOISE)
+    expected = scale * floors.ar_shared(context, H, order=5, ridge=1e-6)
+    scaled = floors.ar_shared(scale * context, H, order=5, ridge=1e-6)
+    np.testing.assert_allclose(scaled, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("forecaster", [floors.ar_shared, floors.ar_per_channel])
+def test_centred_ar_continues_constants_exactly(forecaster):
+    constant = jnp.full((4, L, C), 7.0)
+    forecast = forecaster(constant, H, order=2, ridge=1e-6, center=True)
+    assert (forecast == 7).all()
+
+
+def test_ar_without_centring_continues_constants_and_silence():
+    constant = jnp.full((4, L, C), 7.0)
+    forecast = floors.ar_shared(constant, H, order=2, ridge=1e-6)
+    np.testing.assert_allclose(forecast, 7.0, rtol=1e-3)
+    assert not floors.ar_shared(0 * constant, H, order=2, ridge=1e-6).any()
+
+
+def test_unstable_ar_is_bounded_at_twice_the_peak():
+    growth = np.broadcast_to(1.5 ** np.arange(L)[None, :, None], (4, L, C))
+    context = growth.astype(np.float32)
+    forecast = np.asarray(floors.ar_shared(context, H, order=2, ridge=1e-6))
+    np.testing.assert_allclose(forecast[:, 1:], 2 * context.max(), rtol=1e-5)
+
+
+def test_ar_on_the_shortest_contexts():
+    one = NOISE[:, :1]
+    np.testing.assert_array_equal(floors.ar_shared(one, H), floors.repeat_last(one, H))
+    assert np.isfinite(floors.ar_shared(NOISE[:, :2], H)).all()
+    with pytest.raises(ValueError, match="order: 0"):
+        floors.ar_shared(NOISE, H, order=0)
+
+
+def beam_profile(index, beams=32):
+    """A parabola around the best beam, dBm: [..., beam]."""
+    distance = np.arange(beams) - np.asarray(index)[..., None]
+    return (-60 - 0.5 * distance**2).astype(np.float32)
+
+
+@pytest.mark.parametrize("speed", [-2, 0, 1])
+def test_tracker_follows_a_beam_that_moves_steadily(speed):
+    index = 12 + speed * (np.arange(8 + 5) - 8)
+    track = beam_profile(np.stack([index, index + 1]))
+    forecast = np.asarray(floors.linear_beam_tracker(track[:, :8], 5))
+    np.testing.assert_array_equal(forecast.argmax(-1), track[:, 8:].argmax(-1))
+    inner = slice(4, 28)  # what has not come in from beyond the codebook
+    np.testing.assert_allclose(forecast[:, :2, inner], track[:, 8:10, inner], atol=1e-4)
+
+
+def test_tracker_looks_at_the_last_eight_sweeps_only():
+    index = np.concatenate([np.full(8, 30), np.arange(8)])
+    forecast = floors.linear_beam_tracker(beam_profile(index)[None], 5)
+    np.testing.assert_array_equal(forecast.argmax(-1)[0], np.arange(8, 13))
+
+
+def test_tracker_stays_on_the_codebook_and_its_best_beam_is_unique():
+    # Runs off the right end, off the left end, and back in from an edge that was best.
+    index = np.stack([np.arange(8) + 24, 7 - np.arange(8), np.zeros(8)])
+    index[2, -1] = 0
+    index[2, 3:7] = 4, 6, 8, 10
+    forecast = np.asarray(floors.linear_beam_tracker(beam_profile(index), 5))
+    np.testing.assert_array_equal(forecast[0].argmax(-1), 31)
+    np.testing.assert_array_equal(forecast[1].argmax(-1), 0)
+    np.testing.assert_array_equal(forecast[2].argmax(-1), [1, 2, 3, 4, 5])
+
+
+def test_tracker_repeats_a_single_sweep():
+    context = beam_profile(np.array([[5], [9]]))
+    forecast = floors.linear_beam_tracker(context, 3)
+    np.testing.assert_array_equal(forecast, np.repeat(context, 3, axis=1))
