@@ -1,0 +1,215 @@
+"""Measured data through TFDS builders that are run by path.
+
+`datasets/<name>/<name>_dataset_builder.py` turns files that somebody has fetched into a
+prepared folder of array records. `prepare` runs that builder, `read` needs the prepared
+folder alone. TensorFlow is never imported and nothing goes over the network.
+"""
+
+import contextlib
+import functools
+import importlib.util
+import io
+import warnings
+from collections.abc import Iterator, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+from absl import logging
+from tensorflow_datasets.core import registered
+
+from wlam.data.tensors import DataError
+
+DATASETS_DIR = Path(__file__).parents[2] / "datasets"
+
+Example = dict[str, Any]  # feature -> numpy array or scalar; text as bytes
+
+
+def load_builder(
+    name: str,
+    *,
+    data_dir: str | Path,
+    config: str | None = None,
+    datasets_dir: str | Path | None = None,
+) -> Any:
+    """The TFDS builder of `datasets/<name>/`, set to write array records.
+
+    Args:
+      name: folder below `datasets_dir`, for example "traffic_uomo".
+      data_dir: where prepared data are written, as <name>/[<config>/]<version>/.
+      config: which builder config, where the builder has several; None: its first.
+      datasets_dir: a checkout's `datasets/`; None: the one beside this package.
+
+    Raises:
+      DataError: no such builder, or no such config.
+    """
+    folder = Path(datasets_dir or DATASETS_DIR).resolve() / name
+    file = folder / f"{name}_dataset_builder.py"
+    if not file.is_file():
+        raise DataError(
+            f"name: no builder for {name!r} in {folder.parent}; needed is "
+            f"{name}/{file.name} (give datasets_dir, a checkout's datasets folder)"
+        )
+    builder = _builder_class(file)
+    configs = sorted(builder.builder_configs)
+    if config is not None and config not in configs:
+        raise DataError(
+            f"config: {name} has no {config!r}; needed is {configs or 'no config'}"
+        )
+    with _quiet():
+        return builder(data_dir=data_dir, config=config, file_format="array_record")
+
+
+def prepare(
+    name: str,
+    manual_dir: str | Path,
+    data_dir: str | Path,
+    *,
+    config: str | None = None,
+    datasets_dir: str | Path | None = None,
+) -> Path:
+    """Runs a builder once and returns its prepared folder, `<data_dir>/<name>/...`.
+
+    A folder that is already there is returned as it is, without a look at `manual_dir`;
+    delete it to prepare anew. TFDS writes beside it and renames at the end, so a run
+    that is killed leaves an `incomplete.*` folder, which nothing reads.
+
+    Args:
+      manual_dir: the folder that holds `<name>.npz` (see the builder's README).
+      data_dir, config, datasets_dir: as in `load_builder`.
+
+    Raises:
+      DataError: no such builder, or a file or array is missing from `manual_dir`.
+    """
+    builder = load_builder(
+        name, data_dir=data_dir, config=config, datasets_dir=datasets_dir
+    )
+    folder = Path(builder.data_path)
+    if (folder / "dataset_info.json").is_file():
+        return folder
+    manual = Path(manual_dir)
+    if not manual.is_dir():
+        raise DataError(f"manual_dir: {manual} is no folder; needed by {name}")
+    download = tfds.download.DownloadConfig(
+        manual_dir=manual,
+        try_download_gcs=False,
+        compute_stats=tfds.download.ComputeStatsMode.SKIP,
+    )
+    with _quiet():
+        try:
+            builder.download_and_prepare(download_config=download)
+        except OSError:
+            # Another process has finished the same folder in the meantime.
+            if not (folder / "dataset_info.json").is_file():
+                raise
+    return folder
+
+
+def prepared_dir(name: str, data_dir: str | Path, config: str | None = None) -> Path:
+    """The newest prepared version of a dataset below `data_dir`.
+
+    Raises:
+      DataError: none is prepared.
+    """
+    parent = Path(data_dir) / name / (config or "")
+    versions = [
+        (tuple(int(part) for part in info.parent.name.split(".")), info.parent)
+        for info in parent.glob("[0-9]*.[0-9]*.[0-9]*/dataset_info.json")
+    ]
+    if not versions:
+        raise DataError(
+            f"data_dir: no prepared {name} in {parent}; run "
+            f"wlam.data.builders.prepare({name!r}, manual_dir, data_dir"
+            + (f", config={config!r})" if config else ")")
+        )
+    return max(versions)[1]
+
+
+def read(prepared_dir: str | Path, split: str) -> list[Example]:
+    """All examples of a split, in the order of the source.
+
+    Args:
+      prepared_dir: what `prepare` or `prepared_dir` returned; no builder code is read.
+      split: a name or a TFDS sub-split such as "train[:10%]".
+
+    Returns:
+      One dict an example: feature -> numpy array or scalar; text as bytes.
+
+    Raises:
+      DataError: the folder holds no prepared data or no such split.
+    """
+    folder = Path(prepared_dir)
+    if not (folder / "dataset_info.json").is_file():
+        raise DataError(f"prepared_dir: {folder} holds no dataset_info.json")
+    with _quiet():
+        builder: Any = tfds.builder_from_directory(folder)
+        if split.split("[")[0] not in builder.info.splits:
+            raise DataError(
+                f"split: {folder.parent.name} has no {split!r}; "
+                f"needed is one of {sorted(builder.info.splits)}"
+            )
+        source: Any = builder.as_data_source(split)
+        # By index: slices and src[-1] of a TFDS source need TensorFlow.
+        return [source[i] for i in range(len(source))]
+
+
+def open_arrays(
+    manual_dir: str | PathLike[str], file: str, arrays: Sequence[str], source: str
+) -> dict[str, np.ndarray]:
+    """For builders: the named arrays of a fetched .npz file.
+
+    Args:
+      manual_dir: the folder with the file.
+      file: its name.
+      arrays: the arrays that are needed.
+      source: where to get it, for the error.
+
+    Raises:
+      DataError: the file or one of the arrays is missing.
+    """
+    path = Path(manual_dir) / file
+    if not path.is_file():
+        raise DataError(f"manual_dir: {path} is missing; get it from {source}")
+    with np.load(path, allow_pickle=False) as npz:
+        missing = [name for name in arrays if name not in npz.files]
+        if missing:
+            raise DataError(f"{path}: lacks the arrays {missing}; found {npz.files}")
+        return {name: npz[name] for name in arrays}
+
+
+def read_card(manual_dir: str | PathLike[str], file: str) -> str:
+    """For builders: the text of the JSON card that lies beside the data, or "".
+
+    It goes into the metadata of the prepared folder, since the MIT and BSD licences ask
+    that their text stays with the data.
+    """
+    path = Path(manual_dir) / file
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+@functools.cache
+def _builder_class(file: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Unregistered, so that two checkouts may be used in one process.
+    with _quiet(), registered.skip_registration():
+        spec.loader.exec_module(module)
+    return module.Builder
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """TFDS prints, logs, warns and draws bars; errors are all that a caller needs."""
+    verbosity = logging.get_verbosity()
+    tfds.disable_progress_bar()  # for the whole process: TFDS cannot say what it was
+    logging.set_verbosity(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.set_verbosity(verbosity)

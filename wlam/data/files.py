@@ -1,0 +1,299 @@
+"""Your own measurements as an .npz, and files that are never left half-written.
+
+A file holds one array, by task, and scalars (0-d or shape [1], finite, positive):
+
+  csi_time, csi_frequency   csi complex64 [sample, time, subcarrier, antenna]
+  beam                      rsrp_db float32 [track, time, beam]
+  traffic                   traffic float32 [series, time]
+  series                    series float32 [sample, time, channel]
+
+Every file has time_step_s; one with csi also has subcarrier_spacing_hz and carrier_hz,
+and it may have antenna_positions float32 [antenna, 3] in wavelengths and
+antenna_polarisation int [antenna].
+"""
+
+import os
+import zipfile
+import zlib
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+
+from wlam.data.tensors import Array, Beams, Csi, DataError, Series, Traffic
+from wlam.phy.arrays import ula
+
+StrPath = str | os.PathLike[str]
+Data = Csi | Beams | Traffic | Series
+
+# What numpy and zipfile raise on the many ways in which a member can be broken.
+BROKEN = (
+    *(ValueError, KeyError, EOFError, OSError, MemoryError, OverflowError),
+    *(RuntimeError, zipfile.BadZipFile, zlib.error),
+)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a task reads."""
+
+    data: type  # the tensor it becomes
+    name: str  # its array, in the file and in the tensor
+    axes: tuple[str, ...]
+    target: str  # the axis that the task forecasts along
+    dtype: type = np.float32
+    scalars: tuple[str, ...] = ("time_step_s",)
+
+
+CSI_AXES = ("sample", "time", "subcarrier", "antenna")
+CSI_SCALARS = ("time_step_s", "subcarrier_spacing_hz", "carrier_hz")
+CSI = Layout(Csi, "csi", CSI_AXES, "time", np.complex64, CSI_SCALARS)
+LAYOUTS = {
+    "csi_time": CSI,
+    "csi_frequency": replace(CSI, target="subcarrier"),
+    "beam": Layout(Beams, "rsrp_db", ("track", "time", "beam"), "time"),
+    "traffic": Layout(Traffic, "traffic", ("series", "time"), "time"),
+    "series": Layout(Series, "series", ("sample", "time", "channel"), "time"),
+}
+
+
+def read_npz(path: StrPath, task: str) -> tuple[Data, list[str]]:
+    """Read a user's file for one task, and believe nothing in it unchecked.
+
+    Args:
+        path: an .npz in the format of this module.
+        task: csi_time, csi_frequency, beam, traffic or series.
+
+    Returns:
+        The tensor (numpy arrays; scalars repeated per sample), and notes: one line for
+        each thing that was converted, assumed or ignored, to be shown to the user.
+
+    Raises:
+        DataError: one line with the field, what was found and what is needed: no such
+            file, not an .npz, broken, a missing field, a wrong shape or kind of number,
+            NaN or infinity, a value beyond float32. Arrays of Python objects (pickles)
+            are never loaded.
+    """
+    layout = _layout(task)
+    notes: list[str] = []
+    with _open(path) as archive:
+        file = _File(path, archive, notes)
+        values = file.array(layout.name, layout.dtype, layout.axes)
+        scalars = {name: file.scalar(name, len(values)) for name in layout.scalars}
+        fields = {layout.name: values, **scalars}
+        if layout.data is Csi:
+            fields |= _antennas(file, values.shape[-1])
+        file.report_ignored()
+    return layout.data(**fields), notes
+
+
+def check_window(task: str, data: Data, context: int, horizon: int) -> None:
+    """Refuse a context and horizon that do not fit into the data.
+
+    Args:
+        task: csi_time, csi_frequency, beam, traffic or series.
+        data: the task's tensor.
+        context: L, known steps (subcarriers for csi_frequency).
+        horizon: H, steps to forecast.
+
+    Raises:
+        DataError: one line with the length of the axis that was found.
+    """
+    layout = _layout(task)
+    if not isinstance(data, layout.data):
+        raise _error(
+            f"task: {task!r} needs {layout.data.__name__}, not {type(data).__name__}"
+        )
+    length = np.shape(getattr(data, layout.name))[layout.axes.index(layout.target)]
+    for name, value in (("context", context), ("horizon", horizon)):
+        if value < 1:
+            raise _error(f"{name}: {value}, must be at least 1")
+    if context + horizon > length:
+        raise _error(
+            f"context + horizon: {context} + {horizon}, must be at most {length}, the "
+            f"length of the {layout.target} axis of {layout.name}"
+        )
+
+
+def write_npz_atomic(path: StrPath, /, **arrays: Array) -> None:
+    """Write arrays as an .npz that is complete or not there at all.
+
+    Raises:
+        DataError: an array of Python objects, which `read_npz` would refuse.
+        OSError: the folder does not exist or cannot be written.
+    """
+    numbers: dict[str, Any] = {name: np.asarray(a) for name, a in arrays.items()}
+    for name, values in numbers.items():
+        if values.dtype.hasobject:
+            raise _error(f"{name}: holds Python objects, must be an array of numbers")
+    _write_atomic(path, lambda file: np.savez(file, **numbers))
+
+
+def write_text_atomic(path: StrPath, text: str) -> None:
+    """Write text as UTF-8 into a file that is complete or not there at all.
+
+    Raises:
+        OSError: the folder does not exist or cannot be written.
+    """
+    _write_atomic(path, lambda file: file.write(text.encode()))
+
+
+class _File:
+    """The members of one opened .npz; collects the notes and knows what was read."""
+
+    def __init__(self, path, archive, notes):
+        self.path, self.archive, self.notes = path, archive, notes
+        self.read = set()
+
+    def array(self, name, dtype, axes, shape=None):
+        """The member `name`, finite, with `axes` (and `shape`, where known)."""
+        needed = f"{np.dtype(dtype)} [{', '.join(axes)}]"
+        found = self._member(name, needed)
+        accepted = {"c": "c", "f": "fiu", "i": "iu"}[np.dtype(dtype).kind]
+        if found.dtype.kind not in accepted:
+            raise self.error(name, f"is {found.dtype}, must be {needed}")
+        if found.ndim != len(axes) or (shape and found.shape != shape):
+            wanted = f"{list(shape)} = [{', '.join(axes)}]" if shape else needed
+            raise self.error(name, f"has shape {list(found.shape)}, must be {wanted}")
+        for axis, length in zip(axes, found.shape, strict=True):
+            if length == 0:
+                problem = f"has shape {list(found.shape)}, {axis} must not be empty"
+                raise self.error(name, problem)
+        return self._convert(name, found, dtype)
+
+    def scalar(self, name, samples):
+        """The positive number `name`, once for every sample."""
+        found = self._member(name, "one number")
+        if found.dtype.kind not in "fiu" or found.shape not in ((), (1,)):
+            problem = f"is {found.dtype} of shape {list(found.shape)}"
+            raise self.error(name, f"{problem}, must be one number (0-d or shape [1])")
+        value = float(found.reshape(()))
+        with np.errstate(over="ignore"):
+            single = np.float32(value)
+        if not (np.isfinite(single) and single > 0):
+            raise self.error(name, f"is {value}, must be finite and positive")
+        return np.full(samples, single)
+
+    def report_ignored(self):
+        ignored = set(self.archive.files) - self.read
+        if ignored:
+            self.notes.append(f"ignored: {_some(ignored)}")
+
+    def _member(self, name, needed):
+        if name not in self.archive.files:
+            held = f"the file holds {_some(self.archive.files)}"
+            raise self.error(name, f"is missing, must be {needed}; {held}")
+        try:
+            found = self.archive[name]
+        except BROKEN as error:
+            if "allow_pickle" in str(error):
+                problem = "holds Python objects (a pickle), must be an array of numbers"
+                raise self.error(name, problem) from error
+            raise self.error(name, f"cannot be read ({error})") from error
+        if not isinstance(found, np.ndarray):
+            raise self.error(name, f"is not a numpy array, must be {needed}")
+        self.read.add(name)
+        return found
+
+    def _convert(self, name, found, dtype):
+        bad = ~np.isfinite(found)
+        if bad.any():
+            first = [int(i) for i in np.unravel_index(bad.argmax(), bad.shape)]
+            problem = f"has {bad.sum()} NaN or infinite values, the first at {first}"
+            raise self.error(name, problem)
+        if found.dtype == dtype:
+            return found
+        with np.errstate(over="ignore", under="ignore"):
+            converted = found.astype(dtype)
+        if np.dtype(dtype).kind == "i":
+            limits = np.iinfo(dtype)
+            lost = found.min() < limits.min or found.max() > limits.max
+        else:  # too large, or all of it too small
+            lost = not np.isfinite(converted).all() or found.any() > converted.any()
+        if lost:
+            problem = f"{found.dtype} beyond the range of {np.dtype(dtype)}"
+            raise self.error(name, f"holds {problem}, must be in another unit")
+        self.notes.append(f"{name}: converted from {found.dtype} to {np.dtype(dtype)}")
+        return converted
+
+    def error(self, name, problem):
+        return _error(f"{name}: {problem} ({os.fspath(self.path)})")
+
+
+def _antennas(file, antennas):
+    """The array geometry, or the one that is assumed for want of a better."""
+    if "antenna_positions" in file.archive.files:
+        axes, shape = ("antenna", "3"), (antennas, 3)
+        positions = file.array("antenna_positions", np.float32, axes, shape)
+    else:
+        positions = ula(antennas)
+        file.notes.append(
+            "antenna_positions: assumed a uniform linear array along y with "
+            f"half-wavelength spacing ({antennas} antennas)"
+        )
+    if "antenna_polarisation" in file.archive.files:
+        axes, shape = ("antenna",), (antennas,)
+        polarisation = file.array("antenna_polarisation", np.int32, axes, shape)
+    else:
+        polarisation = np.zeros(antennas, np.int32)
+        file.notes.append("antenna_polarisation: assumed the same for all antennas")
+    return {"antenna_positions": positions, "antenna_polarisation": polarisation}
+
+
+@contextmanager
+def _open(path):
+    """The .npz, or one line on what lies there instead."""
+    with ExitStack() as stack:
+        archive = None
+        try:
+            file = stack.enter_context(open(path, "rb"))
+            head = file.read(6)
+            file.seek(0)
+            if head.startswith(b"PK"):
+                archive = np.load(file, allow_pickle=False)
+        except FileNotFoundError as error:
+            raise _error(f"path: {path} does not exist, must be an .npz") from error
+        except IsADirectoryError as error:
+            raise _error(f"path: {path} is a folder, must be an .npz") from error
+        except BROKEN as error:
+            raise _error(f"path: {path} cannot be read as .npz ({error})") from error
+        if archive is None:
+            known = {b"": "empty (0 bytes)", b"\x93NUMPY": "one unnamed array (.npy)"}
+            found = known.get(head, "something else")
+            raise _error(f"path: {path} is {found}, must be an .npz (numpy.savez)")
+        yield archive
+
+
+def _layout(task):
+    if task not in LAYOUTS:
+        raise _error(f"task: {task!r}, must be one of {', '.join(LAYOUTS)}")
+    return LAYOUTS[task]
+
+
+def _some(names, most=8):
+    """A list of a file's names that is short whatever the file holds."""
+    shown = [repr(name)[1:-1] for name in sorted(names)[:most]]
+    more = [f"and {len(names) - most} more"] if len(names) > most else []
+    return ", ".join(shown + more) or "nothing"
+
+
+def _error(message):
+    """A DataError in one line, whatever stands in names and in numpy's messages."""
+    return DataError(" ".join(message.split()))
+
+
+def _write_atomic(path, write):
+    """Let `write` fill a neighbour of the file, then put it in the file's place."""
+    target = Path(os.path.realpath(path))
+    neighbour = target.with_name(f".{target.name[:200]}.{uuid4().hex[:8]}.tmp")
+    try:
+        with open(neighbour, "xb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(neighbour, target)
+    finally:
+        neighbour.unlink(missing_ok=True)
