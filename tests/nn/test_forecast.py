@@ -1,0 +1,100 @@
+"""Forecasts through the public interface: equivariance, lengths, shapes, bad input."""
+
+import numpy as np
+import pytest
+
+RNG = np.random.default_rng(0)
+CONTEXT = RNG.normal(size=(3, 20, 2)).astype(np.float32)
+
+
+def test_scale_and_shift_equivariance(forecaster):
+    out = forecaster.predict(CONTEXT, 1e-3, 6)
+    for a, b in ((1e-7, 0.0), (3.0, -5.0), (2e5, 1e6)):
+        moved = forecaster.predict(a * CONTEXT.astype(np.float64) + b, 1e-3, 6)
+        tolerance = 1e-4 * a + 1e-5 * abs(b)
+        np.testing.assert_allclose(moved, a * out + b, rtol=1e-4, atol=tolerance)
+
+
+def test_complex_scale_equivariance_and_shared_scale(forecaster):
+    z = (CONTEXT[..., 0] + 1j * CONTEXT[..., 1]).astype(np.complex64)
+    out = forecaster.predict(z, 1e-3, 6)
+    assert out.dtype == np.complex64
+    np.testing.assert_allclose(
+        forecaster.predict(1e-6 * z, 1e-3, 6), 1e-6 * out, rtol=1e-3, atol=1e-10
+    )
+    # Real and imaginary part are rows of one group: swapping them swaps the output.
+    swapped = forecaster.predict((z.imag + 1j * z.real).astype(np.complex64), 1e-3, 6)
+    np.testing.assert_allclose(swapped, out.imag + 1j * out.real, rtol=1e-5, atol=1e-6)
+
+
+def test_channels_are_independent(forecaster):
+    out = forecaster.predict(CONTEXT, 1e-3, 6)
+    for c in range(2):
+        alone = forecaster.predict(CONTEXT[..., c], 1e-3, 6)
+        np.testing.assert_allclose(alone, out[..., c], rtol=1e-5, atol=1e-6)
+
+
+def test_a_left_padded_context_is_the_same_context(forecaster):
+    out = forecaster.predict(CONTEXT, 1e-3, 6)
+    missing = np.full((3, 8, 2), np.nan, np.float32)
+    padded = forecaster.predict(np.concatenate([missing, CONTEXT], 1), 1e-3, 6)
+    np.testing.assert_allclose(padded, out, rtol=1e-4, atol=1e-5)
+
+
+def test_rolling_out_in_one_call_or_two_is_the_same(forecaster, model):
+    """A roll-out appends its own patches, under the statistics of the context."""
+    context = CONTEXT[:, :, 0] - CONTEXT[:, :, 0].mean(1, keepdims=True)
+    long = forecaster.predict(context.astype(np.complex64), 1e-3, 8)
+    short = forecaster.predict(context.astype(np.complex64), 1e-3, 4)
+    np.testing.assert_allclose(long[:, :4], short, rtol=1e-4, atol=1e-5)
+    # Rolling it out by hand needs the same scale, so the first patch is put back in
+    # units of the context: the second patch then follows from a forward pass.
+    import jax.numpy as jnp
+    from flax import nnx
+
+    spread = np.sqrt((context**2).mean(1) / 2)[:, None]  # imaginary part is zero
+    row = jnp.concatenate([context, short.real], 1) / spread
+    merged = nnx.merge(*nnx.split(model))
+    b, t = row.shape
+    out = merged(row, jnp.zeros((b, t), bool), jnp.full(b, 1e-3), jnp.zeros(b, int))
+    np.testing.assert_allclose(
+        out[:, -1] * spread, long[:, 4:].real, rtol=1e-3, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("length", [1, 3, 4, 7])
+def test_any_context_length_works(forecaster, length):
+    out = forecaster.predict(CONTEXT[:, :length, 0], 1e-3, 5)
+    assert out.shape == (3, 5)
+    assert np.isfinite(out).all()
+
+
+def test_a_constant_context_is_continued(forecaster):
+    out = forecaster.predict(np.full((1, 8), 4.0, np.float32), 60.0, 5)
+    np.testing.assert_allclose(out, 4.0, rtol=1e-6)
+
+
+def test_shapes_follow_the_context(forecaster):
+    assert forecaster.predict(CONTEXT[0, :, 0], 1e-3, 3).shape == (3,)
+    assert forecaster.predict(CONTEXT[:, :, 0], 1e-3, 3).shape == (3, 3)
+    assert forecaster.predict(CONTEXT, [1e-3, 1.0, 60.0], 3).shape == (3, 3, 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"context": np.zeros((0, 4))}, r"context: found shape \(0, 4\)"),
+        ({"context": np.zeros((1, 2, 3, 4))}, r"context: found shape"),
+        ({"context": np.array(["a"])}, "context: found dtype"),
+        ({"context": np.full((2, 4), np.nan)}, "context: a channel has no finite"),
+        ({"interval": 0.0}, "interval: found"),
+        ({"interval": [1.0, 2.0]}, "interval: found"),
+        ({"horizon": 0}, "horizon: found 0"),
+        ({"axis": "space"}, "axis: found 'space'"),
+    ],
+)
+def test_bad_input_is_named(forecaster, change, message):
+    arguments = {"context": CONTEXT, "interval": 1e-3, "horizon": 2} | change
+    with pytest.raises(ValueError, match=message) as error:
+        forecaster.predict(**arguments)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,112 @@
+"""The tests of the multi-task predictor that need no training (arXiv 2507.05938)."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from wlam.nn.embeddings import FREQUENCY, TIME, Granularity, GranularityConfig
+from wlam.nn.predictor import last_visible
+from wlam.nn.presets import PRESETS
+from wlam.nn.transformer import TransformerConfig
+
+B, T, P = 6, 24, 4
+N = T // P
+
+
+@pytest.fixture(scope="module")
+def rows():
+    values = jax.random.normal(jax.random.key(0), (B, T))
+    hidden = jnp.zeros((B, T), bool).at[:3, :6].set(True)  # a patch and a half
+    interval = jnp.geomspace(1e-3, 3600.0, B)
+    return values, hidden, interval, jnp.full(B, TIME)
+
+
+def test_no_output_depends_on_later_samples(apply, rows):
+    values, hidden, interval, axis = (x[3:4] for x in rows)
+    jacobian = jax.jacobian(lambda v: apply(v, hidden, interval, axis)[0])(values)
+    jacobian = jacobian[:, :, 0].reshape(N, P, N, P)  # output patch, ., input patch, .
+    size = abs(jacobian).sum((1, 3))
+    assert np.all(size[np.triu_indices(N, 1)] == 0)
+    assert np.all(size[np.tril_indices(N)] > 0)
+
+
+def test_rows_do_not_see_each_other(apply, rows):
+    values, hidden, interval, axis = rows
+    order = jnp.array([3, 5, 0, 1, 4, 2])
+    out = apply(values, hidden, interval, axis)
+    permuted = apply(values[order], hidden[order], interval[order], axis)
+    np.testing.assert_array_equal(permuted, out[order])
+
+
+def test_hidden_samples_have_no_influence(apply, rows):
+    values, hidden, interval, axis = rows
+    out = apply(values, hidden, interval, axis)
+    changed = jnp.where(hidden, 1e6, values)
+    np.testing.assert_array_equal(apply(changed, hidden, interval, axis), out)
+    nan = jnp.where(hidden, jnp.nan, values)
+    np.testing.assert_array_equal(apply(nan, hidden, interval, axis), out)
+    gradient = jax.grad(lambda v: (apply(v, hidden, interval, axis) ** 2).sum())(values)
+    assert np.all(gradient[hidden] == 0)
+    assert np.all(gradient[:, -P - 1] != 0)
+
+
+def test_padding_on_the_left_changes_nothing(apply, rows):
+    values, hidden, interval, axis = rows
+    visible = jnp.zeros_like(hidden)
+    out = apply(values, visible, interval, axis)
+    pad = 3 * P
+    padded = apply(
+        jnp.pad(values, ((0, 0), (pad, 0)), constant_values=7.0),
+        jnp.pad(visible, ((0, 0), (pad, 0)), constant_values=True),
+        interval,
+        axis,
+    )
+    np.testing.assert_allclose(padded[:, 3:], out, rtol=1e-4, atol=1e-5)
+
+
+def test_interval_and_axis_reach_the_forecast(apply, rows):
+    values, hidden, interval, axis = rows
+    out = apply(values, hidden, interval, axis)
+    assert not np.allclose(apply(values, hidden, 2 * interval, axis), out, atol=1e-3)
+    other = jnp.full(B, FREQUENCY)
+    assert not np.allclose(apply(values, hidden, interval, other), out, atol=1e-3)
+
+
+def test_last_visible():
+    patches = jnp.arange(12.0).reshape(1, 3, 4)
+    hidden = jnp.array([[[0, 0, 0, 0], [0, 1, 0, 1], [1, 1, 1, 1]]], bool)
+    np.testing.assert_array_equal(last_visible(patches, hidden), [[3.0, 6.0, 0.0]])
+
+
+@pytest.mark.parametrize("name", ["nano", "tiny", "small", "base"])
+def test_presets_have_the_documented_sizes(name):
+    documented = {
+        "nano": 145_648,
+        "tiny": 895_520,
+        "small": 6_668_208,
+        "base": 39_183_792,
+    }
+    shapes = nnx.eval_shape(lambda: PRESETS[name].build(nnx.Rngs(0)))
+    count = sum(x.size for x in jax.tree.leaves(nnx.state(shapes, nnx.Param)))
+    assert count == documented[name]
+
+
+def test_granularity_none_is_silent_and_lookup_takes_the_nearest():
+    rngs = nnx.Rngs(0)
+    none = Granularity(GranularityConfig("none"), 8, rngs, jnp.dtype("float32"))
+    np.testing.assert_array_equal(none(jnp.ones(2), jnp.zeros(2, int)), 0.0)
+    table = GranularityConfig("lookup", known_intervals=(1e-3, 1.0))
+    lookup = Granularity(table, 8, rngs, jnp.dtype("float32"))
+    out = lookup(jnp.array([1e-3, 2e-3, 0.5, 1.0]), jnp.zeros(4, int))
+    np.testing.assert_array_equal(out[0], out[1])
+    np.testing.assert_array_equal(out[2], out[3])
+    assert not np.array_equal(out[1], out[2])
+
+
+def test_bad_sizes_are_named():
+    with pytest.raises(ValueError, match=r"backbone\.heads: 3 heads"):
+        TransformerConfig(width=16, heads=3)
+    with pytest.raises(ValueError, match=r"granularity\.known_intervals: empty"):
+        Granularity(GranularityConfig("lookup"), 8, nnx.Rngs(0), jnp.dtype("float32"))

@@ -1,0 +1,34 @@
+"""What a backbone is: the one contract between tokens and everything around them.
+
+To add a backbone, write one file beside this one with a `BackboneConfig` whose `build`
+returns your `Backbone`, and name your config class in an experiment's
+`ModelConfig(backbone=...)`. Nothing has to be registered.
+"""
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Bool, Float
+
+
+class Backbone(nnx.Module):
+    """Maps tokens to features, causally: output i may depend on tokens 0..i only."""
+
+    def __call__(
+        self, tokens: Float[Array, "b n d"], visible: Bool[Array, "b n"]
+    ) -> Float[Array, "b n d"]:
+        """Hidden tokens (visible False) must not influence any other token."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class BackboneConfig:
+    """Base of every backbone's configuration."""
+
+    # Channels of a token.
+    width: int = 128
+
+    def build(self, rngs: nnx.Rngs, dtype: jnp.dtype) -> Backbone:
+        """Makes the backbone; `dtype` is that of its matrix products."""
+        raise NotImplementedError

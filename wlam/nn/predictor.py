@@ -1,0 +1,97 @@
+"""The unified multi-task predictor: one scalar series in, its next patches out.
+
+Sheng et al., "A wireless foundation model for multi-task prediction", arXiv 2507.05938:
+univariate decomposition, granularity encoding, causal Transformer and patch masking.
+Details that the paper leaves open are ours and are said where they are decided.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import jax.numpy as jnp
+from einops import rearrange
+from flax import nnx
+from jaxtyping import Array, Bool, Float, Int
+
+from wlam.nn.backbone import BackboneConfig
+from wlam.nn.embeddings import (
+    Granularity,
+    GranularityConfig,
+    PatchEmbedding,
+    ResidualMlp,
+)
+from wlam.nn.transformer import TransformerConfig
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything that fixes the parameters of a predictor."""
+
+    # Any backbone's config; its class chooses the backbone.
+    backbone: BackboneConfig = field(default_factory=TransformerConfig)
+    # Samples that make one token.
+    patch: int = 16
+    # Patches that the head predicts at once.
+    horizon_patches: int = 1
+    # How the sampling interval reaches the model.
+    granularity: GranularityConfig = field(default_factory=GranularityConfig)
+    # Of matrix products; parameters, norms and the residual stream stay float32.
+    dtype: Literal["float32", "bfloat16"] = "float32"
+
+    def build(self, rngs: nnx.Rngs) -> "Predictor":
+        return Predictor(self, rngs)
+
+
+class Predictor(nnx.Module):
+    """Next-patch predictor of normalised scalar series, the same for every task."""
+
+    def __init__(self, config: ModelConfig, rngs: nnx.Rngs):
+        dtype, width = jnp.dtype(config.dtype), config.backbone.width
+        self.config = config
+        self.embed = PatchEmbedding(config.patch, width, rngs, dtype)
+        self.granularity = Granularity(config.granularity, width, rngs, dtype)
+        self.backbone = config.backbone.build(rngs, dtype)
+        outputs = config.horizon_patches * config.patch
+        self.head = ResidualMlp(width, 2 * width, outputs, rngs, dtype, normalise=True)
+
+    def __call__(
+        self,
+        values: Float[Array, "b t"],
+        hidden: Bool[Array, "b t"],
+        interval: Float[Array, " b"],
+        axis: Int[Array, " b"],
+    ) -> Float[Array, "b n q"]:
+        """Predicts, after every patch, the samples that follow it.
+
+        Args:
+            values: normalised series; t must be a multiple of `config.patch`.
+            hidden: True where a sample is unknown; its value has no influence.
+            interval: spacing of the samples, in seconds (time) or Hz (frequency).
+            axis: `TIME` or `FREQUENCY`, what the series runs along.
+
+        Returns:
+            [:, i] is the forecast of the q = horizon_patches * patch samples after
+            patch i, from patches 0..i only; in the units of `values`.
+        """
+        p = self.config.patch
+        patches = rearrange(values, "b (n p) -> b n p", p=p)
+        masks = rearrange(hidden, "b (n p) -> b n p", p=p)
+        granularity = self.granularity(interval, axis)
+        tokens = self.embed(patches, masks) + granularity[:, None, :]
+        features = self.backbone(tokens.astype(jnp.float32), ~jnp.all(masks, axis=-1))
+        change = self.head(features).astype(jnp.float32)
+        return last_visible(patches, masks)[..., None] + change
+
+
+def last_visible(
+    patches: Float[Array, "b n p"], hidden: Bool[Array, "b n p"]
+) -> Float[Array, "b n"]:
+    """The last sample of each patch that is not hidden, 0 (the mean) where all are.
+
+    The head predicts the change from it: an untrained model then about repeats the last
+    value, which is the floor that slow series make hardest to reach.
+    """
+    p = patches.shape[-1]
+    index = jnp.max(jnp.where(hidden, -1, jnp.arange(p)[None, None]), axis=-1)
+    last = jnp.take_along_axis(patches, jnp.maximum(index, 0)[..., None], axis=-1)
+    return jnp.where(index < 0, 0.0, last[..., 0])

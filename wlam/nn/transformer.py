@@ -1,0 +1,119 @@
+"""A causal pre-norm Transformer over tokens: RMSNorm, rotary positions, GELU."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from einops import rearrange
+from flax import nnx
+from jaxtyping import Array, Bool, Float, Int
+
+from wlam.nn.backbone import Backbone, BackboneConfig
+
+# Attention scores of keys that may not be seen. Finite, so that a row without any
+# visible key stays finite too; exp(-1e9) is exactly zero in float32.
+HIDDEN_SCORE = -1e9
+
+
+@dataclass(frozen=True)
+class TransformerConfig(BackboneConfig):
+    """Sizes of the Transformer; see PRESETS in wlam/nn/presets.py for named ones."""
+
+    # Channels of a token.
+    width: int = 128
+    # Blocks.
+    layers: int = 4
+    # Attention heads; must divide width into heads of even size.
+    heads: int = 4
+    # Hidden channels of the feed-forward layer over width.
+    mlp_ratio: int = 4
+
+    def __post_init__(self) -> None:
+        if self.width % (2 * self.heads):
+            raise ValueError(
+                f"backbone.heads: {self.heads} heads do not divide width {self.width} "
+                "into heads of even size (rotary positions need pairs)"
+            )
+
+    def build(self, rngs: nnx.Rngs, dtype: jnp.dtype) -> "Transformer":
+        return Transformer(self, rngs, dtype)
+
+
+def rotate(
+    x_BxNxHxD: Float[Array, "b n h d"], position: Int[Array, " n"]
+) -> Float[Array, "b n h d"]:
+    """Rotary position embedding (Su et al. 2021, arXiv 2104.09864).
+
+    Scores then depend on the distance of two tokens only, so that a context keeps its
+    meaning when it is padded on the left.
+    """
+    half = x_BxNxHxD.shape[-1] // 2
+    frequency = 100.0 ** (-jnp.arange(half) / half)  # contexts are tens of tokens long
+    angle = position[:, None] * frequency[None, :]
+    cos, sin = (
+        f(angle)[None, :, None, :].astype(x_BxNxHxD.dtype) for f in (jnp.cos, jnp.sin)
+    )
+    a, b = x_BxNxHxD[..., :half], x_BxNxHxD[..., half:]
+    return jnp.concatenate([a * cos - b * sin, a * sin + b * cos], axis=-1)
+
+
+class Attention(nnx.Module):
+    """Causal multi-head self-attention that skips hidden tokens."""
+
+    def __init__(self, config: TransformerConfig, rngs: nnx.Rngs, dtype: jnp.dtype):
+        d = config.width
+        self.heads = config.heads
+        self.qkv = nnx.Linear(d, 3 * d, use_bias=False, dtype=dtype, rngs=rngs)
+        self.out = nnx.Linear(d, d, use_bias=False, dtype=dtype, rngs=rngs)
+
+    def __call__(
+        self, x: Float[Array, "b n d"], visible: Bool[Array, "b n"]
+    ) -> Float[Array, "b n d"]:
+        n = x.shape[1]
+        q, k, v = rearrange(
+            self.qkv(x), "b n (three h d) -> three b n h d", three=3, h=self.heads
+        )
+        position = jnp.arange(n)
+        q, k = rotate(q, position), rotate(k, position)
+        scores = jnp.einsum("bqhd,bkhd->bhqk", q, k) * (q.shape[-1] ** -0.5)
+        causal = jnp.tril(jnp.ones((n, n), bool))
+        # Every token sees itself, so that a token before the context stays finite.
+        seen = causal[None] & (visible[:, None, :] | jnp.eye(n, dtype=bool)[None])
+        scores = jnp.where(seen[:, None], scores.astype(jnp.float32), HIDDEN_SCORE)
+        weights = jax.nn.softmax(scores, axis=-1).astype(v.dtype)
+        mixed = jnp.einsum("bhqk,bkhd->bqhd", weights, v)
+        return self.out(rearrange(mixed, "b n h d -> b n (h d)"))
+
+
+class Block(nnx.Module):
+    """Attention and feed-forward, each on a normalised residual branch."""
+
+    def __init__(self, config: TransformerConfig, rngs: nnx.Rngs, dtype: jnp.dtype):
+        d, hidden = config.width, config.mlp_ratio * config.width
+        self.norm1 = nnx.RMSNorm(d, rngs=rngs)  # norms stay in float32
+        self.attention = Attention(config, rngs, dtype)
+        self.norm2 = nnx.RMSNorm(d, rngs=rngs)
+        self.up = nnx.Linear(d, hidden, dtype=dtype, rngs=rngs)
+        self.down = nnx.Linear(hidden, d, dtype=dtype, rngs=rngs)
+
+    def __call__(
+        self, x: Float[Array, "b n d"], visible: Bool[Array, "b n"]
+    ) -> Float[Array, "b n d"]:
+        x = x + self.attention(self.norm1(x), visible)
+        return x + self.down(jax.nn.gelu(self.up(self.norm2(x))))
+
+
+class Transformer(Backbone):
+    """A stack of blocks."""
+
+    def __init__(self, config: TransformerConfig, rngs: nnx.Rngs, dtype: jnp.dtype):
+        self.blocks = nnx.List(
+            [Block(config, rngs, dtype) for _ in range(config.layers)]
+        )
+
+    def __call__(
+        self, tokens: Float[Array, "b n d"], visible: Bool[Array, "b n"]
+    ) -> Float[Array, "b n d"]:
+        for block in self.blocks:
+            tokens = block(tokens, visible)
+        return tokens
