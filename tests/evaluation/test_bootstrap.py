@@ -1,0 +1,106 @@
+"""The bootstrap against intervals known in closed form."""
+
+import numpy as np
+import pytest
+
+from wlam.evaluation.bootstrap import interval
+from wlam.tasks import metrics
+from wlam.tasks.metrics import Statistic
+
+
+def mean_of(values, **transform):
+    values = np.asarray(values, np.float64)
+    return Statistic(values, np.ones_like(values), **transform)
+
+
+def test_covers_the_mean_of_gaussians_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    trials = [
+        interval(mean_of(rng.normal(3, 2, 50)), num_resamples=300, level=0.9, seed=i)
+        for i in range(300)
+    ]
+    hits = np.mean([low <= 3 <= high for low, high in trials])
+    # Four standard deviations of the count, and the known shortfall at n = 50.
+    assert 0.9 - 0.07 - 0.02 < hits < 0.9 + 0.07
+
+
+def test_is_as_wide_as_the_normal_interval_on_many_samples():
+    values = np.random.default_rng(1).normal(5, 2, 4000)
+    low, high = interval(mean_of(values))
+    half = 1.96 * values.std() / np.sqrt(4000)
+    assert (low, high) == pytest.approx(
+        (values.mean() - half, values.mean() + half), abs=0.2 * half
+    )
+
+
+def test_ratio_of_sums_resamples_pairs():
+    """Where every ratio is the same, the ratio of any sums is that ratio too."""
+    energy = np.random.default_rng(2).exponential(size=30)
+    statistic = Statistic(energy / 4, energy, metrics.decibel)
+    assert interval(statistic) == pytest.approx((10 * np.log10(0.25),) * 2)
+
+
+def test_copies_of_a_sample_are_no_evidence_once_grouped():
+    values = np.random.default_rng(3).normal(size=100)
+    copies, groups = np.repeat(values, 9), np.repeat(np.arange(100), 9)
+    width = np.diff(interval(mean_of(values)))
+    clustered = np.diff(interval(mean_of(copies), groups))
+    np.testing.assert_allclose(clustered, width, rtol=1e-9)
+    naive = np.diff(interval(mean_of(copies)))
+    np.testing.assert_allclose(naive, width / 3, rtol=0.15)
+
+
+def test_groups_may_have_any_names_and_sizes():
+    values = np.arange(6.0)
+    groups = np.array(["b", "a", "b", "c", "a", "b"])
+    numbered = np.array([1, 0, 1, 2, 0, 1])
+    assert interval(mean_of(values), groups) == interval(mean_of(values), numbered)
+
+
+def test_the_seed_decides():
+    statistic = mean_of(np.random.default_rng(4).normal(size=20))
+    assert interval(statistic) == interval(statistic)
+    assert interval(statistic) != interval(statistic, seed=1)
+
+
+def test_long_sets_are_resampled_piece_by_piece_alike(monkeypatch):
+    statistic = mean_of(np.random.default_rng(5).normal(size=20))
+    whole = interval(statistic, num_resamples=50)
+    monkeypatch.setattr("wlam.evaluation.bootstrap.CHUNK", 60)
+    assert interval(statistic, num_resamples=50) == pytest.approx(whole)
+
+
+def test_perfect_forecasts_have_an_interval_without_warnings():
+    statistic = mean_of(np.zeros(10), transform=metrics.decibel)
+    assert interval(statistic) == (-np.inf, -np.inf)
+
+
+def test_samples_left_out_are_not_drawn():
+    values = np.random.default_rng(6).normal(size=10)
+    padded = Statistic(np.append(values, 0.0), np.append(np.ones(10), 0.0))
+    assert interval(padded) == interval(mean_of(values))
+
+
+@pytest.mark.parametrize(
+    ("statistic", "groups"),
+    [
+        (mean_of([1.0, 2.0, 3.0]), np.zeros(3, int)),
+        (mean_of([1.0]), None),
+        (mean_of([]), None),
+        (mean_of([1.0, np.nan, 3.0]), None),
+    ],
+)
+def test_nothing_is_claimed_from_one_group_or_from_nan(statistic, groups):
+    assert np.isnan(interval(statistic, groups)).all()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"level": 1.0}, "level: 1.0"),
+        ({"num_resamples": 0}, "num_resamples: 0"),
+    ],
+)
+def test_wrong_settings_are_named(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        interval(mean_of([1.0, 2.0]), **wrong)

@@ -1,0 +1,105 @@
+"""What is judged: generated cases of a config, measured sets, a user's file."""
+
+import os
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from wlam.config import Config
+from wlam.data.files import check_window, read_npz
+from wlam.data.measured import find_measured
+from wlam.data.streams import generate
+from wlam.data.tensors import Csi, DataError
+from wlam.evaluation.judge import EvalCase
+from wlam.phy.noise import awgn
+
+NOISE_SEED = 0
+
+
+def generated_cases(config: Config) -> list[EvalCase]:
+    """The config's evaluation cases, with their data."""
+    found = []
+    for name, case in config.evaluation.items():
+        make = jax.jit(lambda key, c=case: generate(key, c.source, c.samples))
+        data = jax.tree.map(np.asarray, make(jax.random.key(case.seed)))
+        found.append(
+            EvalCase(
+                name=name,
+                task=case.task,
+                data=data,
+                context=case.context,
+                horizon=case.horizon,
+                tail=case.tail,
+                about=f"generated: {case.source}",
+            )
+        )
+    return found
+
+
+def measured_root() -> Path:
+    """WLAM_DATA_DIR, or a `shared/data` folder beside the checkout."""
+    given = os.environ.get("WLAM_DATA_DIR")
+    return Path(given) if given else Path(__file__).parents[3] / "shared" / "data"
+
+
+def measured_cases(prepared: Path) -> tuple[list[EvalCase], list[str]]:
+    """The measured sets found in `measured_root()`, and a line for each that is not.
+
+    Args:
+        prepared: where array records are written on the first use.
+    """
+    root = measured_root()
+    found, missing = find_measured(prepared, manual_dir=root)
+    names = [field.name for field in fields(EvalCase)]
+    todo = [
+        EvalCase(**{name: getattr(case, name) for name in names})
+        for case in found.values()
+    ]
+    return todo, [f"skipped {name}: {reason}" for name, reason in missing.items()]
+
+
+def file_case(
+    file: str,
+    task: str | None,
+    context: int | None,
+    horizon: int | None,
+    stride: int | None,
+    tail: float,
+    snr_db: float | None,
+) -> tuple[EvalCase, list[str]]:
+    """The user's own data as a case, and notes on what was assumed.
+
+    Raises:
+        DataError: an option or the file cannot be used; one line says which and why.
+    """
+    if task is None or context is None or horizon is None:
+        raise DataError("--task, --context, --horizon: missing; --data needs all three")
+    data, notes = read_npz(file, task)
+    check_window(task, data, context, horizon)
+    if snr_db is not None:
+        data = add_noise(data, snr_db)
+        notes.append(f"context: noise added at {snr_db:g} dB")
+    case = EvalCase(
+        name=Path(file).stem,
+        task=task,
+        data=data,
+        context=context,
+        horizon=horizon,
+        stride=stride,
+        tail=tail,
+        about=file,
+    )
+    return case, notes
+
+
+def add_noise(data: Any, snr_db: float) -> Csi:
+    """White noise on what the model sees; the file's own values stay the target."""
+    if not isinstance(data, Csi):
+        raise DataError("--snr-db: found a real-valued task; noise is for csi tasks")
+    if not np.isfinite(snr_db):
+        raise DataError(f"--snr-db: found {snr_db}; needed a finite number of dB")
+    noisy = awgn(jax.random.key(NOISE_SEED), data.csi, snr_db, axes=(1, 2, 3))
+    return Csi(**{**vars(data), "csi": np.asarray(noisy), "clean": data.csi})

@@ -1,0 +1,137 @@
+"""One case, judged: the model and every floor on the same windows, with intervals."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from wlam.evaluation.bootstrap import interval
+from wlam.nn.forecast import Forecaster
+from wlam.tasks import TASKS
+from wlam.tasks.metrics import Statistic
+from wlam.tasks.sequences import Windows, cut_windows
+
+MODEL = "wlam"
+"""Name of the model among the predictors."""
+HIGHER_IS_BETTER = frozenset({"top-1", "top-3", "±1 beam", "power ratio"})
+
+
+@dataclass(frozen=True)
+class EvalCase:
+    """Data and the question asked of it."""
+
+    name: str
+    task: str
+    data: Any  # one of wlam.data.tensors, numpy arrays
+    context: int
+    horizon: int
+    stride: int | None = None  # between windows; the horizon if None
+    tail: float = 0.2  # share of each series that targets lie in
+    about: str = ""  # one line: what the data are, licence, assumptions
+
+
+@dataclass(frozen=True)
+class Result:
+    """One number: how one predictor does in one metric of one case."""
+
+    case: str
+    task: str
+    metric: str
+    predictor: str
+    value: float
+    low: float  # 95 % bootstrap interval
+    high: float
+    windows: int
+    left_out: int  # windows whose target has no energy to compare with
+    context: int
+    horizon: int
+
+    def record(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Everything that a table and a report need about one case."""
+
+    case: EvalCase
+    windows: Windows
+    forecasts: dict[str, np.ndarray] = field(repr=False)  # predictor -> [window, H, C]
+    results: list[Result]
+
+    def value(self, metric: str, predictor: str) -> Result | None:
+        for r in self.results:
+            if (r.metric, r.predictor) == (metric, predictor):
+                return r
+        return None
+
+    @property
+    def metrics(self) -> list[str]:
+        return list(dict.fromkeys(r.metric for r in self.results))
+
+    def best_floor(self, metric: str) -> Result:
+        """The floor that is hardest to beat."""
+        floors = [
+            r for r in self.results if r.metric == metric and r.predictor != MODEL
+        ]
+        pick = max if metric in HIGHER_IS_BETTER else min
+        return pick(floors, key=lambda r: r.value)
+
+    def model_wins(self, metric: str) -> bool:
+        """Whether the model's value is better than every floor's."""
+        model = self.value(metric, MODEL)
+        assert model is not None
+        floor = self.best_floor(metric).value
+        if metric in HIGHER_IS_BETTER:
+            return model.value > floor
+        return model.value < floor
+
+    def score_slice(
+        self, predictor: str, keep: np.ndarray, steps: slice = slice(None)
+    ) -> dict[str, Statistic]:
+        """Metrics on some windows and target steps only, for curves."""
+        windows = self.windows.subset(keep)
+        cut = Windows(**{**vars(windows), "target": windows.target[:, steps]})
+        forecast = self.forecasts[predictor][keep][:, steps]
+        return TASKS[self.case.task].scores(forecast, self.case.data, cut)
+
+
+def judge(case: EvalCase, model: Forecaster) -> Verdict:
+    """Forecasts a case with the model and with its floors, and scores all alike.
+
+    Raises:
+        DataError: context and horizon do not fit into the data.
+    """
+    task = TASKS[case.task]
+    sequences = task.sequences(case.data)
+    windows = cut_windows(
+        sequences, case.context, case.horizon, case.stride, case.tail, task.sliding
+    )
+    axis = ("time", "frequency")[windows.axis]
+    ours = model.predict(
+        windows.context, windows.interval, case.horizon, axis, windows.joint
+    )
+    forecasts = {MODEL: ours}
+    for name, floor in task.floors(case.data, windows).items():
+        forecasts[name] = np.asarray(floor(windows.context, case.horizon))
+    groups = windows.labels.get("group", windows.source)
+    results = []
+    for predictor, forecast in forecasts.items():
+        for metric, statistic in task.scores(forecast, case.data, windows).items():
+            low, high = interval(statistic, groups)
+            results.append(
+                Result(
+                    case=case.name,
+                    task=case.task,
+                    metric=metric,
+                    predictor=predictor,
+                    value=statistic.value,
+                    low=low,
+                    high=high,
+                    windows=len(windows.source),
+                    left_out=statistic.left_out,
+                    context=case.context,
+                    horizon=case.horizon,
+                )
+            )
+    return Verdict(case, windows, forecasts, results)

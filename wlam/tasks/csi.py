@@ -1,0 +1,122 @@
+"""CSI prediction along time and along frequency.
+
+Both work where channels are sparse: a path is one bin in angle and, along time, one bin
+in delay. Rows are then sums of few tones instead of hundreds, and noise spreads over
+all bins. The transforms are unitary, so that errors are the same in either domain.
+"""
+
+from functools import partial
+
+import jax.numpy as jnp
+import numpy as np
+from einops import rearrange
+
+from wlam.data.tensors import Array, Csi
+from wlam.nn.embeddings import FREQUENCY, TIME
+from wlam.phy import floors
+from wlam.phy.arrays import beamspace
+from wlam.tasks.metrics import Statistic, nmse
+from wlam.tasks.sequences import Sequences, Windows
+from wlam.tasks.task import Forecaster, Task
+
+
+def to_angles(csi: Array, data: Csi) -> Array:
+    """Antennas (last axis) to angular bins."""
+    matrix = beamspace(data.antenna_positions, data.antenna_polarisation)
+    return jnp.einsum("...a,ba->...b", csi, matrix)
+
+
+def from_angles(csi: np.ndarray, data: Csi) -> np.ndarray:
+    """Angular bins (last axis) back to antennas."""
+    matrix = beamspace(data.antenna_positions, data.antenna_polarisation)
+    return np.einsum("...b,ba->...a", csi, matrix.conj()).astype(np.complex64)
+
+
+class CsiTime(Task):
+    """The next H snapshots from L past ones; a channel is a delay-angle bin.
+
+    Floors: "AR" is AR(8), one coefficient vector a sample, shared by all bins; "AR per
+    bin" is AR(4) with coefficients of its own in every bin.
+    """
+
+    name = "csi_time"
+    container = Csi
+    sliding = False
+    headline = "NMSE dB"
+
+    def sequences(self, data: Csi) -> Sequences:
+        def delay_angle(csi: Array) -> Array:
+            bins = jnp.fft.ifft(to_angles(csi, data), axis=2, norm="ortho")
+            return rearrange(bins, "n t s a -> n t (s a)")
+
+        return Sequences(
+            values=delay_angle(data.csi),
+            clean=delay_angle(data.csi if data.clean is None else data.clean),
+            interval=data.time_step_s,
+            axis=TIME,
+            labels=data.labels,
+        )
+
+    def floors(self, data: Csi, windows: Windows) -> dict[str, Forecaster]:
+        return {
+            "zero": floors.zero,
+            "repeat last": floors.repeat_last,
+            "AR": partial(floors.ar_shared, order=8),
+            "AR per bin": partial(floors.ar_per_channel, order=4),
+        }
+
+    def scores(
+        self, forecast: np.ndarray, data: Csi, windows: Windows
+    ) -> dict[str, Statistic]:
+        return nmse(forecast, windows.target)
+
+    def user_arrays(
+        self, forecast: np.ndarray, data: Csi, windows: Windows
+    ) -> dict[str, np.ndarray]:
+        subcarriers = np.shape(data.csi)[2]
+        bins = rearrange(forecast, "n h (s a) -> n h s a", s=subcarriers)
+        return {"prediction": from_angles(np.fft.fft(bins, axis=2, norm="ortho"), data)}
+
+
+class CsiFrequency(Task):
+    """The next H subcarriers from the first L; a channel is a time and an angle.
+
+    All times of a sample are channels of one sequence: they share one delay profile,
+    which is what the floor "AR", an AR(12) along subcarriers, fits.
+    """
+
+    name = "csi_frequency"
+    container = Csi
+    sliding = False
+    headline = "NMSE dB"
+
+    def sequences(self, data: Csi) -> Sequences:
+        def angles(csi: Array) -> Array:
+            return rearrange(to_angles(csi, data), "n t s a -> n s (t a)")
+
+        return Sequences(
+            values=angles(data.csi),
+            clean=angles(data.csi if data.clean is None else data.clean),
+            interval=data.subcarrier_spacing_hz,
+            axis=FREQUENCY,
+            labels=data.labels,
+        )
+
+    def floors(self, data: Csi, windows: Windows) -> dict[str, Forecaster]:
+        return {
+            "zero": floors.zero,
+            "repeat last": floors.repeat_last,
+            "AR": partial(floors.ar_shared, order=12),
+        }
+
+    def scores(
+        self, forecast: np.ndarray, data: Csi, windows: Windows
+    ) -> dict[str, Statistic]:
+        return nmse(forecast, windows.target)
+
+    def user_arrays(
+        self, forecast: np.ndarray, data: Csi, windows: Windows
+    ) -> dict[str, np.ndarray]:
+        times = np.shape(data.csi)[1]
+        angles = rearrange(forecast, "n h (t a) -> n t h a", t=times)
+        return {"prediction": from_angles(angles, data)}

@@ -1,0 +1,144 @@
+"""Real-valued tasks: cell traffic, beam tracking, and any other multivariate series."""
+
+from functools import partial
+
+import numpy as np
+
+from wlam.data.tensors import Beams, Series, Traffic
+from wlam.nn.embeddings import TIME
+from wlam.phy import floors
+from wlam.tasks import metrics
+from wlam.tasks.metrics import Statistic
+from wlam.tasks.sequences import Sequences, Windows
+from wlam.tasks.task import Forecaster, Task
+
+DAY_S = 86400.0
+
+
+def steps_per_day(time_step_s: np.ndarray) -> int:
+    """The daily season in steps, at least 1; sequences of one tensor share a step."""
+    return max(1, round(DAY_S / float(np.ravel(time_step_s)[0])))
+
+
+def common_floors(order: int) -> dict[str, Forecaster]:
+    """What every real series has; "AR" is fitted to each context, its mean removed."""
+    return {
+        "zero": floors.zero,
+        "repeat last": floors.repeat_last,
+        "context mean": floors.context_mean,
+        "AR": partial(floors.ar_per_channel, order=order, center=True),
+    }
+
+
+class TrafficTask(Task):
+    """The next H steps of a cell's load. Its bursts are the target, not noise."""
+
+    name = "traffic"
+    container = Traffic
+    headline = "MAE"
+
+    def sequences(self, data: Traffic) -> Sequences:
+        values = data.traffic[:, :, None]
+        return Sequences(values, values, data.time_step_s, TIME, data.labels)
+
+    def floors(self, data: Traffic, windows: Windows) -> dict[str, Forecaster]:
+        period = steps_per_day(data.time_step_s)
+        seasonal = partial(floors.seasonal_naive, period=period)
+        return {**common_floors(24), "seasonal naive": seasonal}
+
+    def scores(
+        self, forecast: np.ndarray, data: Traffic, windows: Windows
+    ) -> dict[str, Statistic]:
+        scores = {
+            "MAE": metrics.mae(forecast, windows.target),
+            "RMSE": metrics.rmse(forecast, windows.target),
+            "NMSE dB": metrics.nmse_pooled_db(forecast, windows.target),
+        }
+        # MASE divides by the seasonal naive error before the first target; a series
+        # shorter than a day has none.
+        history = np.asarray(data.traffic)[:, : windows.start.min()]
+        period = steps_per_day(data.time_step_s)
+        if history.shape[1] > period:
+            scale = metrics.seasonal_scale(history, period)[windows.source]
+            scores["MASE"] = metrics.mase(forecast, windows.target, scale)
+        return scores
+
+    def user_arrays(
+        self, forecast: np.ndarray, data: Traffic, windows: Windows
+    ) -> dict[str, np.ndarray]:
+        return {
+            "prediction": forecast[:, :, 0],
+            "series": windows.source,
+            "start": windows.start,
+        }
+
+
+class BeamTask(Task):
+    """The beam power of the next H sweeps; a channel is a beam."""
+
+    name = "beam"
+    container = Beams
+    headline = "top-1"
+
+    def sequences(self, data: Beams) -> Sequences:
+        clean = data.rsrp_db if data.clean is None else data.clean
+        step = data.time_step_s
+        return Sequences(data.rsrp_db, clean, step, TIME, data.labels, joint=True)
+
+    def floors(self, data: Beams, windows: Windows) -> dict[str, Forecaster]:
+        # "zero" has no best beam, so it has no place here.
+        named = common_floors(4)
+        del named["zero"]
+        return {**named, "linear tracker": floors.linear_beam_tracker}
+
+    def scores(
+        self, forecast: np.ndarray, data: Beams, windows: Windows
+    ) -> dict[str, Statistic]:
+        return {
+            "top-1": metrics.topk_accuracy(forecast, windows.target, 1),
+            "top-3": metrics.topk_accuracy(forecast, windows.target, 3),
+            "±1 beam": metrics.within_one_beam(forecast, windows.target),
+            "power ratio": metrics.power_ratio(forecast, windows.target),
+            "RMSE dB": metrics.rmse(forecast, windows.target),
+        }
+
+    def user_arrays(
+        self, forecast: np.ndarray, data: Beams, windows: Windows
+    ) -> dict[str, np.ndarray]:
+        return {
+            "prediction": forecast,
+            "track": windows.source,
+            "start": windows.start,
+        }
+
+
+class SeriesTask(Task):
+    """The next H steps of any real multivariate series."""
+
+    name = "series"
+    container = Series
+    headline = "MAE"
+
+    def sequences(self, data: Series) -> Sequences:
+        return Sequences(data.series, data.series, data.time_step_s, TIME, data.labels)
+
+    def floors(self, data: Series, windows: Windows) -> dict[str, Forecaster]:
+        return common_floors(8)
+
+    def scores(
+        self, forecast: np.ndarray, data: Series, windows: Windows
+    ) -> dict[str, Statistic]:
+        return {
+            "MAE": metrics.mae(forecast, windows.target),
+            "RMSE": metrics.rmse(forecast, windows.target),
+            "NMSE dB": metrics.nmse_pooled_db(forecast, windows.target),
+        }
+
+    def user_arrays(
+        self, forecast: np.ndarray, data: Series, windows: Windows
+    ) -> dict[str, np.ndarray]:
+        return {
+            "prediction": forecast,
+            "sample": windows.source,
+            "start": windows.start,
+        }

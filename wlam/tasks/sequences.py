@@ -1,0 +1,172 @@
+"""The common form of all tasks: sequences to be forecast, windows to be judged.
+
+A task turns its tensor into `Sequences` [sample, step, channel]; what a step is (a
+time, a subcarrier) and what a channel is (a delay-angle bin, a beam, a cell) is the
+task's business. Training takes single channels from them, evaluation cuts windows.
+"""
+
+from dataclasses import dataclass, field, replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from einops import rearrange
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from wlam.data.tensors import Array as AnyArray
+from wlam.data.tensors import DataError
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Sequences:
+    """Multivariate sequences, real or complex."""
+
+    values: AnyArray  # [sample, step, channel], what a forecaster may see
+    clean: AnyArray  # like values, what it is judged by (values where nothing cleaner)
+    interval: AnyArray  # float32 [sample], spacing of the steps in s or Hz
+    axis: int = field(metadata={"static": True})  # TIME or FREQUENCY
+    labels: dict[str, AnyArray] = field(default_factory=dict)  # name -> [sample]
+    # One scale for all channels of a sample, where their levels tell as much as their
+    # shapes do: a beam in the noise may rise, the best one hardly.
+    joint: bool = field(default=False, metadata={"static": True})
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Rows:
+    """Univariate training rows in groups that share one scale, see `fit_scale`."""
+
+    values: Float[Array, "b g t"]
+    clean: Float[Array, "b g t"]
+    interval: Float[Array, " b"]
+    axis: int = field(metadata={"static": True})
+    center: bool = field(metadata={"static": True})
+
+
+def real_rows(x: AnyArray) -> AnyArray:
+    """[sample, step, channel] -> [sample * channel, g, step], g = 2 if complex."""
+    parts = jnp.stack([x.real, x.imag]) if jnp.iscomplexobj(x) else jnp.asarray(x)[None]
+    return rearrange(parts, "g n t c -> (n c) g t").astype(jnp.float32)
+
+
+def choose_rows(key: PRNGKeyArray, sequences: Sequences, per_sample: int) -> Rows:
+    """Draws `per_sample` channels of every sequence as training rows.
+
+    Half of them are drawn in proportion to a channel's power and half uniformly: a
+    delay-angle representation is sparse, so that uniform draws would show almost only
+    noise, and draws by power would never show the noise that has to be suppressed.
+    Sequences with a joint scale are taken whole.
+    """
+    if sequences.joint:
+        values, clean = (
+            rearrange(x, "n t c -> n c t") for x in (sequences.values, sequences.clean)
+        )
+        return Rows(values, clean, sequences.interval, sequences.axis, center=True)
+    channels = sequences.values.shape[2]
+    if per_sample < channels:
+        power = jnp.mean(abs(sequences.clean) ** 2, axis=1)  # [sample, channel]
+        share = power / power.sum(-1, keepdims=True)
+        logits = jnp.log(0.5 * share + 0.5 / channels)
+        # Gumbel noise and top-k: draws without replacement.
+        gumbel = jax.random.gumbel(key, logits.shape)
+        chosen = jax.lax.top_k(logits + gumbel, per_sample)[1][:, None, :]
+        values, clean = (
+            jnp.take_along_axis(x, chosen, axis=2)
+            for x in (sequences.values, sequences.clean)
+        )
+    else:
+        values, clean = sequences.values, sequences.clean
+    return Rows(
+        values=real_rows(values),
+        clean=real_rows(clean),
+        interval=jnp.repeat(sequences.interval, values.shape[2]),
+        axis=sequences.axis,
+        center=not jnp.iscomplexobj(values),
+    )
+
+
+@dataclass(frozen=True)
+class Windows:
+    """What a forecaster gets, and what it is judged by; numpy arrays."""
+
+    context: np.ndarray  # [window, L, channel]
+    target: np.ndarray  # [window, H, channel], noise-free where that is known
+    interval: np.ndarray  # float32 [window]
+    axis: int
+    joint: bool  # one scale for all channels of a window
+    source: np.ndarray  # int64 [window], which sequence
+    start: np.ndarray  # int64 [window], index of the first target step
+    labels: dict[str, np.ndarray]  # name -> [window]
+
+    @property
+    def horizon(self) -> int:
+        return self.target.shape[1]
+
+    def subset(self, keep: np.ndarray) -> "Windows":
+        arrays = ("context", "target", "interval", "source", "start")
+        return replace(
+            self,
+            **{name: getattr(self, name)[keep] for name in arrays},
+            labels={name: x[keep] for name, x in self.labels.items()},
+        )
+
+
+def cut_windows(
+    sequences: Sequences,
+    context: int,
+    horizon: int,
+    stride: int | None = None,
+    tail: float = 0.2,
+    sliding: bool = True,
+) -> Windows:
+    """Cuts every sequence into (context, target) windows.
+
+    Args:
+        sequences: numpy or JAX arrays.
+        context, horizon: L and H, in steps.
+        stride: steps between two windows; the horizon if not given, so that targets do
+            not overlap.
+        tail: the share of each sequence, at its end, that targets lie in. A tail too
+            short for one window gives the last possible window.
+        sliding: False gives one window: the first L steps and the H after them.
+
+    Raises:
+        DataError: L + H exceeds the length, or L, H, stride or tail make no window.
+    """
+    steps = sequences.values.shape[1]
+    if context < 1 or horizon < 1 or context + horizon > steps:
+        raise DataError(
+            f"context, horizon: {context} + {horizon} steps do not fit; each must be "
+            f"at least 1 and together at most the {steps} steps of the data"
+        )
+    if not 0 < tail <= 1 or (stride is not None and stride < 1):
+        raise DataError(
+            f"tail, stride: found {tail} and {stride}; tail must be in (0, 1], stride "
+            "at least 1"
+        )
+    if sliding:
+        first = max(context, min(steps - horizon, steps - round(tail * steps)))
+        starts = np.arange(first, steps - horizon + 1, stride or horizon)
+    else:
+        starts = np.array([context])
+    values, clean = np.asarray(sequences.values), np.asarray(sequences.clean)
+    samples = len(values)
+
+    def gather(x: np.ndarray, lo: int, hi: int) -> np.ndarray:
+        cut = np.stack([x[:, s + lo : s + hi] for s in starts], axis=1)
+        return rearrange(cut, "n w t c -> (n w) t c")
+
+    def repeat(x: AnyArray) -> np.ndarray:
+        return np.repeat(np.asarray(x), len(starts), axis=0)
+
+    return Windows(
+        context=gather(values, -context, 0),
+        target=gather(clean, 0, horizon),
+        interval=repeat(sequences.interval),
+        axis=sequences.axis,
+        joint=sequences.joint,
+        source=repeat(np.arange(samples)),
+        start=np.tile(starts, samples).astype(np.int64),
+        labels={name: repeat(x) for name, x in sequences.labels.items()},
+    )

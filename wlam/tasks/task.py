@@ -1,0 +1,44 @@
+"""What a task is: how its tensor becomes sequences, its floors, how it scores."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from wlam.tasks.metrics import Statistic
+from wlam.tasks.sequences import Sequences, Windows
+
+Forecaster = Callable[[Any, int], Any]
+"""context [window, L, channel], H -> forecast [window, H, channel]"""
+
+
+class Task:
+    """Base of all tasks; one instance each in `wlam.tasks.TASKS`."""
+
+    name: ClassVar[str]
+    container: ClassVar[type]
+    """The tensor it works on, one of wlam.data.tensors."""
+    sliding: ClassVar[bool] = True
+    """Whether windows slide over a sequence, or the first L steps are the context."""
+    headline: ClassVar[str]
+    """The metric that plots and summaries show."""
+
+    def sequences(self, data: Any) -> Sequences:
+        """The sequences to forecast. Works on JAX arrays under jit and on numpy."""
+        raise NotImplementedError
+
+    def floors(self, data: Any, windows: Windows) -> dict[str, Forecaster]:
+        """Training-free forecasters by name; "repeat last" is always among them."""
+        raise NotImplementedError
+
+    def scores(
+        self, forecast: np.ndarray, data: Any, windows: Windows
+    ) -> dict[str, Statistic]:
+        """Metrics by name, per window, ready for the bootstrap."""
+        raise NotImplementedError
+
+    def user_arrays(
+        self, forecast: np.ndarray, data: Any, windows: Windows
+    ) -> dict[str, np.ndarray]:
+        """The forecast in the layout of the user's file, for `--predictions`."""
+        raise NotImplementedError
