@@ -1,0 +1,154 @@
+"""Quickstart: one small model, three kinds of tensors, four tasks, no files.
+
+command   python train.py configs/quickstart.py && python eval.py runs/quickstart
+hardware  2 CPU cores
+"""
+
+from wlam.config import Case, Config, OptimizerConfig
+from wlam.data.streams import Ingredient
+from wlam.nn.predictor import ModelConfig
+from wlam.nn.transformer import TransformerConfig
+from wlam.phy.beams import BeamConfig
+from wlam.phy.cdl import CdlConfig
+from wlam.phy.traffic import TrafficConfig
+
+# ---- what the model is trained on ----------------------------------------------------
+SEEN = {
+    "profiles": ("A", "C", "D"),
+    "carriers_hz": (0.9e9, 2.1e9, 3.5e9, 7e9),
+    "time_steps_s": (0.1e-3, 0.25e-3, 0.5e-3),
+    "speeds_kmh": (3.0, 80.0),
+    "array": (1, 8),
+    "snr_db": (0.0, 30.0),
+}
+mixture = {
+    "csi_time": Ingredient(
+        task="csi_time",
+        source=CdlConfig(**SEEN, num_times=96, num_subcarriers=32),
+        size=4e6,
+    ),
+    "csi_frequency": Ingredient(
+        task="csi_frequency",
+        source=CdlConfig(
+            **SEEN,
+            num_times=2,
+            num_subcarriers=64,
+            subcarrier_spacings_hz=(60e3, 180e3, 360e3),
+        ),
+        size=2e6,
+    ),
+    "beam": Ingredient(
+        task="beam",
+        source=BeamConfig(
+            num_times=64,
+            num_ant=32,
+            num_beams=32,
+            carriers_hz=(3.5e9, 28e9),
+            time_steps_s=(0.02, 0.04, 0.08, 0.16),
+            speeds_kmh=(3.0, 80.0),
+        ),
+        size=1e6,
+        rows_per_sample=32,
+    ),
+    "traffic": Ingredient(
+        task="traffic",
+        source=TrafficConfig(num_times=512, time_steps_s=(600.0, 1800.0, 3600.0)),
+        size=5e5,
+        rows_per_sample=1,
+    ),
+}
+
+# ---- what it is judged on: carriers, speeds, profiles and intervals it never saw -----
+UNSEEN = {"speeds_kmh": (80.0, 120.0), "array": (2, 8), "snr_db": (0.0, 30.0)}
+evaluation = {
+    "csi_time_2.6GHz_CDL-B": Case(
+        task="csi_time",
+        source=CdlConfig(
+            **UNSEEN,
+            profiles=("B",),
+            carriers_hz=(2.6e9,),
+            time_steps_s=(0.35e-3,),
+            num_times=72,
+            num_subcarriers=24,
+        ),
+        context=64,
+        horizon=8,
+    ),
+    "csi_time_28GHz_CDL-E": Case(
+        task="csi_time",
+        source=CdlConfig(
+            **UNSEEN,
+            profiles=("E",),
+            carriers_hz=(28e9,),
+            time_steps_s=(0.0625e-3,),
+            num_times=72,
+            num_subcarriers=24,
+        ),
+        context=64,
+        horizon=8,
+    ),
+    "csi_frequency_2.6GHz_CDL-B": Case(
+        task="csi_frequency",
+        source=CdlConfig(
+            **UNSEEN,
+            profiles=("B",),
+            carriers_hz=(2.6e9,),
+            num_times=4,
+            num_subcarriers=56,
+            subcarrier_spacings_hz=(120e3,),
+        ),
+        context=48,
+        horizon=8,
+    ),
+    "csi_frequency_28GHz_CDL-E": Case(
+        task="csi_frequency",
+        source=CdlConfig(
+            **UNSEEN,
+            profiles=("E",),
+            carriers_hz=(28e9,),
+            num_times=4,
+            num_subcarriers=56,
+            subcarrier_spacings_hz=(240e3,),
+        ),
+        context=48,
+        horizon=8,
+    ),
+    "beam_60GHz_64_beams": Case(
+        task="beam",
+        source=BeamConfig(
+            num_times=64,
+            num_ant=64,
+            num_beams=64,
+            carriers_hz=(60e9,),
+            time_steps_s=(0.1,),
+            speeds_kmh=(80.0, 120.0),
+        ),
+        context=16,
+        horizon=4,
+        tail=0.75,
+    ),
+    "traffic_15min": Case(
+        task="traffic",
+        source=TrafficConfig(num_times=768, time_steps_s=(900.0,)),
+        context=288,
+        horizon=24,
+        samples=128,
+    ),
+    "traffic_2h": Case(
+        task="traffic",
+        source=TrafficConfig(num_times=256, time_steps_s=(7200.0,)),
+        context=96,
+        horizon=12,
+        samples=128,
+    ),
+}
+
+config = Config(
+    run="runs/quickstart",
+    mixture=mixture,
+    evaluation=evaluation,
+    model=ModelConfig(TransformerConfig(width=96, layers=3, heads=4)),
+    steps=1000,
+    rows=384,
+    optimizer=OptimizerConfig(learning_rate=2e-3, warmup_steps=100),
+)

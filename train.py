@@ -1,0 +1,135 @@
+"""Trains a model: python train.py CONFIG [overrides].
+
+Run the same command again to resume. `python train.py configs/quickstart.py --help`
+lists every field that can be overridden.
+"""
+
+import sys
+import time
+
+import jax
+import numpy as np
+
+from wlam.config import Config, load_config
+from wlam.training.checkpoint import Checkpoints
+from wlam.training.journal import Journal
+from wlam.training.sharding import make_mesh, tree_shardings
+from wlam.training.signals import StopRequest
+from wlam.training.state import init_state, make_steps
+
+
+class NonFiniteError(FloatingPointError):
+    """The loss or a gradient is not a number any more."""
+
+
+def check_finite(
+    first_step: int, metrics: dict[str, np.ndarray], saved: object
+) -> None:
+    """Stops the run at the first step whose loss or gradient is not finite."""
+    bad = {name: ~np.isfinite(values) for name, values in metrics.items()}
+    if any(b.any() for b in bad.values()):
+        when = min(int(b.argmax()) for b in bad.values() if b.any())
+        names = [n for n, b in bad.items() if b[when] and n != "loss"] or ["loss"]
+        raise NonFiniteError(
+            f"step {first_step + when}: {', '.join(names)} not finite; the last good "
+            f"checkpoint is {saved}; lower optimizer.learning_rate or look at the data"
+        )
+
+
+def train(config: Config) -> int:
+    """Runs the experiment to its end or to a stop signal; returns the exit code."""
+    stop = StopRequest()
+
+    # ---- mesh: where arrays live ----------------------------------------------------
+    mesh = make_mesh(config.mesh)
+    jax.set_mesh(mesh)
+
+    # ---- state: shapes first; nothing is allocated before they are right -----------
+    shapes = jax.eval_shape(lambda: init_state(config))
+    shardings = tree_shardings(shapes, mesh)
+    advance, validate = make_steps(config)
+    advance = jax.jit(
+        advance,
+        donate_argnums=0,
+        in_shardings=(shardings,),
+        out_shardings=(shardings, None),
+    )
+    validate = jax.jit(validate, in_shardings=(shardings,))
+    count = sum(x.size for x in jax.tree.leaves(shapes["params"]))
+    print(
+        f"{config.run}: {count:,} parameters, {config.steps} steps on {mesh.size} "
+        f"{jax.devices()[0].platform} device(s)",
+        flush=True,
+    )
+
+    with Checkpoints(config.run, config.checkpoint.keep) as checkpoints:
+        # ---- restore -----------------------------------------------------------------
+        # 1. A complete checkpoint in the run's folder wins; else start from the seed.
+        # 2. It must come from this config, except for fields that no bit depends on.
+        # 3. It holds params, optimiser, PRNG key and step; step is the stream position.
+        # 4. The journal forgets what was written after it.
+        state = checkpoints.restore(shapes, shardings, config)
+        if state is None:
+            state = jax.jit(lambda: init_state(config), out_shardings=shardings)()
+        step = int(state["step"])
+        if step:
+            print(f"resuming {checkpoints.folder.parent} at step {step}", flush=True)
+
+        # ---- loop --------------------------------------------------------------------
+        with Journal(config.run, step, config.steps) as journal:
+            pending: tuple[int, dict] | None = None
+            saved_at, saved_step = time.monotonic(), step
+
+            def settle() -> None:
+                """Reads the metrics of the last dispatch and records them."""
+                nonlocal pending
+                if pending is not None:
+                    first, device_metrics = pending
+                    metrics = jax.device_get(device_metrics)
+                    last_good = checkpoints.latest
+                    check_finite(first, metrics, checkpoints.folder / str(last_good))
+                    means = {name: float(x.mean()) for name, x in metrics.items()}
+                    journal.write(first + config.steps_per_dispatch - 1, means)
+                    pending = None
+
+            while step < config.steps and not stop:
+                state, metrics = advance(state)
+                # The host reads step i while the device computes step i + 1.
+                settle()
+                pending = (step + 1, metrics)
+                step += config.steps_per_dispatch
+
+                if config.validate_every and step % config.validate_every == 0:
+                    settle()
+                    losses = jax.device_get(validate(state))
+                    journal.write(step, {n: float(x) for n, x in losses.items()})
+                due = step - saved_step >= config.checkpoint.every_steps
+                late = (
+                    time.monotonic() - saved_at > 60 * config.checkpoint.every_minutes
+                )
+                if due or late:
+                    settle()  # a state whose loss is not finite is never saved
+                    checkpoints.save(step, state, config)
+                    saved_at, saved_step = time.monotonic(), step
+            settle()
+            checkpoints.save(step, state, config)
+
+    if stop.signal:
+        print(
+            f"stopped by {stop.signal.name} at step {step}, saved; the same command "
+            "resumes",
+            flush=True,
+        )
+        return stop.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
+        print(__doc__)
+        sys.exit(0 if sys.argv[1:] in (["-h"], ["--help"]) else 2)
+    try:
+        sys.exit(train(load_config(sys.argv[1], sys.argv[2:])))
+    except (ValueError, NonFiniteError) as error:
+        print(f"train.py: {error}", file=sys.stderr)
+        sys.exit(2)

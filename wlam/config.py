@@ -1,0 +1,187 @@
+"""Everything that defines an experiment, and how it is written down.
+
+A config is a tree of frozen dataclasses, made by a Python file under configs/ and
+overridable from the command line. It is saved with every checkpoint as JSON that names
+the dataclass of each node, and read back without running the Python file.
+"""
+
+import dataclasses
+import importlib
+import runpy
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from wlam.data.streams import Ingredient
+from wlam.nn.predictor import ModelConfig
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """AdamW with linear warm-up and cosine decay to zero."""
+
+    # Peak of the schedule.
+    learning_rate: float = 1e-3
+    # Steps of linear warm-up.
+    warmup_steps: int = 200
+    # Decoupled; on matrices only.
+    weight_decay: float = 0.05
+    # Global norm that gradients are clipped to.
+    clip_norm: float = 1.0
+    # Memory of the second moment.
+    beta2: float = 0.98
+
+
+@dataclass(frozen=True)
+class MeshConfig:
+    """Devices, as data x model."""
+
+    # Devices that share the batch.
+    data: int = 1
+    # Devices that share each weight matrix.
+    model: int = 1
+
+
+@dataclass(frozen=True)
+class CheckpointConfig:
+    """When the run is saved; whichever comes first."""
+
+    # Steps between two checkpoints.
+    every_steps: int = 1000
+    # Minutes between two checkpoints.
+    every_minutes: float = 5.0
+    # Checkpoints that are kept.
+    keep: int = 2
+
+
+@dataclass(frozen=True)
+class Case:
+    """One line of the evaluation: a task on generated data unseen in training."""
+
+    # A name of wlam.tasks.TASKS.
+    task: str
+    # Config of a generator.
+    source: Any
+    # Steps (or subcarriers) that are given.
+    context: int
+    # Steps that are forecast.
+    horizon: int
+    # Generated samples.
+    samples: int = 64
+    # Share of each series that sliding windows have their targets in.
+    tail: float = 0.2
+    # Of the evaluation data; training keys come from Config.seed.
+    seed: int = 10_000
+
+
+@dataclass(frozen=True)
+class Config:
+    """An experiment."""
+
+    # Folder that holds checkpoints, metrics and reports.
+    run: str
+    # What is trained on, by name.
+    mixture: dict[str, Ingredient]
+    # What is reported, by name.
+    evaluation: dict[str, Case]
+    # The network.
+    model: ModelConfig = field(default_factory=ModelConfig)
+    # Optimiser steps.
+    steps: int = 1000
+    # Series in a batch, over all tasks.
+    rows: int = 512
+    # Exponent of the task shares.
+    temperature: float = 0.5
+    # Of parameters and training data.
+    seed: int = 0
+    # Steps that run on the device before the host looks.
+    steps_per_dispatch: int = 10
+    # Steps between two looks at fresh data of the training distribution; 0 never.
+    validate_every: int = 500
+    # Schedule and regularisation.
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    # Device layout.
+    mesh: MeshConfig = field(default_factory=MeshConfig)
+    # Saving.
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "rows", "steps_per_dispatch"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name}: found {getattr(self, name)}; needed at least 1"
+                )
+        for name in ("steps", "validate_every"):
+            if getattr(self, name) % self.steps_per_dispatch:
+                raise ValueError(
+                    f"{name}: found {getattr(self, name)}; needed a multiple of "
+                    f"steps_per_dispatch, {self.steps_per_dispatch}"
+                )
+
+
+def load_config(file: str, arguments: list[str] | None = None) -> Config:
+    """Reads `config` from a Python file and applies command-line overrides.
+
+    Raises:
+        ValueError: the file is missing or defines no `config`.
+    """
+    if not Path(file).is_file():
+        raise ValueError(
+            f"CONFIG: no file {file!r}; needed a Python file, see configs/"
+        )
+    config = runpy.run_path(file).get("config")
+    if not isinstance(config, Config):
+        raise ValueError(
+            f"CONFIG: {file} defines config of type {type(config).__name__}; needed "
+            "`config = wlam.config.Config(...)`"
+        )
+    return tyro.cli(
+        Config, default=config, args=arguments, prog=f"{sys.argv[0]} {file}"
+    )
+
+
+def to_json(node: Any) -> Any:
+    """The config as JSON values; a dataclass becomes a dict with its name under "_"."""
+    if dataclasses.is_dataclass(node) and not isinstance(node, type):
+        name = f"{type(node).__module__}:{type(node).__qualname__}"
+        fields = {
+            f.name: to_json(getattr(node, f.name)) for f in dataclasses.fields(node)
+        }
+        return {"_": name, **fields}
+    if isinstance(node, dict):
+        return {key: to_json(value) for key, value in node.items()}
+    if isinstance(node, tuple | list):
+        return [to_json(value) for value in node]
+    return node
+
+
+def from_json(node: Any) -> Any:
+    """The inverse of `to_json`. Only dataclasses of the wlam package are made.
+
+    Raises:
+        ValueError: a class that is not a dataclass of wlam, or unknown fields.
+    """
+    if isinstance(node, list):
+        return tuple(from_json(value) for value in node)
+    if not isinstance(node, dict):
+        return node
+    values = {key: from_json(value) for key, value in node.items() if key != "_"}
+    if "_" not in node:
+        return values
+    module, _, name = node["_"].partition(":")
+    # A config comes with downloaded weights: it may name our classes, not run any code.
+    if module.partition(".")[0] != "wlam":
+        raise ValueError(f"config: found class {node['_']!r}; needed one of wlam's")
+    found = getattr(importlib.import_module(module), name, None)
+    if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
+        raise ValueError(f"config: {node['_']!r} is no dataclass of this wlam version")
+    unknown = values.keys() - {f.name for f in dataclasses.fields(found)}
+    if unknown:
+        raise ValueError(
+            f"config: {name} has no field {sorted(unknown)}; it was written by another "
+            "wlam version"
+        )
+    return found(**values)

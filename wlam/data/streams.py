@@ -1,0 +1,77 @@
+"""Endless training data, generated on the device from (seed, step, task) alone.
+
+A batch is a pure function of its key: the position in the stream is the step number, so
+that resuming, or asking for batch 10,000 again, needs no iterator state.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+from jaxtyping import PRNGKeyArray
+
+from wlam.phy import beams, cdl, traffic
+from wlam.tasks import TASKS
+from wlam.tasks.sequences import Rows, choose_rows
+
+Generator = Callable[[PRNGKeyArray, Any, int], Any]
+
+GENERATORS: dict[type, Generator] = {
+    cdl.CdlConfig: cdl.generate,
+    beams.BeamConfig: beams.generate,
+    traffic.TrafficConfig: traffic.generate,
+}
+"""(key, config, samples) -> tensor, by the type of the config."""
+
+
+def generate(key: PRNGKeyArray, source: Any, samples: int) -> Any:
+    """`samples` draws of the tensor that `source`, a generator's config, describes."""
+    return GENERATORS[type(source)](key, source, samples)
+
+
+@dataclass(frozen=True)
+class Ingredient:
+    """One task on one generator, a part of the training mixture."""
+
+    # A name of wlam.tasks.TASKS.
+    task: str
+    # Config of a generator; must match the task's tensor.
+    source: Any
+    # How many distinct series this stands for; sets its share of the mixture.
+    size: float
+    # Channels taken from one generated sample; a task with a joint scale takes all.
+    rows_per_sample: int = 8
+
+
+def shares(mixture: Mapping[str, Ingredient], temperature: float) -> dict[str, float]:
+    """Share of each ingredient: size ** temperature, normalised.
+
+    0.5 keeps a large set from drowning a small one; 1 is proportional, 0 uniform.
+    """
+    weights = {name: part.size**temperature for name, part in mixture.items()}
+    total = sum(weights.values())
+    return {name: weight / total for name, weight in weights.items()}
+
+
+def samples_per_step(
+    mixture: Mapping[str, Ingredient], share: Mapping[str, float], rows: int
+) -> dict[str, int]:
+    """Samples of each ingredient in a batch of about `rows` rows; at least 1."""
+    return {
+        name: max(1, round(rows * share[name] / part.rows_per_sample))
+        for name, part in mixture.items()
+    }
+
+
+def draw_batch(
+    key: PRNGKeyArray, mixture: Mapping[str, Ingredient], samples: Mapping[str, int]
+) -> dict[str, Rows]:
+    """One training batch of every ingredient."""
+    batch = {}
+    for i, (name, part) in enumerate(sorted(mixture.items())):
+        source_key, row_key = jax.random.split(jax.random.fold_in(key, i))
+        data = generate(source_key, part.source, samples[name])
+        sequences = TASKS[part.task].sequences(data)
+        batch[name] = choose_rows(row_key, sequences, part.rows_per_sample)
+    return batch

@@ -1,0 +1,104 @@
+"""Models on disk: load a run or a released model, and release a run.
+
+A released model is a folder with `config.json`, `weights/` (orbax), `README.md` (the
+card) and a golden pair: an input and the output it must give. Loading it runs no code
+from the folder and asks no network.
+"""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+from orbax.checkpoint import v1 as ocp
+
+from wlam.config import Config, from_json, to_json
+from wlam.nn.forecast import Forecaster
+from wlam.training.checkpoint import FOLDER, load_params
+from wlam.training.state import init_state
+
+CONFIG, WEIGHTS, GOLDEN = "config.json", "weights", "golden.npz"
+
+
+def load(path: str | Path) -> Forecaster:
+    """Loads a model that predicts.
+
+    Args:
+        path: a run's folder (the newest checkpoint is taken) or a released model's.
+
+    Raises:
+        ValueError: there is no model at the path, or its files do not fit.
+    """
+    return load_with_config(path)[0]
+
+
+def load_with_config(path: str | Path) -> tuple[Forecaster, Config, int]:
+    """Like `load`, with the experiment's config and the step of the weights."""
+    path = Path(path)
+    if not path.is_dir():
+        raise ValueError(f"model: no folder {path}; needed a run or a released model")
+    if (path / FOLDER).is_dir():
+        params, config, step = load_params(path, state_shapes)
+    elif (path / CONFIG).is_file():
+        params, config, step = _load_released(path)
+    else:
+        raise ValueError(
+            f"model: {path} holds neither {FOLDER}/ (a run) nor {CONFIG} (a released "
+            "model)"
+        )
+    graph = nnx.graphdef(nnx.eval_shape(lambda: config.model.build(nnx.Rngs(0))))
+    return Forecaster(nnx.merge(graph, params)), config, step
+
+
+def state_shapes(config: Config) -> Any:
+    """Shapes of the training state; nothing is allocated."""
+    return jax.eval_shape(lambda: init_state(config))
+
+
+def golden_context() -> np.ndarray:
+    """[4, 100, 1] float32, the input of every golden pair: tones, a trend, a step."""
+    t = np.arange(100)
+    rows = [np.sin(0.3 * t), np.cos(0.05 * t) + 0.02 * t, 0.1 * t, 1.0 * (t > 60)]
+    return np.stack(rows)[..., None].astype(np.float32)
+
+
+def release(run: str | Path, folder: str | Path) -> None:
+    """Writes a run's newest weights as a model folder; the card is written by hand.
+
+    Raises:
+        ValueError: the folder exists already, or the run has no checkpoint.
+    """
+    folder = Path(folder).absolute()
+    if folder.exists():
+        raise ValueError(
+            f"folder: {folder} exists; a released model is not overwritten"
+        )
+    model, config, step = load_with_config(run)
+    draft = folder.with_name(folder.name + ".draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    text = json.dumps({"step": step, "config": to_json(config)}, indent=1)
+    (draft / CONFIG).write_text(text + "\n")
+    ocp.save_pytree(draft / WEIGHTS, nnx.to_pure_dict(nnx.state(model.model)))
+    context = golden_context()
+    output = model.predict(context, interval=1e-3, horizon=24)
+    np.savez(draft / GOLDEN, context=context, interval=1e-3, forecast=output)
+    os.replace(draft, folder)
+
+
+def _load_released(path: Path) -> tuple[Any, Config, int]:
+    try:
+        saved = json.loads((path / CONFIG).read_text())
+        config, step = from_json(saved["config"]), int(saved["step"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"model: {path / CONFIG} cannot be used: {error}") from error
+    home = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    shapes = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=home),
+        state_shapes(config)["params"],
+    )
+    return ocp.load_pytree((path / WEIGHTS).absolute(), shapes), config, step

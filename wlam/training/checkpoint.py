@@ -1,0 +1,122 @@
+"""Checkpoints: parameters, optimiser, PRNG key, stream position and config, as one.
+
+Everything of a step is written to a temporary folder that is renamed when it is
+complete, so that a process killed at any moment leaves the previous checkpoint intact.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+
+# orbax-checkpoint: its new API is reached through this name only.
+from orbax.checkpoint import v1 as ocp
+
+from wlam.config import Config, from_json, to_json
+
+FOLDER = "checkpoints"
+# What may change between a run and its resumption: nothing that the bits depend on.
+FREE = frozenset({"run", "evaluation", "mesh", "checkpoint", "validate_every"})
+
+
+class Checkpoints:
+    """The checkpoints of one run; a context manager that finishes writing on exit."""
+
+    def __init__(self, run: str | Path, keep: int = 2):
+        self.folder = Path(run).absolute() / FOLDER
+        policies = (
+            ocp.training.save_decision_policies,
+            ocp.training.preservation_policies,
+        )
+        options: dict[str, Any] = {
+            # When to save is decided by the training loop: orbax obeys every call.
+            "save_decision_policy": policies[0].FixedIntervalPolicy(1),
+            "preservation_policy": policies[1].LatestN(keep),
+            "cleanup_tmp_directories": True,
+        }
+        self._orbax = ocp.training.Checkpointer(str(self.folder), **options)
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._orbax.close()
+
+    @property
+    def latest(self) -> int | None:
+        """Step of the newest complete checkpoint."""
+        latest = self._orbax.latest
+        return None if latest is None else latest.step
+
+    def save(self, step: int, state: Any, config: Config) -> None:
+        """Writes a checkpoint in the background; waits for the one before."""
+        if self.latest == step:
+            return
+        self._orbax.save_checkpointables_async(
+            step, {"state": state}, custom_metadata={"config": to_json(config)}
+        )
+
+    def restore(self, shapes: Any, shardings: Any, config: Config) -> Any | None:
+        """The newest state on the given shardings, or None where there is none.
+
+        Raises:
+            ValueError: the run was made with another config.
+        """
+        if self.latest is None:
+            return None
+        saved = saved_config(self._orbax, self.latest)
+        for field, there, here in differences(to_json(saved), to_json(config)):
+            raise ValueError(
+                f"{field}: {here} here but {there} in {self.folder.parent}; resume "
+                "with the same config, or choose another --run"
+            )
+        target = jax.tree.map(
+            lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s),
+            shapes,
+            shardings,
+        )
+        restored = self._orbax.load_checkpointables(self.latest, {"state": target})
+        return restored["state"]
+
+
+def saved_config(orbax: Any, step: int) -> Config:
+    """The config that was saved with a checkpoint."""
+    return from_json(orbax.checkpointables_metadata(step).custom_metadata["config"])
+
+
+def differences(there: Any, here: Any, path: str = "") -> list[tuple[str, Any, Any]]:
+    """(field, saved value, given value) of everything that must agree and does not."""
+    if isinstance(there, dict) and isinstance(here, dict):
+        found = []
+        for key in [*there, *(k for k in here if k not in there)]:
+            if path or key not in FREE:
+                name = f"{path}.{key}" if path else key
+                found += differences(there.get(key), here.get(key), name)
+        return found
+    return [] if there == here else [(path, there, here)]
+
+
+def load_params(run: str | Path, shapes_of: Any) -> tuple[Any, Config, int]:
+    """Parameters, config and step of a run's newest checkpoint, on the default device.
+
+    Args:
+        shapes_of: config -> tree of the shapes of its training state.
+
+    Raises:
+        ValueError: the run has no complete checkpoint.
+    """
+    folder = Path(run).absolute() / FOLDER
+    if not folder.is_dir():
+        raise ValueError(f"run: {run} has no folder {FOLDER}; needed a run or a model")
+    with ocp.training.Checkpointer(str(folder)) as orbax:
+        if orbax.latest is None:
+            raise ValueError(f"run: {folder} holds no complete checkpoint")
+        step = orbax.latest.step
+        config = saved_config(orbax, step)
+        home = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+        target = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=home),
+            shapes_of(config),
+        )
+        state = orbax.load_checkpointables(step, {"state": target})["state"]
+    return state["params"], config, step

@@ -1,0 +1,102 @@
+"""The loss: next-patch prediction under random contexts, all tasks at once."""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import optax
+from einops import rearrange, repeat
+from flax import nnx
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from wlam.nn.predictor import Predictor
+from wlam.nn.scale import fit_scale
+from wlam.tasks.sequences import Rows
+
+# Errors beyond this many context scales count linearly (Huber), not squared. A context
+# of a few near-constant samples before a burst would otherwise own the whole batch.
+LINEAR_BEYOND = 2.0
+# Inputs are cut here for the same reason.
+INPUT_LIMIT = 20.0
+
+
+def draw_context(
+    key: PRNGKeyArray, batch: int, patches: int, patch: int
+) -> tuple[Bool[Array, "b t"], Int[Array, " b"]]:
+    """Draws the context of each row, so that every length 1..T-1 occurs in training.
+
+    Patch masking of arXiv 2507.05938, details after TimesFM (arXiv 2310.10688): with
+    probability 1/2 the context begins at patch k ~ U{0..N-2} instead of 0; its first
+    r ~ U{0..p-1} samples are hidden; and it ends before patch n ~ U{k+1..N-1}.
+
+    Returns:
+        hidden samples [b, t] (those before the context), and n [b]. Samples from patch
+        n on are not hidden: they are inputs when later patches are predicted, as in a
+        roll-out, but normalisation must not see them.
+    """
+    k_key, late_key, r_key, n_key = jax.random.split(key, 4)
+    late = jax.random.bernoulli(late_key, 0.5, (batch,))
+    k = jnp.where(late, jax.random.randint(k_key, (batch,), 0, patches - 1), 0)
+    r = jax.random.randint(r_key, (batch,), 0, patch)
+    # Early ends leave more patches to predict, so that a row teaches more.
+    n = jax.random.randint(n_key, (batch,), k + 1, patches)
+    first = k * patch + r
+    hidden = jnp.arange(patches * patch)[None] < first[:, None]
+    return hidden, n
+
+
+def next_patches(
+    x: Float[Array, "b t"], patch: int, horizon: int
+) -> tuple[Float[Array, "b n q"], Bool[Array, "n q"]]:
+    """The `horizon` samples after every patch, and which of them exist."""
+    steps = x.shape[1]
+    begin = jnp.arange(patch, steps + 1, patch)
+    index = begin[:, None] + jnp.arange(horizon)[None]
+    return x[:, jnp.minimum(index, steps - 1)], index < steps
+
+
+def rows_loss(model: Predictor, rows: Rows, key: PRNGKeyArray) -> Float[Array, ""]:
+    """Mean error of the forecasts made after the context, in units of its scale.
+
+    Squared, as in the paper, up to LINEAR_BEYOND; halved like every Huber loss.
+    """
+    p = model.config.patch
+    batch, group, steps = rows.values.shape
+    patches = steps // p
+    hidden, n = draw_context(key, batch, patches, p)
+    in_context = ~hidden & (jnp.arange(steps)[None] < n[:, None] * p)
+    scale = fit_scale(rows.values, in_context[:, None], rows.center)
+    values, clean = (
+        rearrange(scale.apply(x), "b g t -> (b g) t") for x in (rows.values, rows.clean)
+    )
+    forecast = model(
+        jnp.clip(values, -INPUT_LIMIT, INPUT_LIMIT),
+        repeat(hidden, "b t -> (b g) t", g=group),
+        jnp.repeat(rows.interval, group),
+        jnp.full(batch * group, rows.axis),
+    )
+    target, exists = next_patches(clean, p, forecast.shape[-1])
+    after_context = jnp.arange(1, patches + 1)[None] >= n[:, None]  # [b, n]
+    scored = repeat(after_context, "b n -> (b g) n 1", g=group) & exists[None]
+    # Where the context is constant there is no unit to measure in.
+    has_unit = repeat(scale.spread > 0, "b -> (b g) 1 1", g=group)
+    weight = (scored & has_unit).astype(jnp.float32)
+    error = optax.losses.huber_loss(forecast, target, delta=LINEAR_BEYOND)
+    return jnp.sum(weight * error) / jnp.maximum(weight.sum(), 1.0)
+
+
+def mixture_loss(
+    graph: nnx.GraphDef,
+    params: nnx.State,
+    batch: Mapping[str, Rows],
+    shares: Mapping[str, float],
+    key: PRNGKeyArray,
+) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+    """The share-weighted sum of the losses of all tasks, and each of them."""
+    model = nnx.merge(graph, params)
+    losses = {
+        name: rows_loss(model, rows, jax.random.fold_in(key, i))
+        for i, (name, rows) in enumerate(sorted(batch.items()))
+    }
+    total = jnp.sum(jnp.stack([shares[name] * losses[name] for name in losses]))
+    return total, losses

@@ -1,0 +1,101 @@
+"""The training state and the one function that advances it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+
+from wlam.config import Config, OptimizerConfig
+from wlam.data.streams import draw_batch, samples_per_step, shares
+from wlam.training.objective import mixture_loss
+
+State = dict[str, Any]
+"""params, optimizer, step (also the position in the data stream) and key."""
+
+# Folded into the seed's key: two streams that never meet.
+TRAINING, VALIDATION = 0, 1
+
+
+def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransformation:
+    """AdamW behind a global-norm clip."""
+    schedule = optax.warmup_cosine_decay_schedule(
+        init_value=0.0,
+        peak_value=config.learning_rate,
+        warmup_steps=min(config.warmup_steps, steps - 1),
+        decay_steps=steps,
+    )
+
+    def matrices(params: Any) -> Any:
+        return jax.tree.map(lambda x: x.ndim > 1, params)
+
+    return optax.chain(
+        optax.clip_by_global_norm(config.clip_norm),
+        optax.adamw(
+            schedule,
+            b2=config.beta2,
+            weight_decay=config.weight_decay,
+            mask=matrices,
+        ),
+    )
+
+
+def init_state(config: Config) -> State:
+    """A fresh state; call it under `jax.eval_shape` or `jax.jit`."""
+    params_key, data_key = jax.random.split(jax.random.key(config.seed))
+    model = config.model.build(nnx.Rngs(params_key))
+    params = nnx.to_pure_dict(nnx.state(model, nnx.Param))
+    return {
+        "params": params,
+        "optimizer": make_optimizer(config.optimizer, config.steps).init(params),
+        "step": jnp.zeros((), jnp.int32),
+        "key": jax.random.key_data(data_key),
+    }
+
+
+def make_steps(config: Config) -> tuple[Callable, Callable]:
+    """Builds the two functions of a run, both pure.
+
+    Returns:
+        advance: state -> (state, metrics of each of `steps_per_dispatch` steps).
+        validate: state -> losses on data of the training distribution that training
+            does not draw.
+    """
+    graph = nnx.graphdef(nnx.eval_shape(lambda: config.model.build(nnx.Rngs(0))))
+    optimizer = make_optimizer(config.optimizer, config.steps)
+    share = shares(config.mixture, config.temperature)
+    samples = samples_per_step(config.mixture, share, config.rows)
+
+    def loss_of(params: Any, key: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+        data_key, mask_key = jax.random.split(key)
+        batch = draw_batch(data_key, config.mixture, samples)
+        return mixture_loss(graph, params, batch, share, mask_key)
+
+    def key_of(state: State, stream: int) -> jax.Array:
+        return jax.random.fold_in(jax.random.wrap_key_data(state["key"]), stream)
+
+    def one_step(state: State, _: None) -> tuple[State, dict[str, jax.Array]]:
+        key = jax.random.fold_in(key_of(state, TRAINING), state["step"])
+        grad = jax.value_and_grad(loss_of, has_aux=True)
+        (loss, losses), gradients = grad(state["params"], key)
+        updates, opt = optimizer.update(gradients, state["optimizer"], state["params"])
+        params = optax.apply_updates(state["params"], updates)
+        norm = optax.tree.norm(gradients)
+        metrics = {"loss": loss, "gradient_norm": norm} | {
+            f"loss/{name}": value for name, value in losses.items()
+        }
+        new = {"params": params, "optimizer": opt, "step": state["step"] + 1}
+        return new | {"key": state["key"]}, metrics
+
+    def advance(state: State) -> tuple[State, dict[str, jax.Array]]:
+        return jax.lax.scan(one_step, state, length=config.steps_per_dispatch)
+
+    def validate(state: State) -> dict[str, jax.Array]:
+        loss, losses = loss_of(state["params"], key_of(state, VALIDATION))
+        return {"validation": loss} | {
+            f"validation/{name}": value for name, value in losses.items()
+        }
+
+    return advance, validate
