@@ -15,27 +15,47 @@ from wlam.phy.traffic import TrafficConfig
 # ---- what the model is trained on ----------------------------------------------------
 SEEN = {
     "profiles": ("A", "C", "D"),
-    "carriers_hz": (0.9e9, 2.1e9, 3.5e9, 7e9),
-    "time_steps_s": (0.1e-3, 0.25e-3, 0.5e-3),
     "speeds_kmh": (3.0, 80.0),
     "array": (1, 8),
     "snr_db": (0.0, 30.0),
 }
+SUB_7_GHZ = (0.9e9, 2.1e9, 3.5e9, 7e9)
+MMWAVE = (24e9, 39e9)
 mixture = {
     "csi_time": Ingredient(
         task="csi_time",
-        source=CdlConfig(**SEEN, num_times=96, num_subcarriers=32),
-        size=4e6,
+        source=CdlConfig(
+            **SEEN,
+            carriers_hz=SUB_7_GHZ,
+            time_steps_s=(0.1e-3, 0.15e-3, 0.2e-3, 0.25e-3, 0.3e-3, 0.5e-3),
+            num_times=96,
+            num_subcarriers=32,
+        ),
+        size=2e6,
+    ),
+    # Apart from the above, because Doppler shifts ten times as high are sampled faster.
+    "csi_time_mmwave": Ingredient(
+        task="csi_time",
+        source=CdlConfig(
+            **SEEN,
+            carriers_hz=MMWAVE,
+            time_steps_s=(0.03e-3, 0.05e-3, 0.08e-3, 0.1e-3),
+            num_times=96,
+            num_subcarriers=32,
+        ),
+        size=1e6,
     ),
     "csi_frequency": Ingredient(
         task="csi_frequency",
         source=CdlConfig(
             **SEEN,
-            num_times=2,
+            carriers_hz=SUB_7_GHZ + MMWAVE,
+            num_times=1,
             num_subcarriers=64,
-            subcarrier_spacings_hz=(60e3, 180e3, 360e3),
+            subcarrier_spacings_hz=(30e3, 60e3, 90e3, 180e3, 360e3),
         ),
         size=2e6,
+        rows_per_sample=16,
     ),
     "beam": Ingredient(
         task="beam",
@@ -44,16 +64,18 @@ mixture = {
             num_ant=32,
             num_beams=32,
             carriers_hz=(3.5e9, 28e9),
-            time_steps_s=(0.02, 0.04, 0.08, 0.16),
+            time_steps_s=(0.02, 0.04, 0.08, 0.12, 0.16),
             speeds_kmh=(3.0, 80.0),
         ),
-        size=1e6,
+        size=4e6,
         rows_per_sample=32,
     ),
     "traffic": Ingredient(
         task="traffic",
-        source=TrafficConfig(num_times=512, time_steps_s=(600.0, 1800.0, 3600.0)),
-        size=5e5,
+        source=TrafficConfig(
+            num_times=512, time_steps_s=(300.0, 600.0, 1200.0, 1800.0, 3600.0, 10800.0)
+        ),
+        size=1e6,
         rows_per_sample=1,
     ),
 }
@@ -148,7 +170,7 @@ config = Config(
     mixture=mixture,
     evaluation=evaluation,
     model=ModelConfig(TransformerConfig(width=96, layers=3, heads=4)),
-    steps=1000,
-    rows=384,
+    steps=1200,
+    rows=512,
     optimizer=OptimizerConfig(learning_rate=2e-3, warmup_steps=100),
 )

@@ -1,11 +1,14 @@
 """What every test runs under: exact shapes, no silent rank promotion, a warm cache."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import jax
+import pytest
 from jaxtyping import install_import_hook
 
 # Shapes and dtypes in signatures are checked at run time, but only under pytest.
@@ -14,8 +17,105 @@ hook.__enter__()
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # Compilation dominates test time, so it is kept from one run to the next.
-jax.config.update(
-    "jax_compilation_cache_dir",
-    os.environ.get("WLAM_TEST_CACHE", str(Path(__file__).parent / ".jax_cache")),
+CACHE = str(Path(__file__).parent / ".jax_cache")
+jax.config.update("jax_compilation_cache_dir", CACHE)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+ROOT = Path(__file__).parents[1]
+ENVIRONMENT = os.environ | {
+    "JAX_COMPILATION_CACHE_DIR": CACHE,
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "XLA_FLAGS": "--xla_backend_optimization_level=0",  # compiles three times faster
+    "PYTHONUNBUFFERED": "1",
+    "WLAM_DATA_DIR": str(ROOT / "none"),  # evaluations of generated data only
+}
+CONFIG = """
+from wlam.config import Case, CheckpointConfig, Config, OptimizerConfig
+from wlam.data.streams import Ingredient
+from wlam.nn.predictor import ModelConfig
+from wlam.nn.transformer import TransformerConfig
+from wlam.phy.traffic import TrafficConfig
+
+config = Config(
+    run="unset",
+    mixture={
+        "traffic": Ingredient(
+            task="traffic",
+            source=TrafficConfig(num_times=32),
+            size=1.0,
+            rows_per_sample=1,
+        )
+    },
+    evaluation={
+        "traffic_2h": Case(
+            task="traffic",
+            source=TrafficConfig(num_times=64, time_steps_s=(7200.0,)),
+            context=24,
+            horizon=8,
+            samples=8,
+        )
+    },
+    model=ModelConfig(TransformerConfig(width=8, layers=1, heads=2), patch=8),
+    steps=600,
+    rows=4,
+    steps_per_dispatch=4,
+    validate_every=200,
+    optimizer=OptimizerConfig(warmup_steps=8),
+    checkpoint=CheckpointConfig(every_steps=20),
 )
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+"""
+
+
+@pytest.fixture(scope="session")
+def program_environment():
+    """Environment of the programs that tests start."""
+    return ENVIRONMENT
+
+
+@pytest.fixture(scope="session")
+def program():
+    """Runs train.py or eval.py in a process of its own, as a user would."""
+
+    def run(script, *arguments, code=0):
+        done = subprocess.run(
+            [sys.executable, script, *map(str, arguments)],
+            cwd=ROOT,
+            env=ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == code, done.stderr[-2000:]
+        return done
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def start_training(tmp_path_factory):
+    """Starts the tiny experiment in the background: (run, overrides) -> process."""
+    path = tmp_path_factory.mktemp("config") / "tiny.py"
+    path.write_text(CONFIG)
+
+    def start(run, *overrides):
+        command = [sys.executable, "train.py", path, "--run", run, *overrides]
+        return subprocess.Popen(
+            list(map(str, command)),
+            cwd=ROOT,
+            env=ENVIRONMENT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def trained_run(start_training, tmp_path_factory):
+    """The folder of the tiny experiment, run once and never interrupted."""
+    run = tmp_path_factory.mktemp("runs") / "tiny"
+    process = start_training(run)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err[-2000:]
+    return run

@@ -1,10 +1,14 @@
 """One tiny model and its compiled forward pass, shared by the tests of wlam.nn."""
 
+from functools import partial
+
 import jax
 import pytest
+from einops import rearrange
 from flax import nnx
 
 from wlam.nn.forecast import Forecaster
+from wlam.nn.guess import linear_guess
 from wlam.nn.predictor import ModelConfig
 from wlam.nn.transformer import TransformerConfig
 
@@ -19,7 +23,7 @@ def model():
     key = jax.random.key(1)
 
     def shake(x):
-        return x + 0.2 * jax.random.normal(jax.random.fold_in(key, x.size), x.shape)
+        return x + 0.1 * jax.random.normal(jax.random.fold_in(key, x.size), x.shape)
 
     nnx.update(model, jax.tree.map(shake, state))
     return model
@@ -32,11 +36,16 @@ def forecaster(model):
 
 @pytest.fixture(scope="session")
 def apply(model):
-    """The forward pass of single rows: (values, hidden, interval) -> forecasts."""
+    """Forward pass of single rows: (values, hidden, interval, axis) -> forecasts."""
     graph, state = nnx.split(model)
 
-    @jax.jit
-    def forward(values, hidden, interval, axis):
-        return nnx.merge(graph, state)(values, hidden, interval, axis)
+    @partial(jax.jit, static_argnames="group")
+    def forward(values, hidden, interval, axis, group=1):
+        grouped = rearrange(values, "(b g) t -> b g t", g=group)
+        guess = linear_guess(
+            grouped, hidden[::group], TINY.patch, TINY.patch, is_complex=group == 2
+        )
+        guess = rearrange(guess, "b g n q -> (b g) n q")
+        return nnx.merge(graph, state)(values, hidden, guess, interval, axis)
 
     return forward

@@ -55,11 +55,18 @@ def shares(mixture: Mapping[str, Ingredient], temperature: float) -> dict[str, f
 
 
 def samples_per_step(
-    mixture: Mapping[str, Ingredient], share: Mapping[str, float], rows: int
+    mixture: Mapping[str, Ingredient],
+    share: Mapping[str, float],
+    rows: int,
+    devices: int = 1,
 ) -> dict[str, int]:
-    """Samples of each ingredient in a batch of about `rows` rows; at least 1."""
+    """Samples of each ingredient in a batch of about `rows` rows.
+
+    At least one for each of the devices that share the batch, and a multiple of them.
+    """
     return {
-        name: max(1, round(rows * share[name] / part.rows_per_sample))
+        name: devices
+        * max(1, round(rows * share[name] / part.rows_per_sample / devices))
         for name, part in mixture.items()
     }
 

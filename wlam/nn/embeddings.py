@@ -39,17 +39,24 @@ class ResidualMlp(nnx.Module):
 
 
 class PatchEmbedding(nnx.Module):
-    """A token from the samples of a patch and the mask that says which are hidden."""
+    """A token from the samples of a patch, which of them are hidden, and a guess."""
 
-    def __init__(self, patch: int, width: int, rngs: nnx.Rngs, dtype: jnp.dtype):
-        self.mlp = ResidualMlp(2 * patch, 2 * width, width, rngs, dtype)
+    def __init__(
+        self, patch: int, horizon: int, width: int, rngs: nnx.Rngs, dtype: jnp.dtype
+    ):
+        inputs = 2 * patch + horizon
+        self.mlp = ResidualMlp(inputs, 2 * width, width, rngs, dtype)
 
     def __call__(
-        self, patches: Float[Array, "b n p"], hidden: Bool[Array, "b n p"]
+        self,
+        patches: Float[Array, "b n p"],
+        hidden: Bool[Array, "b n p"],
+        guess: Float[Array, "b n q"],
     ) -> Float[Array, "b n d"]:
         # Multiplying a hidden sample by zero would let a NaN through; where does not.
         shown = jnp.where(hidden, 0.0, patches)
-        return self.mlp(jnp.concatenate([shown, hidden.astype(shown.dtype)], axis=-1))
+        mask = hidden.astype(shown.dtype)
+        return self.mlp(jnp.concatenate([shown, mask, guess], axis=-1))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from wlam.nn.embeddings import FREQUENCY, TIME
+from wlam.nn.guess import linear_guess
 from wlam.nn.predictor import Predictor
 from wlam.nn.scale import fit_scale
 
@@ -42,33 +43,37 @@ def roll_out(
     context = jnp.pad(context, ((0, 0), (0, 0), (pad, 0)))
     visible = jnp.pad(visible, ((0, 0), (pad, 0)))
     scale = fit_scale(context, visible[:, None], center)
-    values = rearrange(scale.apply(context), "b g t -> (b g) t")
-    hidden = jnp.repeat(~visible, group, axis=0)
-    interval, axis = jnp.repeat(interval, group), jnp.repeat(axis, group)
-
-    q = model.config.horizon_patches * p
-    calls, known = math.ceil(horizon / q), values.shape[1]
     # One buffer of the final length: patches that are not there yet are hidden, and
     # causality keeps them from mattering.
-    values = jnp.pad(values, ((0, 0), (0, calls * q)))
-    hidden = jnp.pad(hidden, ((0, 0), (0, calls * q)), constant_values=True)
+    q, known = model.horizon, context.shape[2]
+    calls = math.ceil(horizon / q)
+    values = jnp.pad(scale.apply(context), ((0, 0), (0, 0), (0, calls * q)))
+    hidden = jnp.pad(~visible, ((0, 0), (0, calls * q)), constant_values=True)
+    interval, axis = jnp.repeat(interval, group), jnp.repeat(axis, group)
 
     def step(
         carry: tuple[Array, Array], begin: Array
     ) -> tuple[tuple[Array, Array], None]:
         values, hidden = carry
-        forecasts = model(values, hidden, interval, axis)
+        guess = linear_guess(values, hidden, p, q, is_complex=not center)
+        forecasts = model(
+            rearrange(values, "b g t -> (b g) t"),
+            jnp.repeat(hidden, group, axis=0),
+            rearrange(guess, "b g n q -> (b g) n q"),
+            interval,
+            axis,
+        )
         last = jax.lax.dynamic_index_in_dim(forecasts, begin // p - 1, 1, False)
-        shown = jnp.zeros(last.shape, bool)
+        last = rearrange(last, "(b g) q -> b g q", g=group)
+        shown = jnp.zeros((last.shape[0], q), bool)
         return (
-            jax.lax.dynamic_update_slice_in_dim(values, last, begin, 1),
+            jax.lax.dynamic_update_slice_in_dim(values, last, begin, 2),
             jax.lax.dynamic_update_slice_in_dim(hidden, shown, begin, 1),
         ), None
 
     begins = known + q * jnp.arange(calls)
     (values, _), _ = jax.lax.scan(step, (values, hidden), begins)
-    forecast = rearrange(values[:, known:], "(b g) t -> b g t", g=group)
-    return scale.invert(forecast)[..., :horizon]
+    return scale.invert(values[..., known:])[..., :horizon]
 
 
 class Forecaster:
@@ -113,9 +118,9 @@ class Forecaster:
                 or one per sample.
             horizon: how many steps to forecast.
             axis: "time" or "frequency", what the steps run along.
-            joint: scale all channels of a sample by one mean and spread, for quantities
-                in one unit whose levels matter, such as the beams of a sweep. A step
-                with a NaN is then missing in all channels.
+            joint: scale all channels of a sample alike and fit them by one linear
+                recurrence: beams of a sweep, or angles of a channel along frequency. A
+                step with a NaN is then missing in all channels.
 
         Returns:
             Shaped like context, with `horizon` steps; complex64 or float32.

@@ -8,6 +8,7 @@ Details that the paper leaves open are ours and are said where they are decided.
 from dataclasses import dataclass, field
 from typing import Literal
 
+import jax
 import jax.numpy as jnp
 from einops import rearrange
 from flax import nnx
@@ -48,24 +49,32 @@ class Predictor(nnx.Module):
     def __init__(self, config: ModelConfig, rngs: nnx.Rngs):
         dtype, width = jnp.dtype(config.dtype), config.backbone.width
         self.config = config
-        self.embed = PatchEmbedding(config.patch, width, rngs, dtype)
+        self.horizon = config.horizon_patches * config.patch
+        self.embed = PatchEmbedding(config.patch, self.horizon, width, rngs, dtype)
         self.granularity = Granularity(config.granularity, width, rngs, dtype)
         self.backbone = config.backbone.build(rngs, dtype)
-        outputs = config.horizon_patches * config.patch
+        # A change and a trust for every sample of the forecast.
+        outputs = 2 * self.horizon
         self.head = ResidualMlp(width, 2 * width, outputs, rngs, dtype, normalise=True)
 
     def __call__(
         self,
         values: Float[Array, "b t"],
         hidden: Bool[Array, "b t"],
+        guess: Float[Array, "b n q"],
         interval: Float[Array, " b"],
         axis: Int[Array, " b"],
     ) -> Float[Array, "b n q"]:
         """Predicts, after every patch, the samples that follow it.
 
+        The forecast is a mix of two training-free ones, the last value and the guess,
+        in proportions that the model chooses for every sample, plus a change.
+
         Args:
             values: normalised series; t must be a multiple of `config.patch`.
             hidden: True where a sample is unknown; its value has no influence.
+            guess: a causal forecast of the same shape as the result, see
+                `wlam.nn.guess`.
             interval: spacing of the samples, in seconds (time) or Hz (frequency).
             axis: `TIME` or `FREQUENCY`, what the series runs along.
 
@@ -77,20 +86,17 @@ class Predictor(nnx.Module):
         patches = rearrange(values, "b (n p) -> b n p", p=p)
         masks = rearrange(hidden, "b (n p) -> b n p", p=p)
         granularity = self.granularity(interval, axis)
-        tokens = self.embed(patches, masks) + granularity[:, None, :]
+        tokens = self.embed(patches, masks, guess) + granularity[:, None, :]
         features = self.backbone(tokens.astype(jnp.float32), ~jnp.all(masks, axis=-1))
-        change = self.head(features).astype(jnp.float32)
-        return last_visible(patches, masks)[..., None] + change
+        change, trust = jnp.split(self.head(features).astype(jnp.float32), 2, axis=-1)
+        last = last_visible(patches, masks)[..., None]
+        return last + jax.nn.sigmoid(trust) * (guess - last) + change
 
 
 def last_visible(
     patches: Float[Array, "b n p"], hidden: Bool[Array, "b n p"]
 ) -> Float[Array, "b n"]:
-    """The last sample of each patch that is not hidden, 0 (the mean) where all are.
-
-    The head predicts the change from it: an untrained model then about repeats the last
-    value, which is the floor that slow series make hardest to reach.
-    """
+    """The last sample of each patch that is not hidden, 0 (the mean) where all are."""
     p = patches.shape[-1]
     index = jnp.max(jnp.where(hidden, -1, jnp.arange(p)[None, None]), axis=-1)
     last = jnp.take_along_axis(patches, jnp.maximum(index, 0)[..., None], axis=-1)

@@ -100,6 +100,7 @@ class CsiFrequency(Task):
             interval=data.subcarrier_spacing_hz,
             axis=FREQUENCY,
             labels=data.labels,
+            joint=True,
         )
 
     def floors(self, data: Csi, windows: Windows) -> dict[str, Forecaster]:

@@ -27,8 +27,9 @@ class Sequences:
     interval: AnyArray  # float32 [sample], spacing of the steps in s or Hz
     axis: int = field(metadata={"static": True})  # TIME or FREQUENCY
     labels: dict[str, AnyArray] = field(default_factory=dict)  # name -> [sample]
-    # One scale for all channels of a sample, where their levels tell as much as their
-    # shapes do: a beam in the noise may rise, the best one hardly.
+    # One scale and one linear guess for all channels of a sample. For beams, whose
+    # levels tell as much as their shapes: one in the noise may rise, the best hardly.
+    # Along frequency, where all times and angles share one delay profile.
     joint: bool = field(default=False, metadata={"static": True})
 
 
@@ -59,10 +60,13 @@ def choose_rows(key: PRNGKeyArray, sequences: Sequences, per_sample: int) -> Row
     Sequences with a joint scale are taken whole.
     """
     if sequences.joint:
+        n = len(sequences.interval)
         values, clean = (
-            rearrange(x, "n t c -> n c t") for x in (sequences.values, sequences.clean)
+            rearrange(real_rows(x), "(n c) g t -> n (g c) t", n=n)
+            for x in (sequences.values, sequences.clean)
         )
-        return Rows(values, clean, sequences.interval, sequences.axis, center=True)
+        center = not jnp.iscomplexobj(sequences.values)
+        return Rows(values, clean, sequences.interval, sequences.axis, center)
     channels = sequences.values.shape[2]
     if per_sample < channels:
         power = jnp.mean(abs(sequences.clean) ** 2, axis=1)  # [sample, channel]

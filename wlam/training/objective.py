@@ -1,6 +1,7 @@
 """The loss: next-patch prediction under random contexts, all tasks at once."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ from einops import rearrange, repeat
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from wlam.nn.guess import linear_guess
 from wlam.nn.predictor import Predictor
 from wlam.nn.scale import fit_scale
 from wlam.tasks.sequences import Rows
@@ -66,12 +68,13 @@ def rows_loss(model: Predictor, rows: Rows, key: PRNGKeyArray) -> Float[Array, "
     hidden, n = draw_context(key, batch, patches, p)
     in_context = ~hidden & (jnp.arange(steps)[None] < n[:, None] * p)
     scale = fit_scale(rows.values, in_context[:, None], rows.center)
-    values, clean = (
-        rearrange(scale.apply(x), "b g t -> (b g) t") for x in (rows.values, rows.clean)
-    )
+    values = jnp.clip(scale.apply(rows.values), -INPUT_LIMIT, INPUT_LIMIT)
+    clean = rearrange(scale.apply(rows.clean), "b g t -> (b g) t")
+    guess = linear_guess(values, hidden, p, model.horizon, is_complex=not rows.center)
     forecast = model(
-        jnp.clip(values, -INPUT_LIMIT, INPUT_LIMIT),
+        rearrange(values, "b g t -> (b g) t"),
         repeat(hidden, "b t -> (b g) t", g=group),
+        rearrange(guess, "b g n q -> (b g) n q"),
         jnp.repeat(rows.interval, group),
         jnp.full(batch * group, rows.axis),
     )
@@ -86,8 +89,8 @@ def rows_loss(model: Predictor, rows: Rows, key: PRNGKeyArray) -> Float[Array, "
 
 
 def mixture_loss(
-    graph: nnx.GraphDef,
-    params: nnx.State,
+    graph: Any,
+    params: Any,
     batch: Mapping[str, Rows],
     shares: Mapping[str, float],
     key: PRNGKeyArray,

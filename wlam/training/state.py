@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
+from jax.sharding import PartitionSpec
 
 from wlam.config import Config, OptimizerConfig
 from wlam.data.streams import draw_batch, samples_per_step, shares
@@ -66,11 +67,14 @@ def make_steps(config: Config) -> tuple[Callable, Callable]:
     graph = nnx.graphdef(nnx.eval_shape(lambda: config.model.build(nnx.Rngs(0))))
     optimizer = make_optimizer(config.optimizer, config.steps)
     share = shares(config.mixture, config.temperature)
-    samples = samples_per_step(config.mixture, share, config.rows)
+    devices = config.mesh.data
+    samples = samples_per_step(config.mixture, share, config.rows, devices)
 
     def loss_of(params: Any, key: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
         data_key, mask_key = jax.random.split(key)
         batch = draw_batch(data_key, config.mixture, samples)
+        if devices > 1:  # each generates, and learns from, its own part
+            batch = jax.lax.with_sharding_constraint(batch, PartitionSpec("data"))
         return mixture_loss(graph, params, batch, share, mask_key)
 
     def key_of(state: State, stream: int) -> jax.Array:

@@ -1,0 +1,93 @@
+"""Windows, and the rows that training takes from sequences."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from wlam.data.tensors import DataError
+from wlam.nn.embeddings import TIME
+from wlam.tasks.sequences import Sequences, choose_rows, cut_windows, real_rows
+
+
+def ramp(samples=2, steps=100, channels=3):
+    x = np.arange(samples * steps * channels, dtype=np.float32)
+    x = x.reshape(samples, steps, channels)
+    labels = {"group": np.arange(samples)}
+    return Sequences(x, x + 0.5, np.full(samples, 60.0, np.float32), TIME, labels)
+
+
+def test_windows_have_their_targets_in_the_tail():
+    windows = cut_windows(ramp(), context=10, horizon=4)
+    assert windows.context.shape == (2 * 5, 10, 3)
+    assert windows.start.tolist() == [80, 84, 88, 92, 96] * 2
+    assert windows.source.tolist() == [0] * 5 + [1] * 5
+    data = ramp()
+    for w, (source, start) in enumerate(
+        zip(windows.source, windows.start, strict=True)
+    ):
+        context, target = data.values[source], data.clean[source]
+        np.testing.assert_array_equal(windows.context[w], context[start - 10 : start])
+        np.testing.assert_array_equal(windows.target[w], target[start : start + 4])
+
+
+@pytest.mark.parametrize(
+    ("context", "horizon", "stride", "tail", "starts"),
+    [
+        (10, 4, 10, 0.2, [80, 90]),
+        (90, 10, None, 0.2, [90]),
+        (10, 4, None, 0.01, [96]),  # a tail too short for one window
+        (10, 30, None, 1.0, [10, 40, 70]),
+    ],
+)
+def test_stride_and_tail(context, horizon, stride, tail, starts):
+    windows = cut_windows(ramp(1), context, horizon, stride, tail)
+    assert windows.start.tolist() == starts
+
+
+def test_without_sliding_the_first_steps_are_the_context():
+    windows = cut_windows(ramp(), 10, 4, sliding=False)
+    assert windows.start.tolist() == [10, 10]
+    np.testing.assert_array_equal(windows.context, ramp().values[:, :10])
+
+
+@pytest.mark.parametrize(
+    ("context", "horizon", "stride", "tail"),
+    [(97, 4, 1, 0.2), (0, 4, 1, 0.2), (4, 0, 1, 0.2), (4, 4, 0, 0.2), (4, 4, 1, 0.0)],
+)
+def test_impossible_windows_are_refused_in_one_line(context, horizon, stride, tail):
+    with pytest.raises(DataError, match=r"context, horizon|tail, stride") as error:
+        cut_windows(ramp(), context, horizon, stride, tail)
+    assert "\n" not in str(error.value)
+
+
+def test_complex_channels_become_pairs_of_rows():
+    z = jnp.array([[[1 + 2j, 3 + 4j], [5 + 6j, 7 + 8j]]])
+    rows = real_rows(z)  # [sample * channel, (re, im), step]
+    np.testing.assert_array_equal(rows, [[[1, 5], [2, 6]], [[3, 7], [4, 8]]])
+
+
+def test_strong_channels_are_drawn_more_often_and_weak_ones_too():
+    strong = jnp.ones((500, 4, 16)) * jnp.where(jnp.arange(16) == 3, 10.0, 0.01)
+    sequences = Sequences(strong, strong, jnp.ones(500), TIME)
+    rows = choose_rows(jax.random.key(0), sequences, 2)
+    assert rows.values.shape == (1000, 1, 4)
+    is_strong = (rows.values.reshape(500, 2, 4)[:, :, 0] > 1).sum(1)
+    assert is_strong.max() == 1  # without replacement
+    # First draw: p = 1/2 + 1/32; else the second one: p over what is left, 1 - 1/32.
+    p = 0.5 + 1 / 32
+    expected = p + (1 - p) * p / (1 - 1 / 32)
+    assert abs(is_strong.mean() - expected) < 4 * 0.5 / 500**0.5
+
+
+def test_joint_sequences_are_taken_whole():
+    data = ramp()
+    joint = Sequences(data.values, data.clean, data.interval, TIME, joint=True)
+    rows = choose_rows(jax.random.key(0), joint, 1)
+    np.testing.assert_array_equal(rows.values, np.swapaxes(data.values, 1, 2))
+    z = data.values + 1j * data.clean
+    pairs = choose_rows(
+        jax.random.key(0), Sequences(z, z, data.interval, TIME, joint=True), 1
+    )
+    np.testing.assert_array_equal(pairs.values[:, :3], np.swapaxes(data.values, 1, 2))
+    np.testing.assert_array_equal(pairs.values[:, 3:], np.swapaxes(data.clean, 1, 2))

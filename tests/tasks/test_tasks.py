@@ -1,0 +1,104 @@
+"""Each task on its tensor: domains, user layouts, floors and scores."""
+
+import numpy as np
+import pytest
+
+from wlam.data.tensors import Beams, Csi, Series, Traffic
+from wlam.phy.arrays import ula
+from wlam.tasks import TASKS
+from wlam.tasks.sequences import cut_windows
+
+RNG = np.random.default_rng(0)
+
+
+def csi(samples=3, times=12, subcarriers=8, antennas=4):
+    shape = (2, samples, times, subcarriers, antennas)
+    re, im = RNG.normal(size=shape).astype(np.float32)
+    ones = np.ones(samples, np.float32)
+    return Csi(
+        csi=re + 1j * im,
+        time_step_s=1e-3 * ones,
+        subcarrier_spacing_hz=15e3 * ones,
+        carrier_hz=3e9 * ones,
+        antenna_positions=ula(antennas),
+        antenna_polarisation=np.zeros(antennas, np.int32),
+    )
+
+
+DATA = {
+    "csi_time": csi(),
+    "csi_frequency": csi(),
+    "beam": Beams(RNG.normal(size=(3, 12, 6)).astype(np.float32), np.full(3, 0.1)),
+    "traffic": Traffic(
+        RNG.uniform(1, 2, size=(3, 60)).astype(np.float32), np.full(3, 3600.0)
+    ),
+    "series": Series(RNG.normal(size=(3, 12, 2)).astype(np.float32), np.full(3, 1.0)),
+}
+CONTEXT, HORIZON = 5, 3
+
+
+@pytest.fixture(params=sorted(TASKS))
+def case(request):
+    task, data = TASKS[request.param], DATA[request.param]
+    context = 40 if request.param == "traffic" else CONTEXT
+    sequences = task.sequences(data)
+    windows = cut_windows(sequences, context, HORIZON, tail=1.0, sliding=task.sliding)
+    return task, data, windows
+
+
+def test_a_perfect_forecast_has_no_error(case):
+    task, data, windows = case
+    perfect = {
+        "top-1": 1,
+        "top-3": 1,
+        "±1 beam": 1,
+        "power ratio": 1,
+        "NMSE dB": -np.inf,
+        "NMSE pooled dB": -np.inf,
+    }
+    scores = task.scores(windows.target, data, windows)
+    assert task.headline in scores
+    for name, statistic in scores.items():
+        assert statistic.value == pytest.approx(perfect.get(name, 0)), name
+
+
+def test_every_floor_forecasts_every_window(case):
+    task, data, windows = case
+    floors = task.floors(data, windows)
+    assert "repeat last" in floors
+    for name, floor in floors.items():
+        forecast = np.asarray(floor(windows.context, HORIZON))
+        assert forecast.shape == windows.target.shape, name
+        assert np.isfinite(forecast).all(), name
+        assert forecast.dtype == windows.target.dtype, name
+
+
+def test_the_user_gets_the_truth_back_in_his_own_layout(case):
+    """A perfect forecast, written as --predictions, is a piece of the input."""
+    task, data, windows = case
+    arrays = task.user_arrays(windows.target, data, windows)
+    prediction = arrays["prediction"]
+    if task.name == "csi_time":
+        expected = data.csi[:, CONTEXT : CONTEXT + HORIZON]
+    elif task.name == "csi_frequency":
+        expected = data.csi[:, :, CONTEXT : CONTEXT + HORIZON]
+    else:
+        name = {"beam": "track", "traffic": "series", "series": "sample"}[task.name]
+        values = next(iter(vars(data).values()))
+        pairs = zip(arrays[name], arrays["start"], strict=True)
+        expected = np.stack([values[w, s : s + HORIZON] for w, s in pairs])
+    assert prediction.shape == expected.shape
+    np.testing.assert_allclose(prediction, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_path_is_one_bin_in_delay_and_angle():
+    """One plane wave with a delay on the grid: all energy in one channel."""
+    subcarriers, antennas = 8, 4
+    delay = np.exp(-2j * np.pi * 3 * np.arange(subcarriers) / subcarriers)
+    angle = np.exp(2j * np.pi * 1 * np.arange(antennas) / antennas)
+    wave = np.broadcast_to(delay[:, None] * angle, (1, 12, subcarriers, antennas))
+    data = csi(1)
+    data = Csi(**{**vars(data), "csi": wave.astype(np.complex64)})
+    energy = abs(np.asarray(TASKS["csi_time"].sequences(data).values[0, 0])) ** 2
+    assert energy.max() == pytest.approx(subcarriers * antennas, rel=1e-4)
+    assert energy.sum() == pytest.approx(energy.max(), rel=1e-4)

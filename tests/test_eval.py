@@ -1,0 +1,141 @@
+"""eval.py as a user runs it: his own files, every bad input, tables and reports."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+RNG = np.random.default_rng(0)
+CSI = (RNG.normal(size=(2, 12, 8, 4)) + 1j * RNG.normal(size=(2, 12, 8, 4))).astype(
+    np.complex64
+)
+SCALARS = {"time_step_s": 1e-3, "subcarrier_spacing_hz": 15e3, "carrier_hz": 3e9}
+FILES = {
+    "csi_time": {"csi": CSI, **SCALARS},
+    "csi_frequency": {"csi": CSI, **SCALARS},
+    "beam": {"rsrp_db": RNG.normal(size=(3, 12, 6)).astype(np.float32)},
+    "traffic": {"traffic": RNG.uniform(size=(3, 60)).astype(np.float32)},
+    "series": {"series": RNG.normal(size=(3, 12, 2)).astype(np.float32)},
+}
+SHAPES = {
+    "csi_time": {"prediction": (2, 3, 8, 4)},
+    "csi_frequency": {"prediction": (2, 12, 3, 4)},
+    "beam": {"prediction": (3, 3, 6), "track": (3,), "start": (3,)},
+    "traffic": {"prediction": (12, 3), "series": (12,), "start": (12,)},
+    "series": {"prediction": (3, 3, 2), "sample": (3,), "start": (3,)},
+}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    for task, arrays in FILES.items():
+        np.savez(folder / f"{task}.npz", **{"time_step_s": 600.0, **arrays})
+    return folder
+
+
+def own_data(files, task, *more):
+    window = ("--context", 5, "--horizon", 3)
+    return ("--data", files / f"{task}.npz", "--task", task, *window, *more)
+
+
+@pytest.mark.parametrize("task", sorted(FILES))
+def test_own_data_in_own_units(program, trained_run, files, tmp_path, task):
+    out, results = tmp_path / "p.npz", tmp_path / "r.jsonl"
+    done = program(
+        "eval.py", trained_run,
+        *own_data(files, task, "--predictions", out, "--json", results),
+    )  # fmt: skip
+    arrays = dict(np.load(out))
+    assert {name: x.shape for name, x in arrays.items()} == SHAPES[task]
+    kind = np.complex64 if task.startswith("csi") else np.float32
+    assert arrays["prediction"].dtype == kind
+    records = [json.loads(line) for line in results.read_text().splitlines()]
+    assert {"wlam", "repeat last"} <= {record["predictor"] for record in records}
+    assert "| repeat last |" in re.sub(r" +", " ", done.stdout)
+    if task.startswith("csi"):
+        assert "half-wavelength" in done.stdout
+
+
+def test_the_floor_that_eval_prints_is_the_one_that_others_compute(
+    program, trained_run, files, tmp_path
+):
+    results = tmp_path / "r.jsonl"
+    program("eval.py", trained_run, *own_data(files, "csi_time", "--json", results))
+    records = [json.loads(line) for line in results.read_text().splitlines()]
+    found = {(r["predictor"], r["metric"]): r["value"] for r in records}
+    error = abs(CSI[:, 5:8] - CSI[:, 4:5]) ** 2  # repeat the last, in the user's domain
+    power = abs(CSI[:, 5:8]) ** 2
+    ratio = error.sum((1, 2, 3)) / power.sum((1, 2, 3))
+    nmse = 10 * np.log10(ratio.mean())
+    assert found["repeat last", "NMSE dB"] == pytest.approx(nmse, abs=1e-3)
+    pooled = 10 * np.log10(error.sum() / power.sum())
+    assert found["repeat last", "NMSE pooled dB"] == pytest.approx(pooled, abs=1e-3)
+    assert found["zero", "NMSE dB"] == pytest.approx(0, abs=1e-6)
+
+
+BAD = [
+    (("--task", "beams"), "task"),
+    (("--context", "99"), "context"),
+    (("--horizon", "0"), "horizon"),
+    (("--snr-db", "nan"), "--snr-db"),
+    (("--tail", "0"), "tail"),
+    (("--data", "none.npz"), "none.npz"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "field"), BAD)
+def test_bad_options_are_one_line_and_write_nothing(
+    program, trained_run, files, tmp_path, arguments, field
+):
+    task = "traffic" if "--tail" in arguments else "csi_time"
+    outputs = ("--json", tmp_path / "r.jsonl", "--predictions", tmp_path / "p.npz")
+    given = own_data(files, task, *outputs, *arguments)
+    done = program("eval.py", trained_run, *given, code=2)
+    lines = done.stderr.strip().splitlines()
+    assert lines[-1].startswith("eval.py: ")
+    assert field in lines[-1]
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_options_that_need_each_other(program, trained_run, files):
+    done = program("eval.py", trained_run, "--data", files / "beam.npz", code=2)
+    assert "--task, --context, --horizon: missing" in done.stderr
+    done = program("eval.py", files / "nowhere", code=2)
+    assert "model: no folder" in done.stderr
+    done = program("eval.py", files, code=2)
+    assert "neither checkpoints/" in done.stderr
+
+
+def test_noise_on_the_context_leaves_the_target_clean(
+    program, trained_run, files, tmp_path
+):
+    values = []
+    for snr in ("-10", "60"):
+        results = tmp_path / f"{snr}.jsonl"
+        given = own_data(files, "csi_time", "--snr-db", snr, "--json", results)
+        program("eval.py", trained_run, *given)
+        records = [json.loads(line) for line in results.read_text().splitlines()]
+        values.append(
+            next(
+                r["value"]
+                for r in records
+                if (r["predictor"], r["metric"]) == ("repeat last", "NMSE dB")
+            )
+        )
+    # White channel of power 1: the last one is wrong by 1 + 1, at -10 dB by 10 more.
+    assert values[0] == pytest.approx(10 * np.log10(12), abs=1)
+    assert values[1] == pytest.approx(10 * np.log10(2), abs=1)
+
+
+def test_a_run_is_judged_with_its_cases_and_a_report(program, trained_run):
+    done = program("eval.py", trained_run)
+    assert "traffic_2h" in done.stdout
+    assert "skipped milan_10min" in done.stdout
+    records = (trained_run / "evaluation.jsonl").read_text().splitlines()
+    assert {json.loads(r)["predictor"] for r in records} >= {"wlam", "seasonal naive"}
+    report = (trained_run / "report.html").read_text()
+    assert report.count("data:image/png;base64,") == 1
+    assert not re.search(r'(src|href)="(?!data:)', report)  # nothing from elsewhere

@@ -1,0 +1,73 @@
+"""The package as a whole: loading, releasing, the notebook, what is never imported."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from nbclient import NotebookClient
+
+import wlam
+from wlam import hub
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_load_and_predict(trained_run):
+    model = wlam.load(trained_run)
+    hours = np.arange(72)
+    context = 100 + 30 * np.sin(2 * np.pi * hours / 24)
+    forecast = model.predict(context, interval=3600.0, horizon=12)
+    assert forecast.shape == (12,)
+    assert np.isfinite(forecast).all()
+
+
+def test_a_released_model_gives_its_golden_output(trained_run, tmp_path):
+    folder = tmp_path / "model"
+    hub.release(trained_run, folder)
+    golden = np.load(folder / hub.GOLDEN)
+    again = wlam.load(folder).predict(
+        golden["context"], float(golden["interval"]), golden["forecast"].shape[1]
+    )
+    np.testing.assert_array_equal(again, golden["forecast"])
+    with pytest.raises(ValueError, match="is not overwritten"):
+        hub.release(trained_run, folder)
+    (folder / hub.CONFIG).write_text('{"step": 1, "config": {"_": "os:system"}}')
+    with pytest.raises(ValueError, match=r"config\.json cannot be used"):
+        wlam.load(folder)
+
+
+def test_tensorflow_is_never_imported():
+    code = (
+        "import sys, wlam.hub, wlam.evaluation.cases, wlam.evaluation.report, "
+        "wlam.training.journal, tensorflow_datasets\n"
+        "assert 'tensorflow' not in sys.modules, 'tensorflow was imported'\n"
+        "assert 'torch' not in sys.modules, 'torch was imported'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_import_is_light():
+    code = "import sys, wlam; assert 'jax' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+@pytest.mark.filterwarnings("ignore")  # the kernel's own
+def test_the_notebook_runs(trained_run, monkeypatch):
+    monkeypatch.setenv("WLAM_MODEL", str(trained_run))
+    monkeypatch.setenv("WLAM_DATA_DIR", os.fspath(ROOT / "none"))
+    notebook = nbformat.read(ROOT / "notebooks" / "quickstart.ipynb", as_version=4)
+    client = NotebookClient(
+        notebook, timeout=300, resources={"metadata": {"path": str(ROOT / "notebooks")}}
+    )
+    client.execute()
+    pictures = [
+        output
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if "image/png" in output.get("data", {})
+    ]
+    assert len(pictures) == 3

@@ -1,0 +1,81 @@
+"""Rules by path, and eight simulated devices that give what one device gives."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import pytest
+from jax.sharding import PartitionSpec as P
+
+from wlam.config import MeshConfig
+from wlam.training.sharding import make_mesh, partition
+
+ROOT = Path(__file__).parents[2]
+
+
+class FourWays:
+    """All that `partition` asks of a mesh."""
+
+    shape = {"data": 2, "model": 4}  # noqa: RUF012
+
+
+def test_rules_by_path():
+    up = "params/backbone/blocks/0/up/kernel"
+    assert partition(up, (8, 32), FourWays) == P(None, "model")
+    assert partition(up.replace("up", "down"), (32, 8), FourWays) == P("model", None)
+    assert partition("optimizer/1/0/mu/backbone/blocks/0/up/kernel", (8, 32), FourWays)
+    assert partition(up, (8, 30), FourWays) == P()  # four does not divide 30
+    assert partition("params/embed/mlp/w3/kernel", (8, 32), FourWays) == P()
+
+
+def test_too_few_devices_are_named():
+    with pytest.raises(ValueError, match="mesh: 64 x 2 devices needed; found"):
+        make_mesh(MeshConfig(64, 2))
+
+
+CODE = """
+import jax, numpy as np
+from wlam.config import Config, MeshConfig
+from wlam.data.streams import Ingredient
+from wlam.nn.predictor import ModelConfig
+from wlam.nn.transformer import TransformerConfig
+from wlam.phy.traffic import TrafficConfig
+from wlam.training.sharding import make_mesh, tree_shardings
+from wlam.training.state import init_state, make_steps
+
+source = TrafficConfig(num_times=32)
+config = Config(
+    run="", mixture={"t": Ingredient("traffic", source, 1.0, 1)}, evaluation={},
+    model=ModelConfig(TransformerConfig(width=16, layers=1, heads=2), patch=8),
+    steps=4, rows=8, steps_per_dispatch=4, validate_every=0,
+)
+losses = []
+for data, model in ((1, 1), (4, 2)):
+    mesh = make_mesh(MeshConfig(data, model))
+    with jax.set_mesh(mesh):
+        shapes = jax.eval_shape(lambda: init_state(config))
+        shardings = tree_shardings(shapes, mesh)
+        state = jax.jit(lambda: init_state(config), out_shardings=shardings)()
+        advance = jax.jit(
+            make_steps(config)[0], in_shardings=(shardings,),
+            out_shardings=(shardings, None),
+        )
+        state, metrics = advance(state)
+        losses.append(jax.device_get(metrics["loss"]))
+kernel = state["params"]["backbone"]["blocks"][0]["up"]["kernel"]
+assert kernel.addressable_shards[0].data.shape == (16, 32), kernel.sharding
+np.testing.assert_allclose(losses[0], losses[1], rtol=1e-4)
+print("same losses", losses)
+"""
+
+
+def test_eight_devices_train_like_one(program_environment):
+    environment = program_environment | {"JAX_NUM_CPU_DEVICES": "8"}
+    command = [sys.executable, "-W", "error", "-c", CODE]
+    subprocess.run(command, check=True, cwd=ROOT, env=environment, timeout=300)
+
+
+def test_one_device_is_the_default():
+    assert dict(make_mesh(MeshConfig()).shape) == {"data": 1, "model": 1}
+    assert len(jax.devices()) >= 1
