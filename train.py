@@ -78,7 +78,8 @@ def train(config: Config) -> int:
         # ---- loop --------------------------------------------------------------------
         with Journal(config.run, step, config.steps) as journal:
             pending: tuple[int, dict] | None = None
-            saved_at, saved_step = time.monotonic(), step
+            began = saved_at = time.monotonic()
+            saved_step = step
 
             def settle() -> None:
                 """Reads the metrics of the last dispatch and records them."""
@@ -114,6 +115,7 @@ def train(config: Config) -> int:
             settle()
             checkpoints.save(step, state, config)
 
+    print(f"step {step} after {time.monotonic() - began:.0f} s", flush=True)
     if stop.signal:
         print(
             f"stopped by {stop.signal.name} at step {step}, saved; the same command "

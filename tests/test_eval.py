@@ -82,6 +82,7 @@ BAD = [
     (("--snr-db", "nan"), "--snr-db"),
     (("--tail", "0"), "tail"),
     (("--data", "none.npz"), "none.npz"),
+    (("--report", "no/such/folder/r.html"), "no/such/folder"),
 ]
 
 
@@ -107,6 +108,8 @@ def test_options_that_need_each_other(program, trained_run, files):
     assert "model: no folder" in done.stderr
     done = program("eval.py", files, code=2)
     assert "neither checkpoints/" in done.stderr
+    done = program("eval.py", trained_run, "--predictions", "p.npz", code=2)
+    assert "--predictions: given without --data" in done.stderr
 
 
 def test_noise_on_the_context_leaves_the_target_clean(

@@ -1,7 +1,7 @@
 """What is judged: generated cases of a config, measured sets, a user's file."""
 
 import os
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -61,35 +61,49 @@ def measured_cases(prepared: Path) -> tuple[list[EvalCase], list[str]]:
     return todo, [f"skipped {name}: {reason}" for name, reason in missing.items()]
 
 
-def file_case(
-    file: str,
-    task: str | None,
-    context: int | None,
-    horizon: int | None,
-    stride: int | None,
-    tail: float,
-    snr_db: float | None,
-) -> tuple[EvalCase, list[str]]:
+@dataclass(frozen=True, kw_only=True)
+class OwnData:
+    """A user's file and what is asked of it; options of eval.py."""
+
+    # An .npz file of your own, see docs/data_formats.md.
+    data: str | None = None
+    # csi_time, csi_frequency, beam, traffic or series.
+    task: str | None = None
+    # Steps (subcarriers for csi_frequency) that the model sees.
+    context: int | None = None
+    # Steps (subcarriers) to forecast.
+    horizon: int | None = None
+    # Steps between two windows (beam, traffic, series); the horizon if not given.
+    stride: int | None = None
+    # Share of each series, at its end, that targets lie in (beam, traffic, series).
+    tail: float = 0.2
+    # Adds noise to the context at this SNR (csi tasks); targets stay as they are.
+    snr_db: float | None = None
+
+
+def file_case(own: OwnData) -> tuple[EvalCase, list[str]]:
     """The user's own data as a case, and notes on what was assumed.
 
     Raises:
         DataError: an option or the file cannot be used; one line says which and why.
     """
-    if task is None or context is None or horizon is None:
+    if None in (own.data, own.task, own.context, own.horizon):
         raise DataError("--task, --context, --horizon: missing; --data needs all three")
+    file, task = str(own.data), str(own.task)
+    context, horizon = int(own.context or 0), int(own.horizon or 0)
     data, notes = read_npz(file, task)
     check_window(task, data, context, horizon)
-    if snr_db is not None:
-        data = add_noise(data, snr_db)
-        notes.append(f"context: noise added at {snr_db:g} dB")
+    if own.snr_db is not None:
+        data = add_noise(data, own.snr_db)
+        notes.append(f"context: noise added at {own.snr_db:g} dB")
     case = EvalCase(
         name=Path(file).stem,
         task=task,
         data=data,
         context=context,
         horizon=horizon,
-        stride=stride,
-        tail=tail,
+        stride=own.stride,
+        tail=own.tail,
         about=file,
     )
     return case, notes

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 # orbax-checkpoint: its new API is reached through this name only.
 from orbax.checkpoint import v1 as ocp
@@ -52,6 +53,10 @@ class Checkpoints:
         """Writes a checkpoint in the background; waits for the one before."""
         if self.latest == step:
             return
+        if jax.default_backend() == "cpu":
+            # Orbax moves arrays to the host before it returns. On a CPU they are there
+            # already, and the next step, which the state is given to, overwrites them.
+            state = jax.tree.map(jnp.copy, state)
         self._orbax.save_checkpointables_async(
             step, {"state": state}, custom_metadata={"config": to_json(config)}
         )

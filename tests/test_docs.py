@@ -1,0 +1,52 @@
+"""Examples and figures in the documents are the truth."""
+
+import re
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+
+from wlam.nn.presets import PRESETS
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_example_of_data_formats(program, trained_run, tmp_path, monkeypatch):
+    text = (ROOT / "docs" / "data_formats.md").read_text()
+    (python,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    (shell,) = re.findall(r"```sh\n(.*?)```", text, re.S)
+    monkeypatch.chdir(tmp_path)
+    exec(python, {})
+    words = shell.replace("\\\n", " ").split()
+    assert words[:3] == ["python", "eval.py", "runs/quickstart"]
+    here = {f: str(tmp_path / f) for f in words if re.search(r"\.(npz|jsonl)$", f)}
+    program("eval.py", trained_run, *(here.get(word, word) for word in words[3:]))
+    forecasts = np.load(tmp_path / "my_forecasts.npz")["prediction"]
+    assert forecasts.shape == (4, 4, 16, 8)
+    assert (tmp_path / "my_results.jsonl").read_text().count("\n") > 4
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_presets_have_the_documented_sizes(name):
+    text = (ROOT / "docs" / "model.md").read_text()
+    row = next(line for line in text.splitlines() if line.startswith(f"| {name} |"))
+    width, layers, heads, count = (
+        int(cell.replace(",", "")) for cell in row.split("|")[2:6]
+    )
+    preset = PRESETS[name]
+    backbone = preset.backbone
+    assert (backbone.width, backbone.layers, backbone.heads) == (width, layers, heads)
+    shapes = nnx.eval_shape(lambda: preset.build(nnx.Rngs(0)))
+    assert sum(x.size for x in jax.tree.leaves(nnx.state(shapes, nnx.Param))) == count
+
+
+def test_every_linked_file_exists():
+    for page in [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("*/README.md"),
+    ]:
+        for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
