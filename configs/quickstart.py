@@ -81,6 +81,8 @@ mixture = {
 }
 
 # ---- what it is judged on: carriers, speeds, profiles and intervals it never saw -----
+# One order of magnitude, or a few series would own every average.
+UNSEEN_TRAFFIC = {"scale": (1e2, 1e3)}
 UNSEEN = {"speeds_kmh": (80.0, 120.0), "array": (2, 8), "snr_db": (0.0, 30.0)}
 evaluation = {
     "csi_time_2.6GHz_CDL-B": Case(
@@ -151,14 +153,14 @@ evaluation = {
     ),
     "traffic_15min": Case(
         task="traffic",
-        source=TrafficConfig(num_times=768, time_steps_s=(900.0,)),
+        source=TrafficConfig(**UNSEEN_TRAFFIC, num_times=768, time_steps_s=(900.0,)),
         context=288,
         horizon=24,
         samples=128,
     ),
     "traffic_2h": Case(
         task="traffic",
-        source=TrafficConfig(num_times=256, time_steps_s=(7200.0,)),
+        source=TrafficConfig(**UNSEEN_TRAFFIC, num_times=256, time_steps_s=(7200.0,)),
         context=96,
         horizon=12,
         samples=128,

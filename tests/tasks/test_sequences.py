@@ -68,7 +68,8 @@ def test_complex_channels_become_pairs_of_rows():
 
 
 def test_strong_channels_are_drawn_more_often_and_weak_ones_too():
-    strong = jnp.ones((500, 4, 16)) * jnp.where(jnp.arange(16) == 3, 10.0, 0.01)
+    strong = jnp.where(jnp.arange(16) == 3, 10.0, 0.01)
+    strong = jnp.broadcast_to(strong, (500, 4, 16))
     sequences = Sequences(strong, strong, jnp.ones(500), TIME)
     rows = choose_rows(jax.random.key(0), sequences, 2)
     assert rows.values.shape == (1000, 1, 4)

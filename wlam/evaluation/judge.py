@@ -1,12 +1,11 @@
 """One case, judged: the model and every floor on the same windows, with intervals."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from wlam.evaluation.bootstrap import interval
-from wlam.nn.forecast import Forecaster
 from wlam.tasks import TASKS
 from wlam.tasks.metrics import Statistic
 from wlam.tasks.sequences import Windows, cut_windows
@@ -14,6 +13,20 @@ from wlam.tasks.sequences import Windows, cut_windows
 MODEL = "wlam"
 """Name of the model among the predictors."""
 HIGHER_IS_BETTER = frozenset({"top-1", "top-3", "±1 beam", "power ratio"})
+
+
+@runtime_checkable
+class Predicts(Protocol):
+    """What is judged: `wlam.nn.forecast.Forecaster` or whatever forecasts alike."""
+
+    def predict(
+        self,
+        context: np.ndarray,
+        interval: np.ndarray,
+        horizon: int,
+        axis: str,
+        joint: bool,
+    ) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -96,7 +109,7 @@ class Verdict:
         return TASKS[self.case.task].scores(forecast, self.case.data, cut)
 
 
-def judge(case: EvalCase, model: Forecaster) -> Verdict:
+def judge(case: EvalCase, model: Predicts) -> Verdict:
     """Forecasts a case with the model and with its floors, and scores all alike.
 
     Raises:

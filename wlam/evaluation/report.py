@@ -49,7 +49,7 @@ def curves(verdict: Verdict) -> Figure:
             for s in steps
         ]
         axes[1].plot(steps + 1, scores, marker=".", label=predictor)
-    axes[1].set(xlabel="horizon in steps", ylabel=headline, title="over the horizon")
+    axes[1].set(xlabel="horizon in steps", ylabel=headline)
     axes[1].legend(fontsize=8)
     for axis, label in zip(axes[2:], labels, strict=True):
         values = verdict.windows.labels[label]
@@ -64,7 +64,7 @@ def curves(verdict: Verdict) -> Figure:
                 verdict.score_slice(predictor, keep)[headline].value for keep in inside
             ]
             axis.plot(centres, scores, marker="o", label=predictor)
-        axis.set(xlabel=BINNED[label], ylabel=headline, title=f"over {label}")
+        axis.set(xlabel=BINNED[label], ylabel=headline)
     return figure
 
 

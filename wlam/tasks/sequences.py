@@ -66,7 +66,8 @@ def choose_rows(key: PRNGKeyArray, sequences: Sequences, per_sample: int) -> Row
             for x in (sequences.values, sequences.clean)
         )
         center = not jnp.iscomplexobj(sequences.values)
-        return Rows(values, clean, sequences.interval, sequences.axis, center)
+        interval = jnp.asarray(sequences.interval)
+        return Rows(values, clean, interval, sequences.axis, center)
     channels = sequences.values.shape[2]
     if per_sample < channels:
         power = jnp.mean(abs(sequences.clean) ** 2, axis=1)  # [sample, channel]

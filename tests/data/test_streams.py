@@ -1,0 +1,41 @@
+"""The training stream: shares, sizes, and a batch as a pure function of its key."""
+
+import jax
+import numpy as np
+import pytest
+
+from wlam.data.streams import Ingredient, draw_batch, samples_per_step, shares
+from wlam.phy.traffic import TrafficConfig
+
+SOURCE = TrafficConfig(num_times=16)
+MIXTURE = {
+    "large": Ingredient("traffic", SOURCE, size=16.0, rows_per_sample=1),
+    "small": Ingredient("traffic", SOURCE, size=1.0, rows_per_sample=1),
+}
+
+
+@pytest.mark.parametrize(
+    ("temperature", "large"), [(0.0, 1 / 2), (0.5, 4 / 5), (1.0, 16 / 17)]
+)
+def test_temperature(temperature, large):
+    share = shares(MIXTURE, temperature)
+    assert share["large"] == pytest.approx(large)
+    assert sum(share.values()) == pytest.approx(1)
+
+
+def test_samples_follow_shares_and_devices():
+    share = shares(MIXTURE, 0.5)
+    assert samples_per_step(MIXTURE, share, 100) == {"large": 80, "small": 20}
+    assert samples_per_step(MIXTURE, share, 1) == {"large": 1, "small": 1}
+    on_eight = samples_per_step(MIXTURE, share, 100, devices=8)
+    assert on_eight == {"large": 80, "small": 16}
+
+
+def test_a_batch_is_a_function_of_its_key():
+    draw = jax.jit(lambda key: draw_batch(key, MIXTURE, {"large": 3, "small": 2}))
+    first, again, other = (draw(jax.random.key(seed)) for seed in (0, 0, 1))
+    assert first["large"].values.shape == (3, 1, 16)
+    np.testing.assert_array_equal(first["large"].values, again["large"].values)
+    assert not np.array_equal(first["large"].values, other["large"].values)
+    # Two ingredients on the same generator are two streams.
+    assert not np.array_equal(first["large"].values[:2], first["small"].values)

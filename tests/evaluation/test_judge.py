@@ -1,0 +1,121 @@
+"""The judge, the table and the report, with a forecaster that knows the answer."""
+
+import numpy as np
+import pytest
+
+from wlam.data.tensors import Csi, Traffic
+from wlam.evaluation.judge import MODEL, EvalCase, judge
+from wlam.evaluation.report import html_report
+from wlam.evaluation.table import number, rows_of, text_table
+from wlam.phy.arrays import ula
+
+T = np.arange(400)
+SERIES = np.stack([2 + T / 1000 + np.sin(2 * np.pi * T / 24 + k) for k in range(4)])
+TRAFFIC = Traffic(SERIES.astype(np.float32), np.full(4, 3600.0, np.float32))
+CASE = EvalCase("daily", "traffic", TRAFFIC, context=48, horizon=6, about="a <sine>")
+
+
+class Sine:
+    """Continues the series above exactly; stands in for a trained model."""
+
+    error = 0.0
+
+    def predict(self, context, interval, horizon, axis, joint):
+        windows = len(context) // 4
+        starts = 320 + 6 * np.arange(windows)
+        steps = starts[:, None] + np.arange(horizon)
+        truth = SERIES[:, steps].reshape(len(context), horizon, 1)
+        return truth.astype(np.float32) + self.error
+
+
+@pytest.fixture(scope="module")
+def verdict():
+    return judge(CASE, Sine())
+
+
+def test_every_predictor_is_scored_on_every_metric(verdict):
+    predictors = {r.predictor for r in verdict.results}
+    assert predictors > {MODEL, "zero", "repeat last", "AR", "seasonal naive"}
+    assert len(verdict.results) == len(predictors) * len(verdict.metrics)
+    assert verdict.value("MAE", MODEL).value == pytest.approx(0, abs=1e-6)
+    assert verdict.value("MAE", "seasonal naive").value == pytest.approx(0.024)
+    assert verdict.value("MASE", "seasonal naive").value == pytest.approx(1, abs=1e-3)
+    assert verdict.value("MAE", "zero").value == pytest.approx(2.36, abs=0.1)
+    for result in verdict.results:
+        assert result.windows == 4 * 13
+        assert result.low <= result.value + 1e-9
+        assert result.value <= result.high + 1e-9
+
+
+def test_the_best_is_named_whoever_it_is(verdict):
+    assert verdict.model_wins("MAE")
+    worse = Sine()
+    worse.error = 0.5
+    loser = judge(CASE, worse)
+    assert not loser.model_wins("MAE")
+    assert loser.best_floor("MAE").predictor in ("seasonal naive", "AR")
+    header, rows = rows_of([verdict, loser])
+    best = header.index("best")
+    assert rows[0][best] == MODEL
+    assert rows[len(verdict.metrics)][best] != MODEL
+
+
+def test_the_table_lines_up_and_leaves_nothing_out(verdict):
+    lines = text_table([verdict]).splitlines()
+    assert len({len(line) for line in lines}) == 1
+    assert len(lines) == 2 + len(verdict.metrics)
+    for floor in ("zero", "repeat last", "context mean", "AR", "seasonal naive"):
+        assert f" {floor} |" in lines[0]
+
+
+def test_the_report_stands_alone(verdict):
+    page = html_report("title", ["a fact"], [verdict], ["skipped x: not there"])
+    assert page.count("data:image/png;base64,") == 1
+    assert "a &lt;sine&gt;" in page
+    assert "skipped x: not there" in page
+    assert page.count('class="win"') + page.count('class="lose"') == 4
+
+
+def test_nmse_is_against_the_clean_channel():
+    rng = np.random.default_rng(0)
+    clean, noise = rng.normal(size=(2, 3, 12, 4, 2)) + 1j * rng.normal(
+        size=(2, 3, 12, 4, 2)
+    )
+    ones = np.ones(3, np.float32)
+    data = Csi(
+        csi=(clean + 3 * noise).astype(np.complex64),
+        time_step_s=ones,
+        subcarrier_spacing_hz=ones,
+        carrier_hz=ones,
+        antenna_positions=ula(2),
+        antenna_polarisation=np.zeros(2, np.int32),
+        clean=clean.astype(np.complex64),
+    )
+
+    class Hold:
+        def predict(self, context, interval, horizon, axis, joint):
+            return np.repeat(context[:, -1:], horizon, axis=1)
+
+    verdict = judge(EvalCase("noisy", "csi_time", data, 9, 3), Hold())
+    held = (clean + 3 * noise)[:, 8:9]
+    ratio = (abs(held - clean[:, 9:]) ** 2).sum((1, 2, 3))
+    ratio /= (abs(clean[:, 9:]) ** 2).sum((1, 2, 3))
+    expected = 10 * np.log10(ratio.mean())
+    assert verdict.value("NMSE dB", MODEL).value == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0.000"),
+        (-0.1234, "-0.123"),
+        (12.345, "12.35"),
+        (1234.5, "1234"),
+        (3e7, "3.00e+07"),
+        (1e-5, "1.00e-05"),
+        (float("nan"), "nan"),
+        (float("-inf"), "-inf"),
+    ],
+)
+def test_numbers(value, text):
+    assert number(value) == text
