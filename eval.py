@@ -1,9 +1,8 @@
-"""Judges a model against every training-free floor.
+"""Judges a model beside every training-free floor.
 
-python eval.py RUN_OR_MODEL
-    the evaluation cases of its config and the measured sets that are here
-python eval.py RUN_OR_MODEL --data FILE --task TASK --context L --horizon H
-    your own data; see docs/data_formats.md
+With a run or a model alone: the evaluation cases of its config, and the measured sets
+that are found. With --data, --task, --context and --horizon: your own data, see
+docs/data_formats.md.
 """
 
 import json
@@ -53,7 +52,7 @@ def main(options: Options) -> None:
         todo, skipped = [case], []
         facts += notes
     else:
-        measured, skipped = cases.measured_cases(prepared=Path("data"))
+        measured, skipped = cases.measured_cases()
         todo = cases.generated_cases(config) + measured
         results = results or f"{options.model}/evaluation.jsonl"
         report = report or f"{options.model}/report.html"

@@ -87,8 +87,7 @@ def train(config: Config) -> int:
                 if pending is not None:
                     first, device_metrics = pending
                     metrics = jax.device_get(device_metrics)
-                    last_good = checkpoints.latest
-                    check_finite(first, metrics, checkpoints.folder / str(last_good))
+                    check_finite(first, metrics, checkpoints.last_good)
                     means = {name: float(x.mean()) for name, x in metrics.items()}
                     journal.write(first + config.steps_per_dispatch - 1, means)
                     pending = None

@@ -2,6 +2,8 @@
 
 command   python train.py configs/quickstart.py && python eval.py runs/quickstart
 hardware  2 CPU cores
+time      TIME
+expected  EXPECTED
 """
 
 from wlam.config import Case, Config, OptimizerConfig

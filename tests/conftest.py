@@ -1,9 +1,14 @@
 """What every test runs under: exact shapes, no silent rank promotion, a warm cache."""
 
+import contextlib
+import io
 import os
+import runpy
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
@@ -28,6 +33,7 @@ ENVIRONMENT = os.environ | {
     "XLA_FLAGS": "--xla_backend_optimization_level=0",  # compiles three times faster
     "PYTHONUNBUFFERED": "1",
     "WLAM_DATA_DIR": str(ROOT / "none"),  # evaluations of generated data only
+    "WLAM_PREPARED_DIR": str(ROOT / "none"),
 }
 CONFIG = """
 from wlam.config import Case, CheckpointConfig, Config, OptimizerConfig
@@ -72,19 +78,33 @@ def program_environment():
     return ENVIRONMENT
 
 
+@dataclass
+class Done:
+    """What a program left behind."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
 @pytest.fixture(scope="session")
 def program():
-    """Runs train.py or eval.py in a process of its own, as a user would."""
+    """Runs eval.py as its command line does, but in this warm process."""
 
     def run(script, *arguments, code=0):
-        done = subprocess.run(
-            [sys.executable, script, *map(str, arguments)],
-            cwd=ROOT,
-            env=ENVIRONMENT,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
+        out, err, returned = io.StringIO(), io.StringIO(), 0
+        argv = [script, *map(str, arguments)]
+        with (
+            mock.patch.object(sys, "argv", argv),
+            mock.patch.dict(os.environ, ENVIRONMENT),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            try:
+                runpy.run_path(str(ROOT / script), run_name="__main__")
+            except SystemExit as stop:
+                returned = stop.code or 0
+        done = Done(returned, out.getvalue(), err.getvalue())
         assert done.returncode == code, done.stderr[-2000:]
         return done
 

@@ -2,6 +2,9 @@
 
 import json
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,6 +102,21 @@ def test_bad_options_are_one_line_and_write_nothing(
     assert field in lines[-1]
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_as_a_process_of_its_own(trained_run, files, program_environment):
+    """Nothing but the table on standard output, and 2 for bad input."""
+    command = [sys.executable, "eval.py", trained_run, *own_data(files, "beam")]
+    for extra, code in ((), 0), (("--context", 99), 2):
+        done = subprocess.run(
+            list(map(str, [*command, *extra])),
+            cwd=Path(__file__).parents[1],
+            env=program_environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == code, done.stderr
+        assert ("| metric" in done.stdout) == (code == 0)
 
 
 def test_options_that_need_each_other(program, trained_run, files):

@@ -196,14 +196,16 @@ def test_jakes_is_within_1_db_of_the_wiener_predictor():
 
 
 def test_knowing_the_interval_helps_and_interpolates():
-    """Same Doppler, sampled at two intervals; contexts too short to tell them apart."""
-    source = Jakes((0.01, 0.1), (1e-4, 1e-3), (10.0,), num_times=32)
+    """One Doppler, four sampling intervals; contexts too short to tell them apart."""
+    dopplers = (0.01, 0.02, 0.05, 0.1)
+    intervals = tuple(doppler / 100 for doppler in dopplers)  # f_D = 100 Hz
+    source = Jakes(dopplers, intervals, (10.0,), num_times=32)
     kinds = [GranularityConfig("continuous"), GranularityConfig("none")]
     told, untold = (
         fit(source, steps=1500, granularity=kind, patch=8) for kind in kinds
     )
     mixed = draw(source, 6000)
-    between = draw(Jakes((0.0316,), (3.16e-4,), (10.0,), num_times=32), 6000)
+    between = draw(Jakes((0.032,), (3.2e-4,), (10.0,), num_times=32), 6000)
     for name, data in (("mixed", mixed), ("held out", between)):
         with_interval, _ = mse(told, data, 4, 4)
         without, _ = mse(untold, data, 4, 4)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jax
 import pytest
+from jax.sharding import AbstractMesh
 from jax.sharding import PartitionSpec as P
 
 from wlam.config import MeshConfig
@@ -14,19 +15,16 @@ from wlam.training.sharding import make_mesh, partition
 ROOT = Path(__file__).parents[2]
 
 
-class FourWays:
-    """All that `partition` asks of a mesh."""
-
-    shape = {"data": 2, "model": 4}  # noqa: RUF012
+EIGHT = AbstractMesh((2, 4), ("data", "model"))
 
 
 def test_rules_by_path():
     up = "params/backbone/blocks/0/up/kernel"
-    assert partition(up, (8, 32), FourWays) == P(None, "model")
-    assert partition(up.replace("up", "down"), (32, 8), FourWays) == P("model", None)
-    assert partition("optimizer/1/0/mu/backbone/blocks/0/up/kernel", (8, 32), FourWays)
-    assert partition(up, (8, 30), FourWays) == P()  # four does not divide 30
-    assert partition("params/embed/mlp/w3/kernel", (8, 32), FourWays) == P()
+    assert partition(up, (8, 32), EIGHT) == P(None, "model")
+    assert partition(up.replace("up", "down"), (32, 8), EIGHT) == P("model", None)
+    assert partition("optimizer/1/0/mu/backbone/blocks/0/up/kernel", (8, 32), EIGHT)
+    assert partition(up, (8, 30), EIGHT) == P()  # four does not divide 30
+    assert partition("params/embed/mlp/w3/kernel", (8, 32), EIGHT) == P()
 
 
 def test_too_few_devices_are_named():

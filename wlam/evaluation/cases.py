@@ -45,14 +45,13 @@ def measured_root() -> Path:
     return Path(given) if given else Path(__file__).parents[3] / "shared" / "data"
 
 
-def measured_cases(prepared: Path) -> tuple[list[EvalCase], list[str]]:
+def measured_cases() -> tuple[list[EvalCase], list[str]]:
     """The measured sets found in `measured_root()`, and a line for each that is not.
 
-    Args:
-        prepared: where array records are written on the first use.
+    They are prepared on first use, in WLAM_PREPARED_DIR or ./data.
     """
-    root = measured_root()
-    found, missing = find_measured(prepared, manual_dir=root)
+    prepared = os.environ.get("WLAM_PREPARED_DIR", "data")
+    found, missing = find_measured(prepared, manual_dir=measured_root())
     names = [field.name for field in fields(EvalCase)]
     todo = [
         EvalCase(**{name: getattr(case, name) for name in names})

@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float, Inexact
 # Chosen on the training streams: benchmarks/guess.py.
 ORDER = 8
 """Coefficients: the tones that a series of complex numbers may hold."""
-RIDGE = 1e-3
+RIDGE = 1e-4
 """Penalty relative to the mean power of the regressors."""
 BOUND = 2.0
 """Forecasts are kept within this multiple of the largest sample seen so far."""

@@ -90,7 +90,7 @@ class Predictor(nnx.Module):
         features = self.backbone(tokens.astype(jnp.float32), ~jnp.all(masks, axis=-1))
         change, trust = jnp.split(self.head(features).astype(jnp.float32), 2, axis=-1)
         last = last_visible(patches, masks)[..., None]
-        return last + jax.nn.sigmoid(trust + 2) * (guess - last) + change  # trust first
+        return last + jax.nn.sigmoid(trust) * (guess - last) + change
 
 
 def last_visible(

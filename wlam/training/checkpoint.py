@@ -49,6 +49,13 @@ class Checkpoints:
         latest = self._orbax.latest
         return None if latest is None else latest.step
 
+    @property
+    def last_good(self) -> str:
+        """The newest complete checkpoint's folder, or "none yet"."""
+        return (
+            "none yet" if self.latest is None else f"{self.folder / str(self.latest)}"
+        )
+
     def save(self, step: int, state: Any, config: Config) -> None:
         """Writes a checkpoint in the background; waits for the one before."""
         if self.latest == step:

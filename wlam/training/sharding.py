@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 import jax
-from jax.sharding import AxisType, Mesh, NamedSharding
+from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from wlam.config import MeshConfig
@@ -42,7 +42,7 @@ def make_mesh(config: MeshConfig) -> Mesh:
     )
 
 
-def partition(path: str, shape: tuple[int, ...], mesh: Mesh) -> P:
+def partition(path: str, shape: tuple[int, ...], mesh: Mesh | AbstractMesh) -> P:
     """The partition of an array with this path ("params/.../kernel") and shape."""
     for pattern, spec in RULES:
         if re.search(pattern, path) and len(shape) == len(spec):
