@@ -55,7 +55,9 @@ def test_import_is_light():
 
 
 @pytest.mark.filterwarnings("ignore")  # the kernel's own
-def test_the_notebook_runs(trained_run, monkeypatch):
+def test_the_notebook_runs(trained_run, program_environment, monkeypatch):
+    for name, value in program_environment.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("WLAM_MODEL", str(trained_run))
     monkeypatch.delenv("MPLBACKEND")  # so that pictures are shown
     notebook = nbformat.read(ROOT / "notebooks" / "quickstart.ipynb", as_version=4)

@@ -83,7 +83,7 @@ def release(run: str | Path, folder: str | Path) -> None:
     draft.mkdir(parents=True)
     text = json.dumps({"step": step, "config": to_json(config)}, indent=1)
     (draft / CONFIG).write_text(text + "\n")
-    ocp.save(draft / WEIGHTS, nnx.to_pure_dict(nnx.state(model.model)))
+    ocp.save(str(draft / WEIGHTS), nnx.to_pure_dict(nnx.state(model.model)))
     context = golden_context()
     output = model.predict(context, interval=1e-3, horizon=24)
     np.savez(draft / GOLDEN, context=context, interval=1e-3, forecast=output)
@@ -101,4 +101,4 @@ def _load_released(path: Path) -> tuple[Any, Config, int]:
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=home),
         state_shapes(config)["params"],
     )
-    return ocp.load((path / WEIGHTS).absolute(), shapes), config, step
+    return ocp.load(str((path / WEIGHTS).absolute()), shapes), config, step

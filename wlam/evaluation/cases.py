@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from wlam.config import Config
@@ -114,5 +115,6 @@ def add_noise(data: Any, snr_db: float) -> Csi:
         raise DataError("--snr-db: found a real-valued task; noise is for csi tasks")
     if not np.isfinite(snr_db):
         raise DataError(f"--snr-db: found {snr_db}; needed a finite number of dB")
-    noisy = awgn(jax.random.key(NOISE_SEED), data.csi, snr_db, axes=(1, 2, 3))
+    key, clean = jax.random.key(NOISE_SEED), jnp.asarray(data.csi)
+    noisy = awgn(key, clean, snr_db, axes=(1, 2, 3))
     return Csi(**{**vars(data), "csi": np.asarray(noisy), "clean": data.csi})
