@@ -17,6 +17,7 @@ import tyro
 
 from wlam.data.streams import Ingredient
 from wlam.nn.predictor import ModelConfig
+from wlam.tasks import TASKS
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,11 @@ class Case:
     tail: float = 0.2
     # Of the evaluation data; training keys come from Config.seed.
     seed: int = 10_000
+
+    def __post_init__(self) -> None:
+        if self.task not in TASKS:
+            known = ", ".join(TASKS)
+            raise ValueError(f"task: found {self.task!r}; needed one of {known}")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,13 @@ import jax
 import numpy as np
 import pytest
 
-from wlam.data.streams import Ingredient, draw_batch, samples_per_step, shares
+from wlam.data.streams import (
+    Ingredient,
+    draw_batch,
+    generate,
+    samples_per_step,
+    shares,
+)
 from wlam.phy.traffic import TrafficConfig
 
 SOURCE = TrafficConfig(num_times=16)
@@ -29,6 +35,24 @@ def test_samples_follow_shares_and_devices():
     assert samples_per_step(MIXTURE, share, 1) == {"large": 1, "small": 1}
     on_eight = samples_per_step(MIXTURE, share, 100, devices=8)
     assert on_eight == {"large": 80, "small": 16}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("beams", SOURCE, 1.0), "task: found 'beams'"),
+        (("traffic", SOURCE, 0.0), "size, rows_per_sample: found 0"),
+        (("traffic", SOURCE, 1.0, 0), "size, rows_per_sample: found"),
+    ],
+)
+def test_impossible_ingredients_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Ingredient(*arguments)
+
+
+def test_an_unknown_source_is_named():
+    with pytest.raises(ValueError, match="source: found str; needed one of CdlConfig"):
+        generate(jax.random.key(0), "cdl", 1)
 
 
 def test_a_batch_is_a_function_of_its_key():

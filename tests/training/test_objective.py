@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from flax import nnx
 
 from wlam.nn.embeddings import TIME
@@ -52,6 +53,12 @@ def test_constant_rows_are_left_out():
     constant = jnp.ones((64, 1, N * P))
     assert loss_of(constant) == 0
     assert jnp.isfinite(loss_of(jnp.where(jnp.arange(N * P) > 12, x, 1.0)))
+
+
+@pytest.mark.parametrize("steps", [P, N * P - 1])
+def test_sequences_that_are_no_patches_are_named(steps):
+    with pytest.raises(ValueError, match=f"source: sequences of {steps} steps"):
+        loss_of(jnp.zeros((2, 1, steps)))
 
 
 def test_targets_are_the_clean_series():

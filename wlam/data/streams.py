@@ -27,6 +27,11 @@ GENERATORS: dict[type, Generator] = {
 
 def generate(key: PRNGKeyArray, source: Any, samples: int) -> Any:
     """`samples` draws of the tensor that `source`, a generator's config, describes."""
+    if type(source) not in GENERATORS:
+        known = ", ".join(kind.__name__ for kind in GENERATORS)
+        raise ValueError(
+            f"source: found {type(source).__name__}; needed one of {known}"
+        )
     return GENERATORS[type(source)](key, source, samples)
 
 
@@ -42,6 +47,16 @@ class Ingredient:
     size: float
     # Channels taken from one generated sample; a task with a joint scale takes all.
     rows_per_sample: int = 8
+
+    def __post_init__(self) -> None:
+        if self.task not in TASKS:
+            known = ", ".join(TASKS)
+            raise ValueError(f"task: found {self.task!r}; needed one of {known}")
+        if self.size <= 0 or self.rows_per_sample < 1:
+            raise ValueError(
+                f"size, rows_per_sample: found {self.size}, {self.rows_per_sample}; "
+                "needed more than 0 and at least 1"
+            )
 
 
 def shares(mixture: Mapping[str, Ingredient], temperature: float) -> dict[str, float]:

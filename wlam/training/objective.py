@@ -61,9 +61,17 @@ def rows_loss(model: Predictor, rows: Rows, key: PRNGKeyArray) -> Float[Array, "
     """Mean error of the forecasts made after the context, in units of its scale.
 
     Squared, as in the paper, up to LINEAR_BEYOND; halved like every Huber loss.
+
+    Raises:
+        ValueError: the sequences are not made of two or more whole patches.
     """
     p = model.config.patch
     batch, group, steps = rows.values.shape
+    if steps % p or steps < 2 * p:
+        raise ValueError(
+            f"source: sequences of {steps} steps; needed a multiple of model.patch, "
+            f"{p}, and at least two patches"
+        )
     patches = steps // p
     hidden, n = draw_context(key, batch, patches, p)
     in_context = ~hidden & (jnp.arange(steps)[None] < n[:, None] * p)
