@@ -62,10 +62,10 @@ config = Config(
         )
     },
     model=ModelConfig(TransformerConfig(width=8, layers=1, heads=2), patch=8),
-    steps=600,
+    steps=320,
     rows=4,
     steps_per_dispatch=4,
-    validate_every=200,
+    validate_every=160,
     optimizer=OptimizerConfig(warmup_steps=8),
     checkpoint=CheckpointConfig(every_steps=20),
 )

@@ -38,14 +38,21 @@ def params_of(run):
 
 def same_bits(run, other):
     (a, step), (b, other_step) = params_of(run), params_of(other)
-    assert step == other_step == 600
+    assert step == other_step == 320
     for x, y in zip(a, b, strict=True):
         np.testing.assert_array_equal(x, y)
 
 
 def killed_and_resumed(start_training, run, moments):
+    metrics = run / "metrics.jsonl"
     for moment in moments:
+        before = metrics.stat().st_mtime_ns if metrics.exists() else 0
         process = start_training(run)
+        # A resumed run first takes back what it recorded after its checkpoint.
+        while process.poll() is None and (
+            not metrics.exists() or metrics.stat().st_mtime_ns == before
+        ):
+            time.sleep(0.01)
         wait_for(run, moment, process)
         time.sleep(random.random() * 0.05)  # also in the middle of a save
         process.send_signal(signal.SIGKILL)
@@ -55,21 +62,21 @@ def killed_and_resumed(start_training, run, moments):
 
 
 def test_killed_run_resumes_to_the_same_bits(start_training, trained_run, tmp_path):
-    killed_and_resumed(start_training, tmp_path / "run", [100, 350])
+    killed_and_resumed(start_training, tmp_path / "run", [60, 200])
     same_bits(trained_run, tmp_path / "run")
     for run in (trained_run, tmp_path / "run"):
         lines = (run / "metrics.jsonl").read_text().splitlines()
         steps = [
             json.loads(line)["step"] for line in lines if "loss" in json.loads(line)
         ]
-        assert steps == list(range(4, 601, 4))  # nothing twice, nothing lost
+        assert steps == list(range(4, 321, 4))  # nothing twice, nothing lost
 
 
 @pytest.mark.slow
 def test_killed_at_20_random_moments_resumes_to_the_same_bits(
     start_training, trained_run, tmp_path
 ):
-    moments = sorted(random.Random(0).randrange(600) for _ in range(20))
+    moments = sorted(random.Random(0).randrange(320) for _ in range(20))
     killed_and_resumed(start_training, tmp_path / "run", moments)
     same_bits(trained_run, tmp_path / "run")
 
@@ -77,12 +84,12 @@ def test_killed_at_20_random_moments_resumes_to_the_same_bits(
 def test_sigterm_saves_and_leaves(start_training, trained_run, tmp_path):
     run = tmp_path / "run"
     process = start_training(run)
-    wait_for(run, 100, process)
+    wait_for(run, 60, process)
     process.send_signal(signal.SIGTERM)
     out, _ = finish(process, code=128 + signal.SIGTERM)
     _, step = params_of(run)
     assert f"stopped by SIGTERM at step {step}, saved" in out
-    assert 100 <= step < 600
+    assert 60 <= step < 320
     finish(start_training(run))
     same_bits(trained_run, run)
 
