@@ -20,7 +20,7 @@ quickstart: setup ## train a small model and judge it: about 8 minutes on 2 core
 	$(BIN)/python train.py configs/quickstart.py
 	$(BIN)/python eval.py runs/quickstart
 
-# Tests compile far longer than they run: without LLVM's optimiser they take two thirds.
+# Tests compile far longer than they run, so they do without LLVM's optimiser.
 test: setup      ## the tests that take under a minute each
 	XLA_FLAGS=--xla_backend_optimization_level=0 $(BIN)/python -m pytest -m "not slow"
 

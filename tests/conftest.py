@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[1]
 ENVIRONMENT = os.environ | {
     "JAX_COMPILATION_CACHE_DIR": CACHE,
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    "XLA_FLAGS": "--xla_backend_optimization_level=0",  # compiles three times faster
+    "XLA_FLAGS": "--xla_backend_optimization_level=0",  # compiles faster
     "PYTHONUNBUFFERED": "1",
     "WLAM_DATA_DIR": str(ROOT / "none"),  # evaluations of generated data only
     "WLAM_PREPARED_DIR": str(ROOT / "none"),
