@@ -8,7 +8,7 @@ from einops import rearrange
 from flax import nnx
 
 from wlam.nn.forecast import Forecaster
-from wlam.nn.guess import linear_guess
+from wlam.nn.guess import linear_guess, steps_per_day
 from wlam.nn.predictor import ModelConfig
 from wlam.nn.transformer import TransformerConfig
 
@@ -43,7 +43,12 @@ def apply(model):
     def forward(values, hidden, interval, axis, group=1):
         grouped = rearrange(values, "(b g) t -> b g t", g=group)
         guess = linear_guess(
-            grouped, hidden[::group], TINY.patch, TINY.patch, is_complex=group == 2
+            grouped,
+            hidden[::group],
+            steps_per_day(interval[::group], axis[::group]),
+            TINY.patch,
+            TINY.patch,
+            is_complex=group == 2,
         )
         guess = rearrange(guess, "b g n q -> (b g) n q")
         return nnx.merge(graph, state)(values, hidden, guess, interval, axis)

@@ -11,7 +11,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from wlam.nn.embeddings import FREQUENCY, TIME
-from wlam.nn.guess import linear_guess
+from wlam.nn.guess import linear_guess, steps_per_day
 from wlam.nn.predictor import Predictor
 from wlam.nn.scale import fit_scale
 
@@ -49,13 +49,14 @@ def roll_out(
     calls = math.ceil(horizon / q)
     values = jnp.pad(scale.apply(context), ((0, 0), (0, 0), (0, calls * q)))
     hidden = jnp.pad(~visible, ((0, 0), (0, calls * q)), constant_values=True)
+    season = steps_per_day(interval, axis)
     interval, axis = jnp.repeat(interval, group), jnp.repeat(axis, group)
 
     def step(
         carry: tuple[Array, Array], begin: Array
     ) -> tuple[tuple[Array, Array], None]:
         values, hidden = carry
-        guess = linear_guess(values, hidden, p, q, is_complex=not center)
+        guess = linear_guess(values, hidden, season, p, q, is_complex=not center)
         forecasts = model(
             rearrange(values, "b g t -> (b g) t"),
             jnp.repeat(hidden, group, axis=0),

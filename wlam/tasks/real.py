@@ -7,12 +7,11 @@ import numpy as np
 from wlam.data.tensors import Beams, Series, Traffic
 from wlam.nn.embeddings import TIME
 from wlam.phy import floors
+from wlam.phy.traffic import DAY_S
 from wlam.tasks import metrics
 from wlam.tasks.metrics import Statistic
 from wlam.tasks.sequences import Sequences, Windows
 from wlam.tasks.task import Forecaster, Task
-
-DAY_S = 86400.0
 
 
 def steps_per_day(time_step_s: np.ndarray) -> int:

@@ -10,7 +10,7 @@ from einops import rearrange, repeat
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from wlam.nn.guess import linear_guess
+from wlam.nn.guess import linear_guess, steps_per_day
 from wlam.nn.predictor import Predictor
 from wlam.nn.scale import fit_scale
 from wlam.tasks.sequences import Rows
@@ -78,7 +78,10 @@ def rows_loss(model: Predictor, rows: Rows, key: PRNGKeyArray) -> Float[Array, "
     scale = fit_scale(rows.values, in_context[:, None], rows.center)
     values = jnp.clip(scale.apply(rows.values), -INPUT_LIMIT, INPUT_LIMIT)
     clean = rearrange(scale.apply(rows.clean), "b g t -> (b g) t")
-    guess = linear_guess(values, hidden, p, model.horizon, is_complex=not rows.center)
+    season = steps_per_day(rows.interval, rows.axis)
+    guess = linear_guess(
+        values, hidden, season, p, model.horizon, is_complex=not rows.center
+    )
     forecast = model(
         rearrange(values, "b g t -> (b g) t"),
         repeat(hidden, "b t -> (b g) t", g=group),
