@@ -2,16 +2,18 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALL := pip install --no-compile --quiet --disable-pip-version-check
 
 .PHONY: help setup quickstart test test-all lint format clean
 help:            ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
 
-# The stamp is younger than everything that the environment depends on.
+# The stamp is younger than everything that the environment depends on. Compiling every
+# module of every package would take as long as installing them; few are ever imported.
 $(VENV)/stamp: requirements/pins.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/pins.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(BIN)/python -m $(INSTALL) -r requirements/pins.txt
+	$(BIN)/python -m $(INSTALL) --no-deps --editable .
 	@touch $@
 
 setup: $(VENV)/stamp  ## a virtual environment with exact pins
