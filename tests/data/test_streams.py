@@ -11,6 +11,9 @@ from wlam.data.streams import (
     samples_per_step,
     shares,
 )
+from wlam.phy.beams import BeamConfig
+from wlam.phy.cdl import CdlConfig
+from wlam.phy.tr38901.drops import DropConfig
 from wlam.phy.traffic import TrafficConfig
 
 SOURCE = TrafficConfig(num_times=16)
@@ -48,6 +51,24 @@ def test_samples_follow_shares_and_devices():
 def test_impossible_ingredients_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         Ingredient(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("task", "source", "rows"),
+    [
+        ("csi_time", CdlConfig(), (16, 2, 16)),
+        ("csi_time", DropConfig("RMa"), (16, 2, 16)),
+        ("csi_frequency", DropConfig("InF"), (2, 2 * 16 * 8, 32)),
+        ("beam", BeamConfig(num_times=32), (2, 64, 32)),
+        ("traffic", SOURCE, (2, 1, 16)),
+    ],
+)
+def test_every_generator_makes_rows(task, source, rows):
+    mixture = {"it": Ingredient(task, source, size=1.0)}
+    shapes = jax.eval_shape(
+        lambda key: draw_batch(key, mixture, {"it": 2})["it"].values, jax.random.key(0)
+    )
+    assert shapes.shape == rows
 
 
 def test_an_unknown_source_is_named():

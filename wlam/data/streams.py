@@ -12,6 +12,7 @@ import jax
 from jaxtyping import PRNGKeyArray
 
 from wlam.phy import beams, cdl, traffic
+from wlam.phy.tr38901 import drops
 from wlam.tasks import TASKS
 from wlam.tasks.sequences import Rows, choose_rows
 
@@ -19,6 +20,7 @@ Generator = Callable[[PRNGKeyArray, Any, int], Any]
 
 GENERATORS: dict[type, Generator] = {
     cdl.CdlConfig: cdl.generate,
+    drops.DropConfig: drops.generate,
     beams.BeamConfig: beams.generate,
     traffic.TrafficConfig: traffic.generate,
 }

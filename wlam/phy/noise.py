@@ -46,6 +46,45 @@ def unit_interval(words: UInt32[Array, "*shape"]) -> Float32[Array, "*shape"]:
     return (words.astype(jnp.float32) + 0.5) * 2.0**-32
 
 
+class RandomBlock:
+    """Random numbers of many kinds from one call of the generator, taken in order.
+
+    A generator call is what compiles slowly, so whoever needs ten small arrays takes
+    them from one block. Equal keys and equal orders of taking give equal numbers.
+    """
+
+    def __init__(self, key: PRNGKeyArray, size: int):
+        words = jnp.stack(random_words(key, (-(-size // 2),)))
+        self._numbers = unit_interval(words).ravel()
+        self._taken = 0
+
+    def uniform(self, shape: Sequence[int] = ()) -> Float32[Array, "..."]:
+        """Uniform numbers in (0, 1].
+
+        Raises:
+            ValueError: the block is used up.
+        """
+        first, self._taken = self._taken, self._taken + math.prod(shape)
+        if self._taken > self._numbers.size:
+            raise ValueError(
+                f"size: block of {self._numbers.size} numbers; needed {self._taken}"
+            )
+        return self._numbers[first : self._taken].reshape(shape)
+
+    def normal(self, shape: Sequence[int] = ()) -> Float32[Array, "..."]:
+        """Standard normal numbers (Box and Muller); takes two numbers for each."""
+        radius = jnp.sqrt(-2 * jnp.log(self.uniform(shape)))
+        return radius * cis(self.uniform(shape)).real
+
+    def exponential(self, shape: Sequence[int] = ()) -> Float32[Array, "..."]:
+        """Exponential numbers of mean 1."""
+        return -jnp.log(self.uniform(shape))
+
+    def sign(self, shape: Sequence[int] = ()) -> Float32[Array, "..."]:
+        """-1 or 1."""
+        return jnp.where(self.uniform(shape) <= 0.5, -1.0, 1.0)
+
+
 def complex_normal(key: PRNGKeyArray, shape: Sequence[int]) -> Complex64[Array, "..."]:
     """Return circular complex Gaussian samples CN(0, 1): variance 1/2 per real part."""
     radius, angle = random_words(key, shape)

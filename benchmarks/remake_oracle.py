@@ -1,0 +1,128 @@
+"""Makes the reference values of tests/phy/tr38901 with an independent implementation.
+
+    pip install -e ".[peers]"
+    python benchmarks/remake_oracle.py
+
+Sionna (Apache-2.0, NVIDIA) in double precision: path loss at fixed places, and moments
+of the large-scale parameters over 4000 drops, for both versions of TR 38.901.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+from sionna.phy import config
+from sionna.phy.channel.tr38901 import PanelArray
+from sionna.phy.channel.tr38901.lsp import LSPGenerator
+from sionna.phy.channel.tr38901.rma_scenario import RMaScenario
+from sionna.phy.channel.tr38901.uma_scenario import UMaScenario
+from sionna.phy.channel.tr38901.umi_scenario import UMiScenario
+
+FOLDER = Path(__file__).parents[1] / "tests" / "phy" / "tr38901"
+SCENARIOS = {"UMi": UMiScenario, "UMa": UMaScenario, "RMa": RMaScenario}
+HEIGHT_M = {"UMi": 10.0, "UMa": 25.0, "RMa": 35.0}
+USER_HEIGHT_M = 1.5
+URBAN_M, RURAL_M = (50, 100, 200, 400, 800, 1500), (50, 100, 400, 1500, 4000, 8000)
+PATH_LOSS_GHZ = {"UMi": (2.1, 6, 28), "UMa": (2.1, 6, 28), "RMa": (0.7, 2.1, 6)}
+# Scenario, carrier in GHz and horizontal distance in m of the moments.
+MOMENTS = (
+    ("UMi", 3.5, 100.0),
+    ("UMi", 28, 100.0),
+    ("UMa", 3.5, 100.0),
+    ("UMa", 28, 100.0),
+    ("RMa", 2.1, 500.0),
+)
+DROPS = 4000
+
+
+def scenario_at(name, ghz, distances_m, los, spec_version, batch=1):
+    """A scenario with one base station at the origin and users along +x, [batch, 1]."""
+    array = PanelArray(
+        num_rows_per_panel=1,
+        num_cols_per_panel=1,
+        polarization="single",
+        polarization_type="V",
+        antenna_pattern="omni",
+        carrier_frequency=ghz * 1e9,
+    )
+    arguments = {"spec_version": spec_version, "precision": "double"}
+    if name != "RMa":
+        arguments["o2i_model"] = "low"
+    scenario = SCENARIOS[name](
+        carrier_frequency=ghz * 1e9,
+        ut_array=array,
+        bs_array=array,
+        direction="downlink",
+        **arguments,
+    )
+    users = torch.zeros(batch, len(distances_m), 3, dtype=torch.float64)
+    users[..., 0] = torch.tensor(distances_m, dtype=torch.float64)
+    users[..., 2] = USER_HEIGHT_M
+    base = torch.tensor([[[0.0, 0.0, HEIGHT_M[name]]]], dtype=torch.float64)
+    base = base.expand(batch, 1, 3)
+    scenario.set_topology(
+        ut_loc=users,
+        bs_loc=base,
+        ut_orientations=torch.zeros_like(users),
+        bs_orientations=torch.zeros_like(base),
+        ut_velocities=torch.zeros_like(users),
+        in_state=torch.zeros(batch, len(distances_m), dtype=torch.bool),
+        los=los,
+    )
+    return scenario
+
+
+def path_losses():
+    table = {}
+    for name, carriers in PATH_LOSS_GHZ.items():
+        distances_m = RURAL_M if name == "RMa" else URBAN_M
+        for ghz in carriers:
+            for state in ("los", "nlos"):
+                scenario = scenario_at(name, ghz, distances_m, state == "los", "19.2")
+                loss = scenario.basic_pathloss[0, 0]
+                table[f"{name}_{ghz}_{state}"] = {
+                    "d2d_m": list(distances_m),
+                    "h_bs": HEIGHT_M[name],
+                    "h_ut": USER_HEIGHT_M,
+                    "pathloss_db": [round(float(x), 6) for x in loss],
+                }
+    return table
+
+
+def moments():
+    table = {}
+    for version in ("16.1", "19.2"):
+        for name, ghz, distance_m in MOMENTS:
+            for state in ("los", "nlos"):
+                scenario = scenario_at(
+                    name, ghz, [distance_m], state == "los", version, DROPS
+                )
+                generator = LSPGenerator(scenario)
+                generator.topology_updated_callback()
+                drawn = generator()
+                values = {
+                    "lgDS": torch.log10(drawn.ds),
+                    "lgASD": torch.log10(drawn.asd),
+                    "lgASA": torch.log10(drawn.asa),
+                    "lgZSA": torch.log10(drawn.zsa),
+                    "lgZSD": torch.log10(drawn.zsd),
+                    "K_dB": 10 * torch.log10(drawn.k_factor),
+                    "SF_dB": 10 * torch.log10(drawn.sf),
+                }
+                table[f"v{version}_{name}_{ghz}_{state}"] = {
+                    key: [round(float(x.mean()), 4), round(float(x.std()), 4)]
+                    for key, x in values.items()
+                }
+    return table
+
+
+def main() -> None:
+    config.seed = 1
+    for file, make in (("pathloss.json", path_losses), ("lsp_moments.json", moments)):
+        text = json.dumps(make(), indent=1)
+        (FOLDER / file).write_text(text + "\n")
+        print(FOLDER / file)
+
+
+if __name__ == "__main__":
+    main()
