@@ -3,17 +3,24 @@
     pip install -e ".[peers]"
     python benchmarks/remake_oracle.py
 
-Sionna (Apache-2.0, NVIDIA) in double precision: path loss at fixed places, and moments
-of the large-scale parameters over 4000 drops, for both versions of TR 38.901.
+Sionna (Apache-2.0, NVIDIA) in double precision: path loss at fixed places, moments of
+the large-scale parameters over 4000 drops for both versions of TR 38.901, and impulse
+responses of given rays with and without a line of sight.
 """
 
 import json
 from pathlib import Path
 
+import numpy as np
 import torch
 from sionna.phy import config
 from sionna.phy.channel.tr38901 import PanelArray
+from sionna.phy.channel.tr38901.channel_coefficients import (
+    ChannelCoefficientsGenerator,
+    Topology,
+)
 from sionna.phy.channel.tr38901.lsp import LSPGenerator
+from sionna.phy.channel.tr38901.rays import Rays
 from sionna.phy.channel.tr38901.rma_scenario import RMaScenario
 from sionna.phy.channel.tr38901.uma_scenario import UMaScenario
 from sionna.phy.channel.tr38901.umi_scenario import UMiScenario
@@ -33,6 +40,7 @@ MOMENTS = (
     ("RMa", 2.1, 500.0),
 )
 DROPS = 4000
+ANGLES = ("aoa", "aod", "zoa", "zod")
 
 
 def scenario_at(name, ghz, distances_m, los, spec_version, batch=1):
@@ -116,8 +124,76 @@ def moments():
     return table
 
 
+def impulse_response(los: bool) -> dict[str, np.ndarray]:
+    """Random rays, and what steps 10 and 11 make of them; one link, four clusters."""
+    rng = np.random.default_rng(int(los))
+    clusters, carrier_hz, rate_hz, times = 4, 3.5e9, 1e3, 3
+    shape = (1, 1, 1, clusters, 20)
+    data = {
+        "aoa": rng.uniform(-np.pi, np.pi, shape),
+        "aod": rng.uniform(-np.pi, np.pi, shape),
+        "zoa": rng.uniform(0.2, 2.9, shape),
+        "zod": rng.uniform(0.2, 2.9, shape),
+        "xpr": 10 ** rng.normal(0.9, 0.3, shape),
+        "phi": rng.uniform(-np.pi, np.pi, (*shape, 4)),
+        "ray_delays": 1e-7 * np.sort(rng.exponential(size=shape[:-1])),
+        "ray_powers": rng.dirichlet(np.ones(clusters)).reshape(shape[:-1]),
+        "k_factor": np.full((1, 1, 1), 3.0),
+        "c_ds": np.full((1, 1, 1), 4e-9),
+        "distance_3d": np.full((1, 1, 1), 73.21),
+        "bs_ori": rng.normal(size=(1, 3)),
+        "ut_ori": rng.normal(size=(1, 3)),
+        "ut_vel": 20 * rng.normal(size=(1, 3)),
+    }
+    data |= {f"los_{angle}": rng.uniform(0.3, 2.8, (1, 1, 1)) for angle in ANGLES}
+    base, user = (
+        PanelArray(
+            num_rows_per_panel=1,
+            num_cols_per_panel=columns,
+            polarization="dual",
+            polarization_type=kind,
+            antenna_pattern=pattern,
+            carrier_frequency=carrier_hz,
+            precision="double",
+        )
+        for columns, kind, pattern in ((2, "cross", "38.901"), (1, "VH", "omni"))
+    )
+    tensor = {name: torch.tensor(x) for name, x in data.items()}
+    names = ("ray_delays", "ray_powers", *ANGLES, "xpr", "phi")
+    keys = ("delays", "powers", *ANGLES, "xpr", "phases")
+    rays = Rays(**{key: tensor[name] for key, name in zip(keys, names, strict=True)})
+    topology = Topology(
+        velocities=tensor["ut_vel"][None],
+        moving_end="rx",
+        los=torch.full((1, 1, 1), los),
+        distance_3d=tensor["distance_3d"],
+        tx_orientations=tensor["bs_ori"][None],
+        rx_orientations=tensor["ut_ori"][None],
+        **{f"los_{angle}": tensor[f"los_{angle}"] for angle in ANGLES},
+    )
+    generate = ChannelCoefficientsGenerator(
+        carrier_hz, base, user, subclustering=True, precision="double"
+    )
+    h, delays = generate(
+        times, rate_hz, tensor["k_factor"], rays, topology, tensor["c_ds"]
+    )
+    return data | {
+        "strongest": np.argsort(-data["ray_powers"], axis=-1)[..., :2],
+        "carrier_hz": np.float64(carrier_hz),
+        "times": np.arange(times) / rate_hz,
+        "bs_ant_pos": base.ant_pos.numpy(),
+        "bs_pol": np.array("dual"),
+        "h": h.numpy(),
+        "delays": delays.numpy(),
+    }
+
+
 def main() -> None:
     config.seed = 1
+    for state in ("los", "nlos"):
+        path = FOLDER / f"step11_{state}.npz"
+        np.savez_compressed(path, **impulse_response(state == "los"))
+        print(path)
     for file, make in (("pathloss.json", path_losses), ("lsp_moments.json", moments)):
         text = json.dumps(make(), indent=1)
         (FOLDER / file).write_text(text + "\n")
