@@ -7,17 +7,16 @@ that everything stays differentiable and cheap on accelerators.
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Num
 
 from wlam.phy import arrays
+from wlam.phy.arrays import cis
 
 Element = Literal["isotropic", "38.901"]
 
 
-@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Antennas:
     """The antennas of one end of a link, in their own coordinates: they look along +x.
@@ -26,12 +25,11 @@ class Antennas:
     """
 
     positions: Any  # float [antenna, 3], in wavelengths
-    slant: (
-        Any  # float [antenna], polarisation angle in rad: 0 vertical, pi/2 horizontal
-    )
+    # numpy [antenna], polarisation angle in rad: 0 is vertical, pi/2 horizontal. Not
+    # traced: antennas that share one are computed together.
+    slant: np.ndarray
     element: Element = "isotropic"
 
-    # "38.901" is a static choice, the rest may be traced.
     def __post_init__(self) -> None:
         if self.element not in ("isotropic", "38.901"):
             raise ValueError(
@@ -100,14 +98,21 @@ def spherical_basis(
     azimuth: Num[Array, "*b"], zenith: Num[Array, "*b"]
 ) -> Num[Array, "*b 3 3"]:
     """Unit vectors r, theta and phi of a direction, as rows; equations 7.1-13, 14."""
-    ca, sa, cz, sz = (
-        jnp.cos(azimuth),
-        jnp.sin(azimuth),
-        jnp.cos(zenith),
-        jnp.sin(zenith),
-    )
+    horizontal, vertical = cis(azimuth / (2 * jnp.pi)), cis(zenith / (2 * jnp.pi))
+    ca, sa, cz, sz = horizontal.real, horizontal.imag, vertical.real, vertical.imag
     rows = [[sz * ca, sz * sa, cz], [cz * ca, cz * sa, -sz], [-sa, ca, 0.0 * ca]]
     return jnp.stack([jnp.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def turned(
+    matrix: Num[Array, "i j"], vectors: Num[Array, "*b j"]
+) -> Num[Array, "*b i"]:
+    """The matrix times every vector, as sums: tiny products are slow to call."""
+    shape = (1,) * (vectors.ndim - 1)
+    return sum(  # type: ignore[return-value]
+        vectors[..., None, j] * matrix[:, j].reshape(*shape, -1)
+        for j in range(matrix.shape[1])
+    )
 
 
 def fields(
@@ -127,7 +132,7 @@ def fields(
         azimuth, zenith: global directions in rad.
     """
     basis = spherical_basis(azimuth, zenith)
-    local = jnp.einsum("ij,...i->...j", turn, basis[..., 0, :], precision="highest")
+    local = turned(turn.T, basis[..., 0, :])
     flat = jnp.sqrt(jnp.maximum(local[..., 0] ** 2 + local[..., 1] ** 2, 1e-24))
     if antennas.element == "38.901":
         # Zenith and azimuth in own coordinates; atan2 is smooth also at the poles.
@@ -147,7 +152,7 @@ def fields(
         ],
         axis=-1,
     )
-    seen = jnp.einsum("ij,...j->...i", turn, theta, precision="highest")
+    seen = turned(turn, theta)
     cos_psi = (basis[..., 1, :] * seen).sum(-1)[..., None]
     sin_psi = (basis[..., 2, :] * seen).sum(-1)[..., None]
     shape = (1,) * azimuth.ndim + (-1,)

@@ -4,7 +4,7 @@ TR 38.901 clause 7.5, equations 7.5-22, 7.5-28, 7.5-29 and 7.5-30. One link; vma
 more. Works in the precision of its inputs.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -13,7 +13,14 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Complex, Float, Num
 
-from wlam.phy.tr38901.antennas import Antennas, fields, rotation, spherical_basis
+from wlam.phy.arrays import cis
+from wlam.phy.tr38901.antennas import (
+    Antennas,
+    fields,
+    rotation,
+    spherical_basis,
+    turned,
+)
 
 SPEED_OF_LIGHT = 299792458.0  # m/s
 
@@ -91,7 +98,7 @@ def impulse_response(
     arrival = rays.arrival_azimuth, rays.arrival_zenith
     departure = rays.departure_azimuth, rays.departure_zenith
     sent, received = (
-        _fields_with_phase(*end, *angles)
+        _seen(*end, *angles)
         for end, angles in zip(ends, (departure, arrival), strict=True)
     )
     motion = _motion(*arrival, wavelengths_per_second, times_s)
@@ -99,69 +106,104 @@ def impulse_response(
     # Equation 7.5-28.
     kappa = jax.lax.rsqrt(rays.cross_polarisation)
     size = jnp.stack([jnp.ones_like(kappa), kappa, kappa, jnp.ones_like(kappa)], -1)
-    matrix = (size * _cis(rays.phase)).reshape(*kappa.shape, 2, 2)
+    matrix = (size * cis(rays.phase / (2 * jnp.pi))).reshape(*kappa.shape, 2, 2)
     amplitude = jnp.sqrt(rays.power / rays.arrival_azimuth.shape[1])[:, None]
-    still = jnp.einsum("nm,nmui,nmij,nmsj->nmus", amplitude, received, matrix, sent)
-    coefficient, delay = _sum_to_paths(still, motion, rays)
+    left = _couple(received, amplitude[..., None, None] * matrix, sent, motion)
+    coefficient, delay = _sum_to_paths(left, sent, rays)
     if los is None:
         return coefficient, delay
 
     # Equations 7.5-29 and 7.5-30.
-    arrival = los.arrival_azimuth[None], los.arrival_zenith[None]
-    departure = los.departure_azimuth[None], los.departure_zenith[None]
+    arrival = los.arrival_azimuth[None, None], los.arrival_zenith[None, None]
+    departure = los.departure_azimuth[None, None], los.departure_zenith[None, None]
     sent, received = (
-        _fields_with_phase(*end, *angles)
+        _seen(*end, *angles)
         for end, angles in zip(ends, (departure, arrival), strict=True)
     )
     motion = _motion(*arrival, wavelengths_per_second, times_s)
-    sign = jnp.array([1.0, -1.0], received.real.dtype)
-    direct = jnp.einsum("nui,i,nsi,nt->ust", received, sign, sent, motion)
-    direct *= _cis(-2 * jnp.pi * los.cycles)
+    sign = jnp.array([1.0, -1.0], los.k_factor.dtype)
+    matrix = (jnp.diag(sign) * cis(-los.cycles))[None, None]
+    direct = _to_antennas(_couple(received, matrix, sent, motion), sent)[0]
     scattered = jnp.sqrt(1 / (los.k_factor + 1))
     coefficient = scattered * coefficient
     share = jnp.sqrt(los.k_factor / (los.k_factor + 1))
     return coefficient.at[0].add(share * direct), delay
 
 
-def _cis(phase: Array) -> Array:
-    return jax.lax.complex(jnp.cos(phase), jnp.sin(phase))
+def _seen(antennas, turn, azimuth, zenith):
+    """How one end sees every ray [n, m]: field of each slant, and phase of each place.
 
-
-def _fields_with_phase(antennas, turn, azimuth, zenith):
-    """Fields times the phase of the antenna's place, equation 7.5-22."""
+    Antennas of one slant have one field, so that it is computed once for all of them.
+    Returns fields [n, m, slant, 2], phases [n, m, antenna] (equation 7.5-22) and the
+    slant that each antenna has.
+    """
+    slants, which = np.unique(antennas.slant, return_inverse=True)
+    field = fields(replace(antennas, slant=slants), turn, azimuth, zenith)
     towards = spherical_basis(azimuth, zenith)[..., 0, :]
-    place = jnp.asarray(antennas.positions) @ turn.T
-    cycles = jnp.einsum("...i,ai->...a", towards, place, precision="highest")
-    field = fields(antennas, turn, azimuth, zenith)
-    return field * _cis(2 * jnp.pi * cycles)[..., None]
+    place = turned(turn, jnp.asarray(antennas.positions))
+    cycles = turned(place, towards)
+    return field, cis(cycles), which
+
+
+def _couple(received, matrix, sent, motion):
+    """From a slant of the transmitter to all antennas of the receiver, [n, m, u, t, p].
+
+    All of a ray but the phases of the transmitter's antennas, which are the most.
+    """
+    (field_u, phase_u, slant_u), (field_s, _, _) = received, sent
+    # Sums over theta and phi written out: tiny matrix products are slow to call.
+    parts = [
+        field_u[..., :, None, i]
+        * matrix[..., None, None, i, j]
+        * field_s[..., None, :, j]
+        for i in range(2)
+        for j in range(2)
+    ]
+    by_slant = parts[0] + parts[1] + parts[2] + parts[3]
+    left = by_slant[:, :, slant_u] * phase_u[..., None]
+    return left[..., None, :] * motion[:, :, None, :, None]
+
+
+def _to_antennas(left, sent):
+    """The sum over the rays of every cluster, [n, u, s, t]."""
+    _, phase, slant = sent
+    groups = [np.flatnonzero(slant == p) for p in range(left.shape[-1])]
+    sums = [
+        jnp.einsum("nmut,nms->nust", left[..., p], phase[..., group])
+        for p, group in enumerate(groups)
+    ]
+    return jnp.concatenate(sums, axis=2)[:, :, np.argsort(np.concatenate(groups))]
 
 
 def _motion(azimuth, zenith, wavelengths_per_second, times_s):
     """The phase of movement, equations 7.5-22 and 7.5-25."""
     towards = spherical_basis(azimuth, zenith)[..., 0, :]
-    doppler_hz = jnp.einsum("...i,i->...", towards, wavelengths_per_second)
-    return _cis(2 * jnp.pi * jnp.multiply.outer(doppler_hz, times_s))
+    doppler_hz = turned(wavelengths_per_second[None], towards)[..., 0]
+    return cis(jnp.multiply.outer(doppler_hz, times_s))
 
 
-def _sum_to_paths(still, motion, rays):
-    """Sums rays [n, m, u, s] times [n, m, t]; strong clusters become three paths."""
+def _sum_to_paths(left, sent, rays):
+    """Sums rays to paths; strong clusters become three."""
     is_strong = (jnp.arange(len(rays.delay_s))[:, None] == rays.strongest[None]).any(-1)
-    first = (~is_strong[:, None] | SUB_CLUSTERS[0][None]).astype(motion.dtype)
-    clusters = jnp.einsum("nm,nmus,nmt->nust", first, still, motion)
-    later = jnp.einsum(
-        "km,nmus,nmt->nkust",
-        SUB_CLUSTERS[1:].astype(motion.dtype),
-        still[rays.strongest],
-        motion[rays.strongest],
-    )
+    first = ~is_strong[:, None] | SUB_CLUSTERS[0][None]
+    clusters = _to_antennas(jnp.where(_wide(first), left, 0.0), sent)
+    # The second and third sub-cluster of the strongest, then of the second strongest.
+    owner = jnp.repeat(rays.strongest, 2)
+    field, phase, slant = sent
+    rest = jnp.where(_wide(np.tile(SUB_CLUSTERS[1:], (2, 1))), left[owner], 0.0)
+    later = _to_antennas(rest, (field, phase[owner], slant))
     late = rays.delay_s[rays.strongest][:, None] + (
         jnp.asarray(SUB_CLUSTER_DELAYS[None, 1:], rays.delay_s.dtype)
         * rays.cluster_delay_spread_s
     )
     return (
-        jnp.concatenate([clusters, later.reshape(4, *later.shape[2:])]),
+        jnp.concatenate([clusters, later]),
         jnp.concatenate([rays.delay_s, late.ravel()]),
     )
+
+
+def _wide(mask):
+    return mask[:, :, None, None, None]
 
 
 def frequency_response(
@@ -173,6 +215,5 @@ def frequency_response(
     """The channel of every subcarrier; number s is (s - S // 2) spacings off."""
     offset = jnp.arange(num_subcarriers) - num_subcarriers // 2
     cycles = -jnp.multiply.outer(delays_s * subcarrier_spacing_hz, offset)
-    # Whole cycles come off first, so that large phases lose no digits of their own.
-    turn = _cis(2 * jnp.pi * (cycles - jnp.round(cycles)))
+    turn = cis(cycles)
     return jnp.einsum("pust,pf->tfus", coefficients, turn, precision="highest")

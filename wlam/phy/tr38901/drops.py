@@ -181,8 +181,8 @@ def generate(key: PRNGKeyArray, config: DropConfig, num_samples: int) -> Csi:
     height = config.base_height_m or height
     near, far = config.distances_m or near_and_far
 
-    def draw(key):
-        keys = jax.random.split(key, 4)
+    def draw(keys):
+        """Steps 1 to 10: where everything is, and its rays."""
         draws = RandomBlock(keys[0], 12)
 
         def choose(values):
@@ -214,25 +214,6 @@ def generate(key: PRNGKeyArray, config: DropConfig, num_samples: int) -> Csi:
         rays = draw_rays(
             keys[2], config.scenario, link, scale, los, config.spec_version
         )
-        velocity = jnp.stack([jnp.cos(heading), jnp.sin(heading), 0.0]) * speed / 3.6
-        coefficients, delays = impulse_response(
-            rays,
-            los,
-            base,
-            jnp.array([0.0, math.radians(config.downtilt_deg), 0.0]),
-            user,
-            jnp.stack([heading, 0.0, 0.0]),  # the user's array looks where he goes
-            velocity,
-            time_step * jnp.arange(config.num_times),
-            carrier,
-        )
-        if config.absolute_delays:
-            rise = config.user_height_m - height
-            delays = delays + jnp.sqrt(d2d**2 + rise**2) / SPEED_OF_LIGHT
-        response = frequency_response(
-            coefficients, delays, spacing, config.num_subcarriers
-        )
-        clean = rearrange(response, "t f u s -> t f (u s)").astype(jnp.complex64)
         wall_db, _ = penetration_loss_db(config.penetration, carrier, depth, state)
         loss_db = path_loss_db(
             config.scenario,
@@ -257,9 +238,38 @@ def generate(key: PRNGKeyArray, config: DropConfig, num_samples: int) -> Csi:
             "delay_spread_s": scale.delay_spread_s,
             "k_db": scale.k_db,
         }
-        return clean, awgn(keys[3], clean, snr_db), spacing, labels
+        return rays, los, heading, spacing, labels
 
-    clean, noisy, spacing, labels = jax.vmap(draw)(jax.random.split(key, num_samples))
+    def respond(key, rays, los, heading, spacing, labels):
+        """Step 11, the sum over paths at every subcarrier, and noise."""
+        coefficients, delays = impulse_response(
+            rays,
+            los,
+            base,
+            jnp.array([0.0, math.radians(config.downtilt_deg), 0.0]),
+            user,
+            jnp.stack([heading, 0.0, 0.0]),  # the user's array looks where he goes
+            jnp.stack([jnp.cos(heading), jnp.sin(heading), 0.0])
+            * (labels["speed_kmh"] / 3.6),
+            labels["time_step_s"] * jnp.arange(config.num_times),
+            labels["carrier_hz"],
+        )
+        if config.absolute_delays:
+            rise = config.user_height_m - height
+            length = jnp.sqrt(labels["distance_m"] ** 2 + rise**2)
+            delays = delays + length / SPEED_OF_LIGHT
+        response = frequency_response(
+            coefficients, delays, spacing, config.num_subcarriers
+        )
+        clean = rearrange(response, "t f u s -> t f (u s)").astype(jnp.complex64)
+        return clean, awgn(key, clean, labels["snr_db"])
+
+    keys = jax.vmap(lambda key: jax.random.split(key, 4))(
+        jax.random.split(key, num_samples)
+    )
+    drops = jax.vmap(draw)(keys)
+    *_, spacing, labels = drops = _fence(drops, drops[-1]["carrier_hz"][0] > 0)
+    clean, noisy = jax.vmap(respond)(keys[:, 3], *drops)
     return Csi(
         csi=noisy,
         time_step_s=labels["time_step_s"],
@@ -269,6 +279,17 @@ def generate(key: PRNGKeyArray, config: DropConfig, num_samples: int) -> Csi:
         antenna_polarisation=_pairs(config),
         clean=clean,
         labels=labels,
+    )
+
+
+def _fence(values, always: Array):
+    """The same values, computed before anything that uses them.
+
+    XLA would compute rays anew in every loop over antennas, since that is cheap for one
+    element. It cannot look through a branch whose condition it does not know.
+    """
+    return jax.lax.cond(
+        always, lambda x: x, lambda x: jax.tree.map(jnp.zeros_like, x), values
     )
 
 
