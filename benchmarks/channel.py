@@ -43,7 +43,7 @@ ours = jax.jit(lambda key: generate(key, CONFIG, BATCH).clean)
 
 
 def make_theirs():
-    """A function that draws as many channels with Sionna, [batch, subcarrier, antenna]."""
+    """A function that draws as many with Sionna, [batch, subcarrier, antenna]."""
     arrays = {
         "base": PanelArray(
             num_rows_per_panel=4,
