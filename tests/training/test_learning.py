@@ -4,7 +4,7 @@ The generators here enter `GENERATORS` and `TASKS` as a user's would, so that th
 training step is what learns.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -196,19 +196,33 @@ def test_jakes_is_within_1_db_of_the_wiener_predictor():
 
 
 def test_knowing_the_interval_helps_and_interpolates():
-    """One Doppler, four sampling intervals; contexts too short to tell them apart."""
-    dopplers = (0.01, 0.02, 0.05, 0.1)
-    intervals = tuple(doppler / 100 for doppler in dopplers)  # f_D = 100 Hz
+    """One Doppler, seven sampling intervals; contexts too short to tell them apart.
+
+    At an interval between those of training, the true one must serve better than not
+    knowing, and better than any of the seven but its two neighbours.
+    """
+    dopplers = (0.01, 0.014, 0.02, 0.028, 0.05, 0.07, 0.1)
+    intervals = (1e-4, 1.4e-4, 2e-4, 2.8e-4, 5e-4, 7e-4, 1e-3)  # f_D = 100 Hz
     source = Jakes(dopplers, intervals, (10.0,), num_times=32)
     kinds = [GranularityConfig("continuous"), GranularityConfig("none")]
     told, untold = (
         fit(source, steps=1500, granularity=kind, patch=8) for kind in kinds
     )
     mixed = draw(source, 6000)
-    between = draw(Jakes((0.032,), (3.2e-4,), (10.0,), num_times=32), 6000)
+    between = draw(Jakes((0.037,), (3.7e-4,), (10.0,), num_times=32), 6000)
+    errors = {}
     for name, data in (("mixed", mixed), ("held out", between)):
         with_interval, _ = mse(told, data, 4, 4)
         without, _ = mse(untold, data, 4, 4)
+        errors[name] = with_interval.mean(), without.mean()
         ratio = 10 * np.log10(with_interval.mean() / without.mean())
         print(f"{name}: {ratio:.2f} dB by knowing the interval")
-        assert with_interval.mean() < without.mean()
+    for interval in intervals:
+        wrong = replace(between, interval=np.full_like(between.interval, interval))
+        misled = mse(told, wrong, 4, 4)[0].mean()
+        ratio = 10 * np.log10(errors["held out"][0] / misled)
+        print(f"held out, told {interval:g} s: {ratio:.2f} dB by the truth")
+        is_neighbour = interval in (2.8e-4, 5e-4)
+        assert is_neighbour or errors["held out"][0] < misled
+    for told_error, untold_error in errors.values():
+        assert told_error < untold_error

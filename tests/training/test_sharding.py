@@ -68,6 +68,7 @@ print("same losses", losses)
 """
 
 
+@pytest.mark.slow
 def test_eight_devices_train_like_one(program_environment):
     environment = program_environment | {"JAX_NUM_CPU_DEVICES": "8"}
     command = [sys.executable, "-W", "error", "-c", CODE]

@@ -21,7 +21,10 @@ from wlam.phy.tr38901.coefficients import (
 HERE = Path(__file__).parent
 # Made by benchmarks/remake_oracle.py, and a larger set beside the checkout.
 CASES = [HERE / "step11_los.npz", HERE / "step11_nlos.npz"]
-CASES += sorted((HERE.parents[3] / "shared" / "oracle").glob("step11_*.npz"))
+CASES += [
+    pytest.param(path, marks=pytest.mark.slow)
+    for path in sorted((HERE.parents[3] / "shared" / "oracle").glob("step11_*.npz"))
+]
 FREQUENCIES_HZ = np.linspace(-10e6, 10e6, 5)
 
 

@@ -21,7 +21,12 @@ def draw(key, config, samples):
     return generate(key, config, samples)
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+# The others compile for as long again each; UMa is compiled below.
+FAST = ("UMi", "InF")
+OTHERS = [pytest.param(s, marks=pytest.mark.slow) for s in SCENARIOS if s not in FAST]
+
+
+@pytest.mark.parametrize("scenario", [*FAST, *OTHERS])
 def test_every_scenario_is_finite_of_unit_power_and_reproducible(scenario):
     config = DropConfig(scenario, **SMALL)
     data = draw(jax.random.key(0), config, 400)
