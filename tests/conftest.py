@@ -72,6 +72,13 @@ config = Config(
 """
 
 
+def pytest_collection_modifyitems(items):
+    """Whole files go to one worker, and all tests of the trained run to the same."""
+    for item in items:
+        group = "run" if "trained_run" in item.fixturenames else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def program_environment():
     """Environment of the programs that tests start."""
