@@ -73,7 +73,11 @@ config = Config(
 
 
 def pytest_collection_modifyitems(items):
-    """Whole files go to one worker, and all tests of the trained run to the same."""
+    """Whole files go to one worker, and all tests of the trained run to the same.
+
+    Those are the longest group, so they come first, lest one worker ends with them.
+    """
+    items.sort(key=lambda item: "trained_run" not in item.fixturenames)
     for item in items:
         group = "run" if "trained_run" in item.fixturenames else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
