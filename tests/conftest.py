@@ -72,6 +72,7 @@ config = Config(
 """
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items):
     """Whole files go to one worker, and all tests of the trained run to the same.
 
@@ -79,7 +80,7 @@ def pytest_collection_modifyitems(items):
     """
     items.sort(key=lambda item: "trained_run" not in item.fixturenames)
     for item in items:
-        group = "run" if "trained_run" in item.fixturenames else str(item.path)
+        group = "run" if "trained_run" in item.fixturenames else item.path.stem
         item.add_marker(pytest.mark.xdist_group(group))
 
 
