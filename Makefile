@@ -23,10 +23,10 @@ quickstart: setup ## train a small model and judge it: about 9 minutes on 2 core
 	$(BIN)/python eval.py runs/quickstart
 
 # Tests compile far longer than they run, so they do without LLVM's optimiser. Two
-# workers, each with whole files (tests/conftest.py), which share what they compile.
+# workers, each with whole files: tests of a file share what they compile.
 test: setup      ## the tests that take under a minute each
 	XLA_FLAGS=--xla_backend_optimization_level=0 \
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-all: setup  ## all tests
 	$(BIN)/python -m pytest

@@ -72,16 +72,10 @@ config = Config(
 """
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items):
-    """Whole files go to one worker, and all tests of the trained run to the same.
-
-    Those are the longest group, so they come first, lest one worker ends with them.
-    """
-    items.sort(key=lambda item: "trained_run" not in item.fixturenames)
-    for item in items:
-        group = "run" if "trained_run" in item.fixturenames else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
+    """Files that use the trained run come first: no worker is to end with them."""
+    first = {item.path for item in items if "trained_run" in item.fixturenames}
+    items.sort(key=lambda item: item.path not in first)
 
 
 @pytest.fixture(scope="session")
