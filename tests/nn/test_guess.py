@@ -72,7 +72,7 @@ def test_repeats_yesterday_where_the_own_past_says_nothing():
     )
     error = ((guess(series, season=jnp.array([day]))[0, 0] - truth) ** 2).mean(1)
     assert (error[4:-1] < 1e-2).all()
-    # A week of which no day is complete is not a day: no equation has a yesterday.
+    # A day longer than the context: no equation has a yesterday.
     np.testing.assert_array_equal(
         guess(series, season=jnp.array([10_000])), guess(series)
     )

@@ -92,6 +92,19 @@ def test_sigterm_saves_and_leaves(start_training, tmp_path):
     assert 60 <= step < 320
 
 
+@pytest.mark.slow  # a process more; the killed run resumes in the fast tests
+def test_a_run_stopped_by_sigterm_resumes_to_the_same_bits(
+    start_training, trained_run, tmp_path
+):
+    run = tmp_path / "run"
+    process = start_training(run)
+    wait_for(run, 60, process)
+    process.send_signal(signal.SIGTERM)
+    finish(process, code=128 + signal.SIGTERM)
+    finish(start_training(run))
+    same_bits(trained_run, run)
+
+
 def test_a_diverged_run_names_step_task_and_last_good_checkpoint(
     start_training, tmp_path
 ):

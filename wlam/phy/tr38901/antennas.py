@@ -1,7 +1,7 @@
 """Antenna elements in space: pattern, polarisation and orientation, TR 38.901 7.1, 7.3.
 
-Directions are unit vectors, not angles: rotating a vector needs no inverse function, so
-that everything stays differentiable and cheap on accelerators.
+Rotations act on unit vectors, not on angles, which spares inverse functions; only the
+38.901 element's pattern is stated in angles.
 """
 
 from dataclasses import dataclass

@@ -108,8 +108,6 @@ def distribution(
         "ZSD": line(lambda c: c.zsd_std),
         "ZSA": line(lambda c: c.zsa[1]),
     }
-    if scenario == "InH":  # the only std of ZSD that depends on the carrier
-        std["ZSD"] = jnp.where(link.state == LOS, 0.13 * log_f + 0.3, 0.36)
     return tuple(  # type: ignore[return-value]
         jnp.stack([values[name] for name in LARGE_SCALE], axis=-1)
         for values in (mean, std)
