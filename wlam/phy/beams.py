@@ -12,9 +12,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex64, Float, PRNGKeyArray
 
 from wlam.data.tensors import Beams
+from wlam.phy.constants import SPEED_OF_LIGHT
 from wlam.phy.mobility import Draws, MobilityConfig, gauss_markov, random_track
-
-SPEED_OF_LIGHT = 299_792_458.0  # m/s
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,8 @@ from wlam.data.tensors import Csi
 from wlam.phy import arrays, cdl_tables
 from wlam.phy.arrays import cis
 from wlam.phy.cdl_tables import PROFILES
+from wlam.phy.constants import SPEED_OF_LIGHT
 from wlam.phy.noise import awgn, random_words, unit_interval
-
-SPEED_OF_LIGHT = 299792458.0  # m/s
 
 Element = Literal["isotropic", "38.901"]
 

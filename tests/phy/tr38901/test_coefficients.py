@@ -10,9 +10,9 @@ import pytest
 from jax.test_util import check_grads
 from scipy.special import j0
 
+from wlam.phy.constants import SPEED_OF_LIGHT
 from wlam.phy.tr38901.antennas import Antennas, fields, panel, rotation
 from wlam.phy.tr38901.coefficients import (
-    SPEED_OF_LIGHT,
     LineOfSight,
     Rays,
     impulse_response,

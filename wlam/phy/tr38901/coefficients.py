@@ -14,6 +14,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Complex, Float, Num
 
 from wlam.phy.arrays import cis
+from wlam.phy.constants import SPEED_OF_LIGHT
 from wlam.phy.tr38901.antennas import (
     Antennas,
     fields,
@@ -21,8 +22,6 @@ from wlam.phy.tr38901.antennas import (
     spherical_basis,
     turned,
 )
-
-SPEED_OF_LIGHT = 299792458.0  # m/s
 
 # Rays of the three sub-clusters of a strong cluster and their delays in units of the
 # cluster's delay spread, table 7.5-5.

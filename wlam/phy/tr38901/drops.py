@@ -15,11 +15,11 @@ from einops import rearrange
 from jaxtyping import Array, PRNGKeyArray
 
 from wlam.data.tensors import Csi
+from wlam.phy.constants import SPEED_OF_LIGHT
 from wlam.phy.noise import RandomBlock, awgn
 from wlam.phy.tr38901 import tables
 from wlam.phy.tr38901.antennas import POLARISATIONS, Antennas, Element, panel
 from wlam.phy.tr38901.coefficients import (
-    SPEED_OF_LIGHT,
     LineOfSight,
     frequency_response,
     impulse_response,

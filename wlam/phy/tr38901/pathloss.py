@@ -11,10 +11,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Num
 
+from wlam.phy.constants import SPEED_OF_LIGHT
 from wlam.phy.tr38901.tables import LOS, O2I, SCENARIOS
 
-# The standard rounds it to 3e8 here, which changes a loss by at most 0.006 dB.
-BREAKPOINT_SPEED = 299_792_458.0  # m/s
 STREET_WIDTH_M, BUILDING_HEIGHT_M = 20.0, 5.0  # of RMa, table 7.4.1-1
 
 Clutter = Literal["SL", "DL", "SH", "DH"]
@@ -179,7 +178,8 @@ def _breakpoint_m(carrier_hz, h_bs_m, h_ut_m, environment_height_m):
     above = (jnp.asarray(h_bs_m) - environment_height_m) * (
         jnp.asarray(h_ut_m) - environment_height_m
     )
-    return 4 * above * carrier_hz / BREAKPOINT_SPEED
+    # The standard rounds c to 3e8 here, which changes a loss by at most 0.006 dB.
+    return 4 * above * carrier_hz / SPEED_OF_LIGHT
 
 
 def rural_breakpoint_m(
@@ -189,7 +189,7 @@ def rural_breakpoint_m(
 ) -> Num[Array, "*b"]:
     """d_BP of RMa, table 7.4.1-1, note 5."""
     heights = jnp.asarray(h_bs_m) * h_ut_m
-    return 2 * jnp.pi * heights * carrier_hz / BREAKPOINT_SPEED
+    return 2 * jnp.pi * heights * carrier_hz / SPEED_OF_LIGHT
 
 
 def _rural(d3d, ghz):

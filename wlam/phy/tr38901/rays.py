@@ -8,11 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from wlam.phy.cdl_tables import RAY_OFFSETS
 from wlam.phy.noise import RandomBlock
 from wlam.phy.tr38901 import tables
 from wlam.phy.tr38901.coefficients import SUB_CLUSTERS, LineOfSight, Rays
 from wlam.phy.tr38901.large_scale import LargeScale, Link, by_state
-from wlam.phy.tr38901.tables import LOS, O2I, RAY_OFFSETS
+from wlam.phy.tr38901.tables import LOS, O2I
 
 WEAKEST_DB = -25.0  # weaker clusters than this below the strongest are removed, step 6
 

@@ -421,12 +421,6 @@ VERSIONS = {"16.1": _V16_1, "19.2": _V19_2}
 # Below these carriers, in GHz, spreads are those at the bound (notes of table 7.5-6).
 LOWEST_CARRIER_GHZ = {"UMi": 2.0, "UMa": 6.0, "RMa": 0.0, "InH": 6.0, "InF": 0.0}
 
-# Offsets of the 20 rays of a cluster, table 7.5-3.
-RAY_OFFSETS = np.array(
-    [0.0447, 0.1413, 0.2492, 0.3715, 0.5129, 0.6797, 0.8844, 1.1481, 1.5195, 2.1551]
-)
-RAY_OFFSETS = np.stack([RAY_OFFSETS, -RAY_OFFSETS], axis=1).ravel()
-
 # Scaling of angles without line of sight, by number of clusters, tables 7.5-2, 7.5-4.
 AZIMUTH_SCALING = {
     10: 1.090,
