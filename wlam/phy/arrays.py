@@ -103,6 +103,34 @@ def response(
     return cis(jnp.asarray(cycles))
 
 
+def spherical_cycles(
+    positions: Num[ArrayLike, "antenna 3"],
+    towards: Num[Array, "*shape 3"],
+    distance: Num[Array, "*shape"],
+) -> Num[Array, "*shape antenna"]:
+    """Return by how many wavelengths each antenna is nearer to a point source.
+
+    That is rho - |rho r - d|, written so that it keeps its digits where the source is
+    far away; it tends to r . d there, the plane wave of `response`.
+
+    Args:
+        positions: d of the antennas, in wavelengths.
+        towards: r, unit vectors to the sources.
+        distance: rho, from the origin of the positions to the sources, in wavelengths.
+    """
+    places = jnp.asarray(positions)
+    along = sum(
+        towards[..., None, axis]
+        * places[:, axis].reshape((1,) * distance.ndim + (-1,))
+        for axis in range(3)
+    )
+    square = (places**2).sum(-1).reshape((1,) * distance.ndim + (-1,))
+    # In units of rho: 1 - sqrt(1 - x) = x / (1 + sqrt(1 - x)).
+    rho = distance[..., None]
+    x = (2 * along - square / rho) / rho
+    return rho * x / (1 + jnp.sqrt(jnp.maximum(1 - x, 0.0)))
+
+
 def element_gain_db(
     azimuth: Float[Array, "*shape"], zenith: Float[Array, "*shape"]
 ) -> Float[Array, "*shape"]:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from wlam.phy.tr38901.coefficients import frequency_response
-from wlam.phy.tr38901.drops import DropConfig, PanelConfig, _pairs, generate
+from wlam.phy.tr38901.config import DropConfig, PanelConfig
+from wlam.phy.tr38901.drops import _pairs, draw_drop, generate
 from wlam.phy.tr38901.pathloss import path_loss_db, penetration_loss_db
 from wlam.phy.tr38901.tables import LOS, NLOS, O2I, SCENARIOS
 
@@ -69,7 +70,9 @@ def test_no_power_outside_the_doppler_limit_and_noise_as_stated():
 
 
 def test_users_inside_buildings():
-    labels = draw(jax.random.key(4), DropConfig("UMa", indoor=0.5, **SMALL), 400).labels
+    config = DropConfig("UMa", indoor=0.5, **SMALL)
+    many = jax.jit(jax.vmap(lambda key: draw_drop(key, config).labels))
+    labels = many(jax.random.split(jax.random.key(4), 400))
     inside = np.asarray(labels["state"]) == O2I
     assert 0.4 < inside.mean() < 0.6
     assert (labels["k_db"][inside] == -np.inf).all()

@@ -10,6 +10,7 @@ import pytest
 
 from wlam.phy.tr38901.pathloss import (
     Factory,
+    environment_height_m,
     los_probability,
     path_loss_db,
     penetration_loss_db,
@@ -92,6 +93,20 @@ def test_probability_depends_on_height_clutter_and_office():
     assert los_probability("InF", d, 1.5, 8.0, factory=tall) > los_probability(
         "InF", d, 1.5, 3.0, factory=tall
     )
+
+
+def test_the_environment_of_high_users_is_drawn():
+    """Note 1 of table 7.4.1-1: 1 m with probability 1 / (1 + C), else 12, 15, ... m."""
+    grid = (jnp.arange(1000) + 0.5) / 1000
+    pairs = jnp.stack(jnp.meshgrid(grid, grid[::50]), axis=-1).reshape(-1, 2)
+    draw = jax.jit(jax.vmap(environment_height_m, (0, None, None)))
+    assert (draw(pairs, 100.0, 13.0) == 1).all()
+    heights = np.asarray(draw(pairs, 150.0, 22.5))
+    c = 0.95**1.5 * 1.25 * 1.5**3 * np.exp(-1)
+    np.testing.assert_allclose((heights == 1).mean(), 1 / (1 + c), atol=2e-3)
+    values, counts = np.unique(heights[heights > 1], return_counts=True)
+    np.testing.assert_array_equal(values, [12, 15, 18, 21])
+    np.testing.assert_allclose(counts / counts.sum(), 0.25, atol=0.01)
 
 
 def test_walls():

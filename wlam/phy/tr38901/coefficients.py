@@ -13,11 +13,12 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Complex, Float, Num
 
-from wlam.phy.arrays import cis
+from wlam.phy.arrays import cis, spherical_cycles
 from wlam.phy.constants import SPEED_OF_LIGHT
-from wlam.phy.tr38901.antennas import (
-    Antennas,
-    fields,
+from wlam.phy.tr38901.antennas import Antennas, fields
+from wlam.phy.tr38901.geometry import (
+    components,
+    dot,
     rotation,
     spherical_basis,
     turned,
@@ -47,6 +48,10 @@ class Rays:
     phase: Any  # [cluster, ray, 4] rad: theta-theta, theta-phi, phi-theta, phi-phi
     strongest: Any  # int [2], the clusters that are split in three
     cluster_delay_spread_s: Any  # []
+    # [cluster], from the origin of each array to where the ray is bounced first and
+    # last; None: so far that waves are plane.
+    departure_distance_m: Any = None
+    arrival_distance_m: Any = None
 
 
 @jax.tree_util.register_dataclass
@@ -62,6 +67,7 @@ class LineOfSight:
     # 10,000 wavelengths, so whoever knows the length takes off the whole ones.
     cycles: Any  # []
     k_factor: Any  # [], linear; 0 without a line of sight
+    distance_m: Any = None  # [], between the origins of the arrays; None: plane wave
 
 
 def impulse_response(
@@ -78,7 +84,9 @@ def impulse_response(
     """Coefficients and delays of all paths.
 
     A path is a cluster; the two strongest clusters have two more each, their second and
-    third sub-cluster, at the end. The line of sight is part of path 0.
+    third sub-cluster, at the end. The line of sight is part of path 0. Where distances
+    are given, every antenna has its own to the source of each wave (near field), and on
+    the line of sight every pair of antennas; fields are those of the arrays' origins.
 
     Args:
         rays, los: from `wlam.phy.tr38901.rays`, or made by hand; no `los`, no K factor.
@@ -94,115 +102,144 @@ def impulse_response(
     )
     wavelengths_per_second = jnp.asarray(velocity) * (carrier_hz / SPEED_OF_LIGHT)
     times_s = jnp.asarray(times_s)
-    arrival = rays.arrival_azimuth, rays.arrival_zenith
-    departure = rays.departure_azimuth, rays.departure_zenith
-    sent, received = (
-        _seen(*end, *angles)
-        for end, angles in zip(ends, (departure, arrival), strict=True)
-    )
-    motion = _motion(*arrival, wavelengths_per_second, times_s)
+    wavelength = SPEED_OF_LIGHT / carrier_hz
+    departure = spherical_basis(rays.departure_azimuth, rays.departure_zenith)
+    arrival = spherical_basis(rays.arrival_azimuth, rays.arrival_zenith)
+    bounces = [
+        None if metres is None else jnp.asarray(metres)[:, None] / wavelength
+        for metres in (rays.departure_distance_m, rays.arrival_distance_m)
+    ]
+    sent = _seen(*ends[0], departure, bounces[0])
+    received = _seen(*ends[1], arrival, bounces[1])
+    motion = _motion(arrival[0], wavelengths_per_second, times_s)
 
     # Equation 7.5-28.
-    kappa = jax.lax.rsqrt(rays.cross_polarisation)
-    size = jnp.stack([jnp.ones_like(kappa), kappa, kappa, jnp.ones_like(kappa)], -1)
-    matrix = (size * cis(rays.phase / (2 * jnp.pi))).reshape(*kappa.shape, 2, 2)
     amplitude = jnp.sqrt(rays.power / rays.arrival_azimuth.shape[1])[:, None]
-    left = _couple(received, amplitude[..., None, None] * matrix, sent, motion)
+    crossed = amplitude * jax.lax.rsqrt(rays.cross_polarisation)
+    cycles = rays.phase / (2 * jnp.pi)
+    matrix = [
+        [amplitude * cis(cycles[..., 0]), crossed * cis(cycles[..., 1])],
+        [crossed * cis(cycles[..., 2]), amplitude * cis(cycles[..., 3])],
+    ]
+    left = _couple(received, matrix, sent, motion)
     coefficient, delay = _sum_to_paths(left, sent, rays)
     if los is None:
         return coefficient, delay
 
     # Equations 7.5-29 and 7.5-30.
-    arrival = los.arrival_azimuth[None, None], los.arrival_zenith[None, None]
-    departure = los.departure_azimuth[None, None], los.departure_zenith[None, None]
-    sent, received = (
-        _seen(*end, *angles)
-        for end, angles in zip(ends, (departure, arrival), strict=True)
+    departure, arrival = (
+        spherical_basis(azimuth[None, None], zenith[None, None])
+        for azimuth, zenith in (
+            (los.departure_azimuth, los.departure_zenith),
+            (los.arrival_azimuth, los.arrival_zenith),
+        )
     )
-    motion = _motion(*arrival, wavelengths_per_second, times_s)
-    sign = jnp.array([1.0, -1.0], los.k_factor.dtype)
-    matrix = (jnp.diag(sign) * cis(-los.cycles))[None, None]
-    direct = _to_antennas(_couple(received, matrix, sent, motion), sent)[0]
+    sent, received = _seen(*ends[0], departure), _seen(*ends[1], arrival)
+    motion = _motion(arrival[0], wavelengths_per_second, times_s)
+    phase = cis(-jnp.asarray(los.cycles))
+    left = _couple(received, [[phase, 0.0], [0.0, -phase]], sent, motion)
+    direct = _to_antennas(left, *sent[1:])[0]
+    if los.distance_m is not None:
+        direct = direct * _bent(ends, departure, los.distance_m / wavelength)
     scattered = jnp.sqrt(1 / (los.k_factor + 1))
     coefficient = scattered * coefficient
     share = jnp.sqrt(los.k_factor / (los.k_factor + 1))
     return coefficient.at[0].add(share * direct), delay
 
 
-def _seen(antennas, turn, azimuth, zenith):
-    """How one end sees every ray [n, m]: field of each slant, and phase of each place.
+def _seen(antennas, turn, basis, distance=None):
+    """How one end sees every ray [n, m]: fields by slant, and phase of each place.
 
     Antennas of one slant have one field, so that it is computed once for all of them.
-    Returns fields [n, m, slant, 2], phases [n, m, antenna] (equation 7.5-22) and the
-    slant that each antenna has.
+    Returns a list of fields, phases [n, m, antenna] (equation 7.5-22, or those of a
+    spherical wave from `distance` wavelengths) and the slant that each antenna has.
     """
     slants, which = np.unique(antennas.slant, return_inverse=True)
-    field = fields(replace(antennas, slant=slants), turn, azimuth, zenith)
-    towards = spherical_basis(azimuth, zenith)[..., 0, :]
+    field = fields(replace(antennas, slant=slants), turn, basis)
     place = turned(turn, jnp.asarray(antennas.positions))
-    cycles = turned(place, towards)
+    towards = basis[0]
+    if distance is None:
+        cycles = dot(
+            tuple(x[..., None] for x in towards),
+            components(place.reshape((1,) * towards[0].ndim + place.shape)),
+        )
+    else:
+        distance = jnp.broadcast_to(distance, towards[0].shape)
+        cycles = spherical_cycles(place, jnp.stack(towards, -1), distance)
     return field, cis(cycles), which
 
 
+def _bent(ends, departure, distance):
+    """What turns a plane line of sight into one from each antenna to each, [u, s, 1].
+
+    The exact distance of every pair, where plane waves add up the parts of both ends.
+    """
+    towards = jnp.stack(departure[0], -1)[0, 0]
+    sent, received = (
+        turned(turn, jnp.asarray(antennas.positions)) for antennas, turn in ends
+    )
+    apart = (sent[None] - received[:, None]).reshape(-1, 3)
+    exact = spherical_cycles(apart, towards, jnp.asarray(distance))
+    plane = jnp.einsum("pi,i->p", apart, towards, precision="highest")
+    return cis(exact - plane).reshape(len(received), len(sent), 1)
+
+
 def _couple(received, matrix, sent, motion):
-    """From a slant of the transmitter to all antennas of the receiver, [n, m, u, t, p].
+    """From a slant of the transmitter to all antennas of the receiver, [p][n, m, u, t].
 
     All of a ray but the phases of the transmitter's antennas, which are the most.
     """
     (field_u, phase_u, slant_u), (field_s, _, _) = received, sent
-    # Sums over theta and phi written out: tiny matrix products are slow to call.
-    parts = [
-        field_u[..., :, None, i]
-        * matrix[..., None, None, i, j]
-        * field_s[..., None, :, j]
-        for i in range(2)
-        for j in range(2)
-    ]
-    by_slant = parts[0] + parts[1] + parts[2] + parts[3]
-    left = by_slant[:, :, slant_u] * phase_u[..., None]
-    return left[..., None, :] * motion[:, :, None, :, None]
+    to_all = []
+    for sent_theta, sent_phi in field_s:
+        by_slant = [
+            theta * (matrix[0][0] * sent_theta + matrix[0][1] * sent_phi)
+            + phi * (matrix[1][0] * sent_theta + matrix[1][1] * sent_phi)
+            for theta, phi in field_u
+        ]
+        left = jnp.stack([by_slant[slant] for slant in slant_u], axis=-1) * phase_u
+        to_all.append(left[..., None] * motion[:, :, None])
+    return to_all
 
 
-def _to_antennas(left, sent):
+def _to_antennas(left, phase, slant):
     """The sum over the rays of every cluster, [n, u, s, t]."""
-    _, phase, slant = sent
-    groups = [np.flatnonzero(slant == p) for p in range(left.shape[-1])]
+    groups = [np.flatnonzero(slant == p) for p in range(len(left))]
     sums = [
-        jnp.einsum("nmut,nms->nust", left[..., p], phase[..., group])
-        for p, group in enumerate(groups)
+        jnp.einsum("nmut,nms->nust", part, phase[..., group])
+        for part, group in zip(left, groups, strict=True)
     ]
     return jnp.concatenate(sums, axis=2)[:, :, np.argsort(np.concatenate(groups))]
 
 
-def _motion(azimuth, zenith, wavelengths_per_second, times_s):
+def _motion(towards, wavelengths_per_second, times_s):
     """The phase of movement, equations 7.5-22 and 7.5-25."""
-    towards = spherical_basis(azimuth, zenith)[..., 0, :]
-    doppler_hz = turned(wavelengths_per_second[None], towards)[..., 0]
+    doppler_hz = dot(towards, components(wavelengths_per_second))
     return cis(jnp.multiply.outer(doppler_hz, times_s))
 
 
 def _sum_to_paths(left, sent, rays):
     """Sums rays to paths; strong clusters become three."""
+    _, phase, slant = sent
     is_strong = (jnp.arange(len(rays.delay_s))[:, None] == rays.strongest[None]).any(-1)
-    first = ~is_strong[:, None] | SUB_CLUSTERS[0][None]
-    clusters = _to_antennas(jnp.where(_wide(first), left, 0.0), sent)
+    first = _wide(~is_strong[:, None] | SUB_CLUSTERS[0][None])
+    clusters = _to_antennas([jnp.where(first, x, 0.0) for x in left], phase, slant)
     # The second and third sub-cluster of the strongest, then of the second strongest.
     owner = jnp.repeat(rays.strongest, 2)
-    field, phase, slant = sent
-    rest = jnp.where(_wide(np.tile(SUB_CLUSTERS[1:], (2, 1))), left[owner], 0.0)
-    later = _to_antennas(rest, (field, phase[owner], slant))
+    later = _wide(np.tile(SUB_CLUSTERS[1:], (2, 1)))
+    rest = [jnp.where(later, x[owner], 0.0) for x in left]
     late = rays.delay_s[rays.strongest][:, None] + (
         jnp.asarray(SUB_CLUSTER_DELAYS[None, 1:], rays.delay_s.dtype)
         * rays.cluster_delay_spread_s
     )
     return (
-        jnp.concatenate([clusters, later]),
+        jnp.concatenate([clusters, _to_antennas(rest, phase[owner], slant)]),
         jnp.concatenate([rays.delay_s, late.ravel()]),
     )
 
 
 def _wide(mask):
-    return mask[:, :, None, None, None]
+    return mask[:, :, None, None]
 
 
 def frequency_response(

@@ -5,140 +5,55 @@ its own user, large-scale parameters and rays; base station at the departure sid
 """
 
 import math
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from einops import rearrange
-from jaxtyping import Array, PRNGKeyArray
+from jaxtyping import Array, Complex64, PRNGKeyArray
 
 from wlam.data.tensors import Csi
 from wlam.phy.constants import SPEED_OF_LIGHT
 from wlam.phy.noise import RandomBlock, awgn
 from wlam.phy.tr38901 import tables
-from wlam.phy.tr38901.antennas import POLARISATIONS, Antennas, Element, panel
+from wlam.phy.tr38901.antennas import POLARISATIONS
 from wlam.phy.tr38901.coefficients import (
     LineOfSight,
+    Rays,
     frequency_response,
     impulse_response,
 )
-from wlam.phy.tr38901.large_scale import Link, large_scale
+from wlam.phy.tr38901.config import LAYOUT, DropConfig, PanelConfig
+from wlam.phy.tr38901.consistency import follow
+from wlam.phy.tr38901.large_scale import LargeScale, Link, large_scale
 from wlam.phy.tr38901.pathloss import (
-    Factory,
+    environment_height_m,
     los_probability,
     path_loss_db,
     penetration_loss_db,
 )
-from wlam.phy.tr38901.rays import draw_rays
+from wlam.phy.tr38901.rays import draw_rays, power_decay_hz
 from wlam.phy.tr38901.tables import LOS, NLOS, O2I
 
-State = Literal["los", "nlos", "o2i", "drawn"]
-
-# Height of the base station and horizontal distances of users, tables 7.2-1 to 7.2-4.
-LAYOUT: dict[str, tuple[float, tuple[float, float]]] = {
-    "UMi": (10.0, (10.0, 100.0)),
-    "UMa": (25.0, (35.0, 250.0)),
-    "RMa": (35.0, (35.0, 1000.0)),
-    "InH": (3.0, (1.0, 50.0)),
-    "InF": (3.0, (1.0, 60.0)),
-}
+__all__ = ["Drop", "DropConfig", "PanelConfig", "draw_drop", "generate"]
 
 
+@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class PanelConfig:
-    """An array, see `wlam.phy.tr38901.antennas.panel`."""
+class Drop:
+    """A user, where and how fast he is, and the rays that reach him."""
 
-    # Positions along z and y.
-    rows: int = 1
-    columns: int = 1
-    # "V", "H", "VH" or "cross" (-45 and +45 degrees).
-    polarisation: str = "V"
-    # "isotropic" or "38.901" (8 dBi).
-    element: Element = "isotropic"
-    # Between neighbours, in wavelengths.
-    spacing: float = 0.5
-
-    def __post_init__(self) -> None:
-        self.build()  # names what is wrong
-
-    def build(self) -> Antennas:
-        return panel(
-            self.rows, self.columns, self.polarisation, self.element, self.spacing
-        )
-
-
-@dataclass(frozen=True)
-class DropConfig:
-    """What `generate` draws from, sample by sample; pairs are (lowest, highest)."""
-
-    # "UMi", "UMa", "RMa", "InH" or "InF".
-    scenario: str = "UMi"
-    # Version of TR 38.901: "16.1" or "19.2".
-    spec_version: str = "19.2"
-    # "los", "nlos", "o2i", or "drawn" by the probability of a line of sight.
-    state: State = "drawn"
-    # Share of users inside buildings, outdoor scenarios with a drawn state.
-    indoor: float = 0.0
-    # Loss of the buildings' walls: "low" or "high".
-    penetration: Literal["low", "high"] = "low"
-    # Carrier frequencies in Hz, equally likely.
-    carriers_hz: tuple[float, ...] = (3.5e9,)
-    # Times in s between two snapshots, equally likely.
-    time_steps_s: tuple[float, ...] = (5e-4,)
-    # Speed of the user in km/h; uniform.
-    speeds_kmh: tuple[float, float] = (3.0, 120.0)
-    # Snapshots per sample.
-    num_times: int = 16
-    # Subcarriers per sample.
-    num_subcarriers: int = 32
-    # Spacings in Hz of the subcarriers, equally likely.
-    subcarrier_spacings_hz: tuple[float, ...] = (180e3,)
-    # Arrays of the base station and of the user.
-    base: PanelConfig = field(default_factory=lambda: PanelConfig(1, 8))
-    user: PanelConfig = field(default_factory=PanelConfig)
-    # Azimuth in degrees of the user as the base station's array sees it; uniform.
-    azimuths_deg: tuple[float, float] = (-60.0, 60.0)
-    # Downtilt of the base station in degrees.
-    downtilt_deg: float = 0.0
-    # Horizontal distance in m, uniform over the area; None: of the scenario.
-    distances_m: tuple[float, float] | None = None
-    # Heights in m of the antennas; None: of the scenario.
-    base_height_m: float | None = None
-    user_height_m: float = 1.5
-    # Hall of the factory scenario.
-    factory: Factory = field(default_factory=Factory)
-    # Whether delays include the travel time of the direct path.
-    absolute_delays: bool = False
-    # Signal-to-noise ratio in dB; uniform.
-    snr_db: tuple[float, float] = (0.0, 30.0)
-
-    def __post_init__(self) -> None:
-        tables.parameters(self.scenario, self.spec_version)  # names what is wrong
-        if self.state not in ("los", "nlos", "o2i", "drawn"):
-            raise ValueError(
-                f"state: found {self.state!r}; needed los, nlos, o2i or drawn"
-            )
-        if self.state == "o2i" and self.scenario.startswith("In"):
-            raise ValueError(
-                f"state: found 'o2i' with {self.scenario}; needed an outdoor scenario"
-            )
-        if not 0 <= self.indoor <= 1:
-            raise ValueError(f"indoor: found {self.indoor}; needed 0 to 1")
-        for name in ("carriers_hz", "time_steps_s", "subcarrier_spacings_hz"):
-            values = getattr(self, name)
-            if not values or min(values) <= 0:
-                raise ValueError(f"{name}: found {values}; needed positive numbers")
-        for name in ("speeds_kmh", "azimuths_deg", "distances_m", "snr_db"):
-            pair = getattr(self, name)
-            if pair is not None and pair[0] > pair[1]:
-                raise ValueError(f"{name}: found {pair}; needed the lower one first")
-        for name in ("num_times", "num_subcarriers"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"{name}: found {getattr(self, name)}; needed 1 or more"
-                )
+    link: Link
+    scale: LargeScale
+    rays: Rays
+    los: LineOfSight
+    distance_m: Any  # [], length of the straight line
+    power_decay_hz: Any  # [], how powers follow delays, for `follow`
+    heading: Any  # [], rad: where the user goes, and where his array looks
+    subcarrier_spacing_hz: Any  # []
+    labels: dict[str, Array]  # of `generate`
 
 
 def direct_path(link: Link, azimuth: Array, k_factor: Array) -> LineOfSight:
@@ -154,6 +69,157 @@ def direct_path(link: Link, azimuth: Array, k_factor: Array) -> LineOfSight:
         cycles=jnp.mod(length * link.carrier_hz / SPEED_OF_LIGHT, 1.0),
         k_factor=k_factor,
     )
+
+
+def draw_drop(key: PRNGKeyArray, config: DropConfig) -> Drop:
+    """Steps 1 to 10: one user, and his rays.
+
+    Args:
+        key: randomness of everything.
+        config: what to draw from.
+
+    Returns:
+        Scalars and the rays of one link; vmap for more. Labels are those of `generate`.
+    """
+    keys = jax.random.split(key, 3)
+    columns = tables.parameters(config.scenario, config.spec_version)
+    draws = RandomBlock(keys[0], 14 + max(column.clusters for column in columns))
+
+    def choose(values):
+        number = (draws.uniform() * len(values)).astype(jnp.int32)
+        return jnp.asarray(values, jnp.float32)[jnp.minimum(number, len(values) - 1)]
+
+    def between(low, high, shape=()):
+        return low + (high - low) * draws.uniform(shape)
+
+    height, near_and_far = LAYOUT[config.scenario]
+    height = config.base_height_m or height
+    near, far = config.distances_m or near_and_far
+    carrier = choose(config.carriers_hz)
+    time_step = choose(config.time_steps_s)
+    spacing = choose(config.subcarrier_spacings_hz)
+    speed = between(*config.speeds_kmh)
+    snr_db = between(*config.snr_db)
+    azimuth = jnp.deg2rad(between(*config.azimuths_deg))
+    heading = between(0.0, 2 * math.pi)
+    d2d = jnp.sqrt(between(near**2, far**2))
+    depth = jnp.minimum(between(0.0, 25.0), d2d)  # of users inside, 7.4.3.1
+    state = _state(config, d2d, height, draws)
+    link = Link(state, carrier, d2d, height, config.user_height_m)
+
+    scale = large_scale(
+        keys[1], config.scenario, link, config.spec_version, config.factory
+    )
+    k_factor = jnp.where(state == LOS, 10 ** (scale.k_db / 10), 0.0)
+    los = direct_path(link, azimuth, k_factor)
+    rays = draw_rays(keys[2], config.scenario, link, scale, los, config.spec_version)
+    length = jnp.sqrt(d2d**2 + (link.h_ut_m - link.h_bs_m) ** 2)
+    if config.wavefront == "spherical":
+        share = between(*config.first_bounce, rays.delay_s.shape)
+        path = length + SPEED_OF_LIGHT * rays.delay_s
+        rays = replace(
+            rays,
+            departure_distance_m=share * path,
+            arrival_distance_m=(1 - share) * path,
+        )
+        los = replace(los, distance_m=length)
+    wall_db, _ = penetration_loss_db(config.penetration, carrier, depth, state)
+    loss_db = path_loss_db(
+        config.scenario,
+        state,
+        carrier,
+        d2d,
+        height,
+        config.user_height_m,
+        config.factory,
+        environment_height_m(draws.uniform((2,)), d2d, config.user_height_m),
+    )
+    direction = jnp.stack([jnp.cos(heading), jnp.sin(heading), 0.0])
+    labels = {
+        "speed_kmh": speed,
+        "snr_db": snr_db,
+        "carrier_hz": carrier,
+        "time_step_s": time_step,
+        "max_doppler_hz": speed / 3.6 * carrier / SPEED_OF_LIGHT,
+        "state": state,
+        "distance_m": d2d,
+        "azimuth_rad": azimuth,
+        "zenith_rad": los.departure_zenith,
+        "position_m": jnp.stack(
+            [
+                d2d * jnp.cos(azimuth),
+                d2d * jnp.sin(azimuth),
+                jnp.asarray(config.user_height_m),
+            ]
+        ),
+        "velocity_mps": speed / 3.6 * direction,
+        "path_loss_db": loss_db + wall_db,
+        "shadowing_db": scale.shadowing_db,
+        "delay_spread_s": scale.delay_spread_s,
+        "k_db": scale.k_db,
+    }
+    return Drop(
+        link=link,
+        scale=scale,
+        rays=rays,
+        los=los,
+        distance_m=length,
+        power_decay_hz=power_decay_hz(
+            config.scenario, link, scale, config.spec_version
+        ),
+        heading=heading,
+        subcarrier_spacing_hz=spacing,
+        labels=labels,
+    )
+
+
+def respond(
+    key: PRNGKeyArray, drop: Drop, config: DropConfig
+) -> Complex64[Array, "time subcarrier antenna"]:
+    """Step 11 and the sum over paths at every subcarrier, without noise.
+
+    Args:
+        key: randomness of consistent mobility.
+        drop: of `draw_drop`.
+        config: the arrays, the grid, and how the user moves.
+    """
+    base, user = config.base.build(), config.user.build()
+    times = drop.labels["time_step_s"] * jnp.arange(config.num_times)
+    velocity = drop.labels["velocity_mps"]
+
+    def channel(rays, los, velocity, times):
+        coefficients, delays = impulse_response(
+            rays,
+            los,
+            base,
+            jnp.array([0.0, math.radians(config.downtilt_deg), 0.0]),
+            user,
+            jnp.stack([drop.heading, 0.0, 0.0]),
+            velocity,
+            times,
+            drop.link.carrier_hz,
+        )
+        if config.absolute_delays:
+            delays = delays + drop.distance_m / SPEED_OF_LIGHT
+        return frequency_response(
+            coefficients, delays, drop.subcarrier_spacing_hz, config.num_subcarriers
+        )
+
+    if config.mobility == "doppler":
+        response = channel(drop.rays, drop.los, velocity, times)
+    else:
+        rays, los = follow(
+            key,
+            drop.rays,
+            drop.los,
+            drop.distance_m,
+            times[:, None] * velocity[None],
+            drop.link.carrier_hz,
+            drop.power_decay_hz,
+        )
+        one, still = jnp.zeros(1), jnp.zeros(3)
+        response = jax.vmap(lambda r, s: channel(r, s, still, one)[0])(rays, los)
+    return rearrange(response, "t f u s -> t f (u s)").astype(jnp.complex64)
 
 
 def generate(key: PRNGKeyArray, config: DropConfig, num_samples: int) -> Csi:
@@ -173,112 +239,28 @@ def generate(key: PRNGKeyArray, config: DropConfig, num_samples: int) -> Csi:
     Returns:
         Csi; its antennas are the pairs (user, base), the base station's running
         fastest. Labels: speed_kmh, snr_db, carrier_hz, time_step_s, max_doppler_hz,
-        state (0 LOS, 1 NLOS, 2 O2I), distance_m, azimuth_rad, path_loss_db (with
-        walls), shadowing_db, delay_spread_s and k_db.
+        state (0 LOS, 1 NLOS, 2 O2I), distance_m (horizontal), azimuth_rad and
+        zenith_rad of the user at the base station, position_m and velocity_mps [.., 3]
+        at the first snapshot, path_loss_db (with walls), shadowing_db, delay_spread_s
+        and k_db.
     """
-    base, user = config.base.build(), config.user.build()
-    height, near_and_far = LAYOUT[config.scenario]
-    height = config.base_height_m or height
-    near, far = config.distances_m or near_and_far
-
-    def draw(keys):
-        """Steps 1 to 10: where everything is, and its rays."""
-        draws = RandomBlock(keys[0], 12)
-
-        def choose(values):
-            number = (draws.uniform() * len(values)).astype(jnp.int32)
-            return jnp.asarray(values, jnp.float32)[
-                jnp.minimum(number, len(values) - 1)
-            ]
-
-        def between(low, high):
-            return low + (high - low) * draws.uniform()
-
-        carrier = choose(config.carriers_hz)
-        time_step = choose(config.time_steps_s)
-        spacing = choose(config.subcarrier_spacings_hz)
-        speed = between(*config.speeds_kmh)
-        snr_db = between(*config.snr_db)
-        azimuth = jnp.deg2rad(between(*config.azimuths_deg))
-        heading = between(0.0, 2 * math.pi)
-        d2d = jnp.sqrt(between(near**2, far**2))
-        depth = jnp.minimum(between(0.0, 25.0), d2d)  # of users inside, 7.4.3.1
-        state = _state(config, d2d, height, draws)
-        link = Link(state, carrier, d2d, height, config.user_height_m)
-
-        scale = large_scale(
-            keys[1], config.scenario, link, config.spec_version, config.factory
-        )
-        k_factor = jnp.where(state == LOS, 10 ** (scale.k_db / 10), 0.0)
-        los = direct_path(link, azimuth, k_factor)
-        rays = draw_rays(
-            keys[2], config.scenario, link, scale, los, config.spec_version
-        )
-        wall_db, _ = penetration_loss_db(config.penetration, carrier, depth, state)
-        loss_db = path_loss_db(
-            config.scenario,
-            state,
-            carrier,
-            d2d,
-            height,
-            config.user_height_m,
-            config.factory,
-        )
-        labels = {
-            "speed_kmh": speed,
-            "snr_db": snr_db,
-            "carrier_hz": carrier,
-            "time_step_s": time_step,
-            "max_doppler_hz": speed / 3.6 * carrier / SPEED_OF_LIGHT,
-            "state": state,
-            "distance_m": d2d,
-            "azimuth_rad": azimuth,
-            "path_loss_db": loss_db + wall_db,
-            "shadowing_db": scale.shadowing_db,
-            "delay_spread_s": scale.delay_spread_s,
-            "k_db": scale.k_db,
-        }
-        return rays, los, heading, spacing, labels
-
-    def respond(key, rays, los, heading, spacing, labels):
-        """Step 11, the sum over paths at every subcarrier, and noise."""
-        coefficients, delays = impulse_response(
-            rays,
-            los,
-            base,
-            jnp.array([0.0, math.radians(config.downtilt_deg), 0.0]),
-            user,
-            jnp.stack([heading, 0.0, 0.0]),  # the user's array looks where he goes
-            jnp.stack([jnp.cos(heading), jnp.sin(heading), 0.0])
-            * (labels["speed_kmh"] / 3.6),
-            labels["time_step_s"] * jnp.arange(config.num_times),
-            labels["carrier_hz"],
-        )
-        if config.absolute_delays:
-            rise = config.user_height_m - height
-            length = jnp.sqrt(labels["distance_m"] ** 2 + rise**2)
-            delays = delays + length / SPEED_OF_LIGHT
-        response = frequency_response(
-            coefficients, delays, spacing, config.num_subcarriers
-        )
-        clean = rearrange(response, "t f u s -> t f (u s)").astype(jnp.complex64)
-        return clean, awgn(key, clean, labels["snr_db"])
-
-    keys = jax.vmap(lambda key: jax.random.split(key, 4))(
+    keys = jax.vmap(lambda key: jax.random.split(key, 3))(
         jax.random.split(key, num_samples)
     )
-    drops = jax.vmap(draw)(keys)
-    *_, spacing, labels = drops = _fence(drops, drops[-1]["carrier_hz"][0] > 0)
-    clean, noisy = jax.vmap(respond)(keys[:, 3], *drops)
+    drops = jax.vmap(lambda key: draw_drop(key, config))(keys[:, 0])
+    drops = _fence(drops, drops.labels["carrier_hz"][0] > 0)
+    clean = jax.vmap(lambda key, drop: respond(key, drop, config))(keys[:, 1], drops)
+    noisy = jax.vmap(awgn)(keys[:, 2], clean, drops.labels["snr_db"])
+    base = config.base.build()
     return Csi(
         csi=noisy,
-        time_step_s=labels["time_step_s"],
-        subcarrier_spacing_hz=spacing,
-        carrier_hz=labels["carrier_hz"],
-        antenna_positions=np.tile(base.positions, (len(user.slant), 1)),
+        time_step_s=drops.labels["time_step_s"],
+        subcarrier_spacing_hz=drops.subcarrier_spacing_hz,
+        carrier_hz=drops.labels["carrier_hz"],
+        antenna_positions=np.tile(base.positions, (len(config.user.build().slant), 1)),
         antenna_polarisation=_pairs(config),
         clean=clean,
-        labels=labels,
+        labels=drops.labels,
     )
 
 

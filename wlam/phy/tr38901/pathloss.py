@@ -79,9 +79,8 @@ def los_probability(
         p = 18 / far + jnp.exp(-d / 36) * (1 - 18 / far)
         return jnp.where(d <= 18, 1.0, p)
     if scenario == "UMa":
-        above = jnp.clip((h_ut_m - 13.0) / 10.0, 0.0, 1.0)
-        tall = 1 + above**1.5 * 1.25 * (d / 100) ** 3 * jnp.exp(-d / 150)
-        p = (18 / far + jnp.exp(-d / 63) * (1 - 18 / far)) * tall
+        p = 18 / far + jnp.exp(-d / 63) * (1 - 18 / far)
+        p *= 1 + _above_roofs(d, h_ut_m)
         return jnp.where(d <= 18, 1.0, jnp.minimum(p, 1.0))
     if scenario == "RMa":
         return jnp.where(d <= 10, 1.0, jnp.exp(-(d - 10) / 1000))
@@ -100,6 +99,31 @@ def los_probability(
     return jnp.exp(-d / scale)
 
 
+def _above_roofs(d2d_m, h_ut_m):
+    """C' of UMa, tables 7.4.1-1 and 7.4.2-1: more is seen from above 13 m."""
+    above = jnp.clip((jnp.asarray(h_ut_m) - 13.0) / 10.0, 0.0, 1.0)
+    curve = above**1.5 * 1.25 * (d2d_m / 100) ** 3 * jnp.exp(-d2d_m / 150)
+    return jnp.where(d2d_m <= 18, 0.0, curve)
+
+
+def environment_height_m(
+    uniforms: Num[Array, "2"], d2d_m: Num[ArrayLike, ""], h_ut_m: Num[ArrayLike, ""]
+) -> Num[Array, ""]:
+    """A random h_E of UMa, table 7.4.1-1, note 1.
+
+    1 m with probability 1 / (1 + C), else one of 12, 15, ... up to h_UT - 1.5 m. Users
+    up to 13 m high have 1 m.
+
+    Args:
+        uniforms: in (0, 1]: which of the two, and which height.
+        d2d_m, h_ut_m: horizontal distance and height of the user.
+    """
+    low = uniforms[0] <= 1 / (1 + _above_roofs(jnp.asarray(d2d_m), h_ut_m))
+    floors = jnp.floor((jnp.asarray(h_ut_m) - 13.5) / 3) + 1
+    high = 12 + 3 * jnp.maximum(jnp.ceil(uniforms[1] * floors) - 1, 0.0)
+    return jnp.where(low, 1.0, high)
+
+
 def path_loss_db(
     scenario: str,
     state: Num[ArrayLike, "*#b"],
@@ -108,7 +132,7 @@ def path_loss_db(
     h_bs_m: Num[ArrayLike, "*#b"],
     h_ut_m: Num[ArrayLike, "*#b"],
     factory: Factory | None = None,
-    environment_height_m: Num[ArrayLike, "*#b"] = 1.0,
+    h_e_m: Num[ArrayLike, "*#b"] = 1.0,
 ) -> Num[Array, "*b"]:
     """Basic path loss, table 7.4.1-1; without shadowing and without walls.
 
@@ -119,7 +143,7 @@ def path_loss_db(
         d2d_m: horizontal distance.
         h_bs_m, h_ut_m: antenna heights.
         factory: the hall of InF; the standard one if not given.
-        environment_height_m: h_E of the breakpoint in UMa, 1 for users up to 13 m.
+        h_e_m: height of the environment in UMa, see `environment_height_m`.
 
     Raises:
         ValueError: unknown scenario.
@@ -132,7 +156,7 @@ def path_loss_db(
     log_d, log_f = log10(d3d), log10(ghz)
 
     if scenario in ("UMi", "UMa"):
-        height = 1.0 if scenario == "UMi" else environment_height_m
+        height = 1.0 if scenario == "UMi" else h_e_m
         breakpoint_m = _breakpoint_m(carrier_hz, h_bs_m, h_ut_m, height)
         bend = log10(breakpoint_m**2 + (jnp.asarray(h_bs_m) - h_ut_m) ** 2)
         if scenario == "UMi":
@@ -173,11 +197,9 @@ def path_loss_db(
     return jnp.where(state == LOS, clear, jnp.maximum(clear, blocked))
 
 
-def _breakpoint_m(carrier_hz, h_bs_m, h_ut_m, environment_height_m):
+def _breakpoint_m(carrier_hz, h_bs_m, h_ut_m, h_e_m):
     """d'_BP of UMi and UMa, table 7.4.1-1, note 1."""
-    above = (jnp.asarray(h_bs_m) - environment_height_m) * (
-        jnp.asarray(h_ut_m) - environment_height_m
-    )
+    above = (jnp.asarray(h_bs_m) - h_e_m) * (jnp.asarray(h_ut_m) - h_e_m)
     # The standard rounds c to 3e8 here, which changes a loss by at most 0.006 dB.
     return 4 * above * carrier_hz / SPEED_OF_LIGHT
 

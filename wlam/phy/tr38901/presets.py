@@ -12,7 +12,7 @@ theirs, the channels are ours.
 
 from typing import Any
 
-from wlam.phy.tr38901.drops import DropConfig, PanelConfig
+from wlam.phy.tr38901.config import DropConfig, PanelConfig
 
 # Carrier GHz, subcarriers, spacing kHz, steps, step ms, array, scenario, state, km/h.
 Row = tuple[Any, ...]

@@ -149,6 +149,19 @@ def draw_rays(
     )
 
 
+def power_decay_hz(
+    scenario: str, link: Link, scale: LargeScale, spec_version: str = "19.2"
+) -> Float[Array, ""]:
+    """How fast powers fall with delay in step 6, (r_tau - 1) / (r_tau DS).
+
+    Raises:
+        ValueError: unknown scenario or version.
+    """
+    columns = tables.parameters(scenario, spec_version)
+    r_tau = by_state(columns, link.state, lambda c: c.delay_scaling)
+    return (r_tau - 1) / (r_tau * scale.delay_spread_s)
+
+
 def _folded(zenith: Array) -> Array:
     """Zenith angles beyond a pole come back on the other side, equation 7.5-18."""
     return jnp.abs(zenith - 2 * jnp.pi * jnp.round(zenith / (2 * jnp.pi)))
