@@ -37,6 +37,36 @@ def cis(cycles: Float[Array, "*shape"]) -> Complex[Array, "*shape"]:
     return jax.lax.complex(cosine**2 - sine**2, 2 * sine * cosine)
 
 
+# Least-squares fit of arctan(t) / t in powers of t^2 on [0, 1]; off by 8e-8 at most.
+_ARCTAN = (
+    0.9999998977538572,
+    -0.3333195972432481,
+    0.19969235394799997,
+    -0.140165850420851,
+    0.09906096896052348,
+    -0.05936710078890374,
+    0.02416618952195819,
+    -0.004668773307550413,
+)
+
+
+def angle(y: Num[Array, "*shape"], x: Num[Array, "*shape"]) -> Num[Array, "*shape"]:
+    """Return the angle of the point (x, y) in rad, like arctan2, to 5e-7.
+
+    A polynomial for the same reason as `cis`: 1 ns against 20. It has a slope, 0, at
+    the origin too.
+    """
+    long, short = jnp.maximum(abs(x), abs(y)), jnp.minimum(abs(x), abs(y))
+    ratio = short / jnp.maximum(long, 1e-30)
+    square, series = ratio * ratio, jnp.zeros_like(ratio)
+    for coefficient in _ARCTAN[::-1]:
+        series = series * square + coefficient
+    octant = ratio * series
+    quadrant = jnp.where(abs(y) > abs(x), jnp.pi / 2 - octant, octant)
+    half = jnp.where(x < 0, jnp.pi - quadrant, quadrant)
+    return jnp.where(y < 0, -half, half)
+
+
 def upa(
     num_vertical: int, num_horizontal: int, spacing: float = 0.5
 ) -> Float32[np.ndarray, "antenna 3"]:

@@ -44,8 +44,12 @@ def test_indoor_losses_by_hand():
     place = (1e10, np.array([10.0]), 1.0, 1.0)
     np.testing.assert_allclose(path_loss_db("InH", LOS, *place), 32.4 + 17.3 + 20)
     np.testing.assert_allclose(path_loss_db("InH", NLOS, *place), 38.3 + 17.3 + 24.9)
-    for clutter, loss in (("SL", 78.5), ("DL", 78.5), ("SH", 75.4), ("DH", 75.53)):
-        hall = Factory(clutter=clutter)
+    for hall, loss in (
+        (Factory("SL"), 78.5),
+        (Factory("DL"), 78.5),
+        (Factory("SH"), 75.4),
+        (Factory("DH"), 75.53),
+    ):
         ours = path_loss_db("InF", NLOS, *place, factory=hall)
         np.testing.assert_allclose(ours, max(loss, 31.84 + 21.5 + 19), rtol=1e-6)
 

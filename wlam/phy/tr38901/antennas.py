@@ -101,12 +101,12 @@ def fields(
     cos_psi, sin_psi = -dot(theta, up) / flat, -dot(phi, up) / flat
     amplitude = jnp.ones_like(flat)
     if antennas.element == "38.901":
-        # Zenith and azimuth in own coordinates; atan2 is smooth also at the poles.
+        # Azimuth and zenith in own coordinates.
         gain_db = arrays.element_gain_db(
-            jnp.arctan2(dot(towards, left), dot(towards, ahead)),
-            jnp.arctan2(flat, dot(towards, up)),
+            arrays.angle(dot(towards, left), dot(towards, ahead)),
+            arrays.angle(flat, dot(towards, up)),
         )
-        amplitude = 10 ** (gain_db / 20)
+        amplitude = jnp.exp(np.log(10) / 20 * gain_db)
     cos_psi, sin_psi = amplitude * cos_psi, amplitude * sin_psi
     return [
         (cos_psi * cosine - sin_psi * sine, sin_psi * cosine + cos_psi * sine)

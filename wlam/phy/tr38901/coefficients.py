@@ -4,6 +4,7 @@ TR 38.901 clause 7.5, equations 7.5-22, 7.5-28, 7.5-29 and 7.5-30. One link; vma
 more. Works in the precision of its inputs.
 """
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -185,9 +186,10 @@ def _bent(ends, departure, distance):
 
 
 def _couple(received, matrix, sent, motion):
-    """From a slant of the transmitter to all antennas of the receiver, [p][n, m, u, t].
+    """From a slant of the transmitter to all antennas of the receiver, [p][n, u, t, m].
 
-    All of a ray but the phases of the transmitter's antennas, which are the most.
+    All of a ray but the phases of the transmitter's antennas, which are the most. Rays
+    are the last axis, since they are what is summed next.
     """
     (field_u, phase_u, slant_u), (field_s, _, _) = received, sent
     to_all = []
@@ -197,49 +199,51 @@ def _couple(received, matrix, sent, motion):
             + phi * (matrix[1][0] * sent_theta + matrix[1][1] * sent_phi)
             for theta, phi in field_u
         ]
-        left = jnp.stack([by_slant[slant] for slant in slant_u], axis=-1) * phase_u
-        to_all.append(left[..., None] * motion[:, :, None])
+        left = jnp.stack([by_slant[slant] for slant in slant_u], axis=1)
+        left = left * jnp.moveaxis(phase_u, -1, 1)
+        to_all.append(left[:, :, None] * motion[:, None])
     return to_all
 
 
 def _to_antennas(left, phase, slant):
     """The sum over the rays of every cluster, [n, u, s, t]."""
-    groups = [np.flatnonzero(slant == p) for p in range(len(left))]
+    # Runs of antennas of one slant, as slices: a gather would take longer than the sum.
+    ends = [0, *(np.flatnonzero(np.diff(slant)) + 1), len(slant)]
     sums = [
-        jnp.einsum("nmut,nms->nust", part, phase[..., group])
-        for part, group in zip(left, groups, strict=True)
+        jnp.einsum("nutm,nms->nust", left[slant[start]], phase[..., start:stop])
+        for start, stop in itertools.pairwise(ends)
     ]
-    return jnp.concatenate(sums, axis=2)[:, :, np.argsort(np.concatenate(groups))]
+    return jnp.concatenate(sums, axis=2)
 
 
 def _motion(towards, wavelengths_per_second, times_s):
-    """The phase of movement, equations 7.5-22 and 7.5-25."""
+    """The phase of movement [n, t, m], equations 7.5-22 and 7.5-25."""
     doppler_hz = dot(towards, components(wavelengths_per_second))
-    return cis(jnp.multiply.outer(doppler_hz, times_s))
+    return cis(doppler_hz[:, None] * times_s.reshape(1, -1, 1))
 
 
 def _sum_to_paths(left, sent, rays):
     """Sums rays to paths; strong clusters become three."""
     _, phase, slant = sent
-    is_strong = (jnp.arange(len(rays.delay_s))[:, None] == rays.strongest[None]).any(-1)
-    first = _wide(~is_strong[:, None] | SUB_CLUSTERS[0][None])
-    clusters = _to_antennas([jnp.where(first, x, 0.0) for x in left], phase, slant)
+    whole = _to_antennas(left, phase, slant)
     # The second and third sub-cluster of the strongest, then of the second strongest.
     owner = jnp.repeat(rays.strongest, 2)
-    later = _wide(np.tile(SUB_CLUSTERS[1:], (2, 1)))
+    later = np.tile(SUB_CLUSTERS[1:], (2, 1))[:, None, None]
     rest = [jnp.where(later, x[owner], 0.0) for x in left]
+    split = _to_antennas(rest, phase[owner], slant)
+    # What is split off is taken away, which is cheaper than never adding it.
+    is_owner = jnp.arange(len(whole))[:, None] == owner[None]
+    for k in range(len(owner)):
+        mine = is_owner[:, k].reshape(-1, 1, 1, 1)
+        whole = whole - jnp.where(mine, split[k : k + 1], 0.0)
     late = rays.delay_s[rays.strongest][:, None] + (
         jnp.asarray(SUB_CLUSTER_DELAYS[None, 1:], rays.delay_s.dtype)
         * rays.cluster_delay_spread_s
     )
     return (
-        jnp.concatenate([clusters, _to_antennas(rest, phase[owner], slant)]),
+        jnp.concatenate([whole, split]),
         jnp.concatenate([rays.delay_s, late.ravel()]),
     )
-
-
-def _wide(mask):
-    return mask[:, :, None, None]
 
 
 def frequency_response(

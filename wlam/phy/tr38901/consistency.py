@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Num, PRNGKeyArray
 
+from wlam.phy.arrays import angle
 from wlam.phy.constants import SPEED_OF_LIGHT
 from wlam.phy.tr38901.coefficients import LineOfSight, Rays
 from wlam.phy.tr38901.geometry import Vector, components, dot, spherical_basis
@@ -51,6 +52,7 @@ def follow(
         Both with a leading axis of time.
     """
     mirrored = jnp.where(jax.random.bernoulli(key, shape=rays.delay_s.shape), -1.0, 1.0)
+    distance_m = jnp.asarray(distance_m)
     length = distance_m + SPEED_OF_LIGHT * rays.delay_s
     shape = rays.arrival_azimuth.shape
     away = spherical_basis(rays.departure_azimuth, rays.departure_zenith)
@@ -135,8 +137,8 @@ def _seen_from(
     arrival = [length * r - d for r, d in zip(back[0], move, strict=True)]
     angles = {}
     for name, (x, y, z) in (("departure", departure), ("arrival", arrival)):
-        angles[f"{name}_azimuth"] = jnp.arctan2(y, x)
-        angles[f"{name}_zenith"] = jnp.arctan2(jnp.hypot(x, y), z)
+        angles[f"{name}_azimuth"] = angle(y, x)
+        angles[f"{name}_zenith"] = angle(jnp.hypot(x, y), z)
     return angles, extra
 
 

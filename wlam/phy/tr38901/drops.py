@@ -248,7 +248,8 @@ def generate(key: PRNGKeyArray, config: DropConfig, num_samples: int) -> Csi:
         jax.random.split(key, num_samples)
     )
     drops = jax.vmap(lambda key: draw_drop(key, config))(keys[:, 0])
-    drops = _fence(drops, drops.labels["carrier_hz"][0] > 0)
+    # Or XLA would compute rays anew in every loop over antennas.
+    drops = jax.lax.optimization_barrier(drops)
     clean = jax.vmap(lambda key, drop: respond(key, drop, config))(keys[:, 1], drops)
     noisy = jax.vmap(awgn)(keys[:, 2], clean, drops.labels["snr_db"])
     base = config.base.build()
@@ -261,17 +262,6 @@ def generate(key: PRNGKeyArray, config: DropConfig, num_samples: int) -> Csi:
         antenna_polarisation=_pairs(config),
         clean=clean,
         labels=drops.labels,
-    )
-
-
-def _fence(values, always: Array):
-    """The same values, computed before anything that uses them.
-
-    XLA would compute rays anew in every loop over antennas, since that is cheap for one
-    element. It cannot look through a branch whose condition it does not know.
-    """
-    return jax.lax.cond(
-        always, lambda x: x, lambda x: jax.tree.map(jnp.zeros_like, x), values
     )
 
 
