@@ -1,10 +1,21 @@
 """Positions, responses, angular bins and the element pattern."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wlam.phy.arrays import beamspace, direction, element_gain_db, response, ula, upa
+from wlam.phy.arrays import (
+    angle,
+    beamspace,
+    direction,
+    element_gain_db,
+    product,
+    response,
+    spherical_cycles,
+    ula,
+    upa,
+)
 
 RIGHT = jnp.float32(np.pi / 2)
 
@@ -29,6 +40,34 @@ def test_positions_run_along_y_first_and_then_along_z():
 def test_an_array_without_antennas_is_refused(shape):
     with pytest.raises(ValueError, match="at least 1"):
         upa(*shape)
+
+
+def test_the_angle_of_a_point_is_its_arctangent():
+    x, y = (g.ravel() for g in jnp.meshgrid(*2 * [jnp.linspace(-2.0, 2.0, 41)]))
+    np.testing.assert_allclose(angle(y, x), np.arctan2(y, x), atol=5e-7)
+    slope = jax.grad(angle, argnums=(0, 1))(jnp.float32(0.0), jnp.float32(0.0))
+    assert np.isfinite(slope).all()
+
+
+def test_a_product_is_the_complex_one():
+    rng = np.random.default_rng(0)
+    left, right = (
+        (rng.normal(size=(2, *shape)) @ np.array([1, 1j])).astype(np.complex64)
+        for shape in ((3, 4, 2), (4, 5, 2))
+    )
+    found = product(jnp.asarray(left), jnp.asarray(right))
+    np.testing.assert_allclose(found, left @ right, atol=1e-6)
+
+
+def test_a_spherical_wave_has_the_distance_of_every_antenna():
+    places = upa(2, 8, 3.0)
+    towards = jnp.array([0.6, 0.0, 0.8])
+    source = 100.0 * np.array([0.6, 0.0, 0.8])
+    exact = 100.0 - np.linalg.norm(source - places.astype(np.float64), axis=1)
+    found = spherical_cycles(places, towards, jnp.float32(100.0))
+    np.testing.assert_allclose(found, exact, atol=1e-5)
+    far = spherical_cycles(places, towards, jnp.float32(1e7))
+    np.testing.assert_allclose(far, places @ towards, atol=1e-4)
 
 
 def test_directions():

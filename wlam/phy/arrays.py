@@ -37,6 +37,23 @@ def cis(cycles: Float[Array, "*shape"]) -> Complex[Array, "*shape"]:
     return jax.lax.complex(cosine**2 - sine**2, 2 * sine * cosine)
 
 
+def product(
+    left: Complex[Array, "*batch i k"], right: Complex[Array, "*batch k j"]
+) -> Complex[Array, "*batch i j"]:
+    """Return the matrix product, computed as one real product of four times the work.
+
+    XLA multiplies complex matrices on the CPU at less than half the speed of real ones.
+    """
+    rows = jnp.concatenate([left.real, left.imag], axis=-1)
+    real = jnp.concatenate([right.real, right.imag], axis=-1)
+    imaginary = jnp.concatenate([-right.imag, right.real], axis=-1)
+    both = jnp.concatenate([real, imaginary], axis=-2)
+    # GPUs would round the factors to few digits.
+    result = jnp.matmul(rows, both, precision="highest")
+    columns = right.shape[-1]
+    return jax.lax.complex(result[..., :columns], result[..., columns:])
+
+
 # Least-squares fit of arctan(t) / t in powers of t^2 on [0, 1]; off by 8e-8 at most.
 _ARCTAN = (
     0.9999998977538572,
@@ -150,8 +167,7 @@ def spherical_cycles(
     """
     places = jnp.asarray(positions)
     along = sum(
-        towards[..., None, axis]
-        * places[:, axis].reshape((1,) * distance.ndim + (-1,))
+        towards[..., None, axis] * places[:, axis].reshape((1,) * distance.ndim + (-1,))
         for axis in range(3)
     )
     square = (places**2).sum(-1).reshape((1,) * distance.ndim + (-1,))

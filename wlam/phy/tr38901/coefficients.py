@@ -11,10 +11,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from einops import rearrange
 from jax.typing import ArrayLike
 from jaxtyping import Array, Complex, Float, Num
 
-from wlam.phy.arrays import cis, spherical_cycles
+from wlam.phy.arrays import cis, product, spherical_cycles
 from wlam.phy.constants import SPEED_OF_LIGHT
 from wlam.phy.tr38901.antennas import Antennas, fields
 from wlam.phy.tr38901.geometry import (
@@ -255,5 +256,7 @@ def frequency_response(
     """The channel of every subcarrier; number s is (s - S // 2) spacings off."""
     offset = jnp.arange(num_subcarriers) - num_subcarriers // 2
     cycles = -jnp.multiply.outer(delays_s * subcarrier_spacing_hz, offset)
-    turn = cis(cycles)
-    return jnp.einsum("pust,pf->tfus", coefficients, turn, precision="highest")
+    num_rx, num_tx = coefficients.shape[1:3]
+    # Time outermost, as in the result: what is left to turn are small blocks.
+    response = product(rearrange(coefficients, "p u s t -> (t u s) p"), cis(cycles))
+    return rearrange(response, "(t u s) f -> t f u s", u=num_rx, s=num_tx)
