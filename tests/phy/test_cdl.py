@@ -17,6 +17,7 @@ from wlam.phy.cdl import (
     generate,
     paths,
 )
+from wlam.phy.cdl_tables import TABLES, Scaling, angle_spread, scaled
 
 KEY = jax.random.key(0)
 CARRIER = 3.5e9
@@ -62,38 +63,6 @@ def directly(rays, time_step, num_times, spacing, num_subcarriers, positions):
     return np.einsum("pr,prt,ps,prn->tsn", rays.gain, turn, band, array)
 
 
-def test_cluster_counts_and_padding():
-    assert list(cdl_tables.NUM_CLUSTERS) == [23, 23, 24, 13, 14]
-    np.testing.assert_array_equal(
-        np.isfinite(cdl_tables.POWER_DB).sum(1), cdl_tables.NUM_CLUSTERS
-    )
-
-
-@pytest.mark.parametrize(
-    ("profile", "cluster", "row"),
-    [
-        ("A", 1, (0.0, -13.4, -178.1, 51.3, 50.2, 125.4)),
-        ("A", 23, (9.6586, -29.7, -56.2, 55.2, 144.9, 156.1)),
-        ("B", 16, (1.7842, -1.9, 30.6, -139.1, 103.0, 78.0)),
-        ("C", 6, (0.6366, 0.0, 0.3, 170.4, 99.2, 75.3)),
-        ("C", 24, (8.6523, -22.8, -123.8, 33.6, 107.8, 57.0)),
-        ("D", 13, (12.525, -27.7, 77.2, -83.8, 86.5, 72.9)),
-        ("E", 14, (20.6419, -29.2, 57.6, -26.0, 104.6, 78.3)),
-    ],
-)
-def test_rows_of_the_standard(profile, cluster, row):
-    t = cdl_tables
-    columns = (t.DELAY, t.POWER_DB, t.AOD_DEG, t.AOA_DEG, t.ZOD_DEG, t.ZOA_DEG)
-    place = PROFILES.index(profile), cluster - 1
-    assert tuple(column[place] for column in columns) == row
-
-
-def test_ray_offsets_have_unit_spread():
-    assert len(cdl_tables.RAY_OFFSETS) == 20
-    assert np.mean(cdl_tables.RAY_OFFSETS) == pytest.approx(0, abs=1e-12)
-    assert np.std(cdl_tables.RAY_OFFSETS) == pytest.approx(1, abs=1e-3)
-
-
 @pytest.mark.parametrize(("profile", "k_db"), [("D", 13.3), ("E", 22.0)])
 def test_k_factor_of_the_line_of_sight(rays, profile, k_db):
     index = PROFILES.index(profile)
@@ -116,6 +85,18 @@ def test_delay_spread_is_the_requested_one(rays):
     # The table of CDL-D itself has a spread of 0.9937.
     np.testing.assert_allclose(spread, SPREAD * np.array([1, 1, 1, 0.9937, 1]), 1e-4)
     np.testing.assert_allclose(power.sum(1), 1, rtol=1e-6)
+
+
+def test_delay_spread_of_channels_is_that_of_another_implementation(rays):
+    # In units of the requested one, from the mean power of every path over 2,000 draws
+    # of sionna-no-rt 2.2.0, isotropic antennas. A path of 20.6 delay spreads is half of
+    # CDL-E's; that of 400 draws has a deviation of 5 %, and the whole of 1.3 %.
+    reference = [0.9946, 0.9971, 1.0008, 0.9970, 1.0008]
+    power = (np.abs(rays.gain.sum(-1)) ** 2).mean(1)
+    power = power / power.sum(1, keepdims=True)
+    delay = np.float64(rays.delay_s[:, 0]) / SPREAD
+    spread = np.sqrt((power * delay**2).sum(1) - (power * delay).sum(1) ** 2)
+    np.testing.assert_allclose(spread, reference, rtol=0.04)
 
 
 def test_doppler_is_bounded_by_the_speed(rays):
@@ -176,6 +157,25 @@ def test_unknown_element_is_refused():
     with pytest.raises(ValueError, match="element: 'dipole'"):
         # Not checked at run time as an annotation, which would refuse it first.
         paths.__wrapped__(KEY, 0, SPREAD, CARRIER, VELOCITY, 0.0, "dipole")
+
+
+def test_rays_of_scaled_profiles_have_the_wanted_angles():
+    wanted = Scaling(k_db=6.0, asd_deg=12.0, aod_deg=20.0, zsd_deg=2.0)
+    tables = scaled(wanted)
+
+    def one(key, profile):
+        return paths(key, profile, SPREAD, CARRIER, VELOCITY, tables=tables)
+
+    keys = jax.random.split(KEY, len(PROFILES))
+    drawn = jax.jit(jax.vmap(one))(keys, EVERY_PROFILE)
+    power = np.abs(np.complex128(drawn.gain)) ** 2
+    for profile in range(len(PROFILES)):
+        azimuth = angle_spread(np.rad2deg(drawn.azimuth[profile]), power[profile])
+        np.testing.assert_allclose(azimuth, (12.0, 20.0), atol=1e-3)
+        zenith = angle_spread(np.rad2deg(drawn.zenith[profile]), power[profile])
+        assert zenith[0] == pytest.approx(2.0, abs=1e-3)
+    np.testing.assert_array_equal(tables.angles_deg[:, :2], TABLES.angles_deg[:, :2])
+    np.testing.assert_allclose(power[3, -1, 0], 1 / (1 + 10**-0.6), rtol=1e-5)
 
 
 # The channel.
@@ -241,6 +241,7 @@ CONFIG = CdlConfig(
     array=(2, 2),
     element="38.901",
     snr_db=(5.0, 15.0),
+    scaling=Scaling(k_db=40.0),
 )
 
 
@@ -270,6 +271,9 @@ def test_generated_channels(make):
         assert high * (1 + 1e-6) >= labels[name].max() > high - 0.1 * (high - low)
     doppler = labels["speed_kmh"] / 3.6 / (SPEED_OF_LIGHT / data.carrier_hz)
     np.testing.assert_allclose(labels["max_doppler_hz"], doppler, rtol=1e-5)
+    # The line of sight alone has one magnitude everywhere; the rest is a hundredth.
+    size = np.abs(data.clean)[labels["profile"] == 3]
+    assert np.median(size.std((1, 2, 3)) / size.mean((1, 2, 3))) < 0.02
     noise = np.mean(np.abs(data.csi - data.clean) ** 2, axis=(1, 2, 3))
     signal = np.mean(np.abs(data.clean) ** 2, axis=(1, 2, 3))
     ratio = noise / signal * 10 ** (labels["snr_db"] / 10)
@@ -296,3 +300,8 @@ def test_equal_keys_give_equal_channels_and_others_other(make):
 def test_configs_that_cannot_be_drawn_from_are_refused(field, value):
     with pytest.raises(ValueError, match=f"^{field}: "):
         CdlConfig(**{field: value})
+
+
+def test_spreads_out_of_reach_are_refused():
+    with pytest.raises(ValueError, match=r"^asa_deg: CDL-D found 30"):
+        CdlConfig(profiles=("A", "D"), scaling=Scaling(asa_deg=30.0))

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 from jaxtyping import PRNGKeyArray
 
-from wlam.phy import beams, cdl, traffic
+from wlam.phy import beams, cdl, hybrid_field, tdl, traffic
 from wlam.phy.tr38901 import drops
 from wlam.tasks import TASKS
 from wlam.tasks.sequences import Rows, choose_rows
@@ -20,6 +20,8 @@ Generator = Callable[[PRNGKeyArray, Any, int], Any]
 
 GENERATORS: dict[type, Generator] = {
     cdl.CdlConfig: cdl.generate,
+    tdl.TdlConfig: tdl.generate,
+    hybrid_field.HybridFieldConfig: hybrid_field.generate,
     drops.DropConfig: drops.generate,
     beams.BeamConfig: beams.generate,
     traffic.TrafficConfig: traffic.generate,

@@ -24,7 +24,7 @@ from jaxtyping import Array, Complex64, Float, Int, Num, PRNGKeyArray
 from wlam.data.tensors import Csi
 from wlam.phy import arrays, cdl_tables
 from wlam.phy.arrays import cis
-from wlam.phy.cdl_tables import PROFILES
+from wlam.phy.cdl_tables import PROFILES, TABLES, PathTables, Scaling
 from wlam.phy.constants import SPEED_OF_LIGHT
 from wlam.phy.noise import awgn, random_words, unit_interval
 
@@ -70,6 +70,8 @@ class CdlConfig:
     array: tuple[int, int] = (1, 8)
     # Pattern of a base station element: "isotropic" or "38.901" (8 dBi).
     element: Element = "isotropic"
+    # K factor and angles other than the tabulated ones.
+    scaling: Scaling = Scaling()
     # Lowest and highest signal-to-noise ratio in dB; uniform.
     snr_db: tuple[float, float] = (0.0, 30.0)
 
@@ -87,6 +89,7 @@ class CdlConfig:
                 raise ValueError(f"{name}: {low} is above {high}; swap the two")
         if (low := self.delay_spreads_s[0]) <= 0:
             raise ValueError(f"delay_spreads_s: {low} has no logarithm; go above 0")
+        cdl_tables.scaled(self.scaling, self.profiles)  # names what is out of reach
 
 
 def paths(
@@ -97,6 +100,7 @@ def paths(
     velocity: Num[ArrayLike, "3"],
     bearing: Num[ArrayLike, ""] = 0.0,
     element: Element = "isotropic",
+    tables: PathTables = TABLES,
 ) -> CdlPaths:
     """Draw the rays of one channel: TR 38.901 clause 7.7.1, steps 1 to 4.
 
@@ -112,13 +116,14 @@ def paths(
         velocity: Of the user in m/s, in the coordinates of the arrival angles.
         bearing: Azimuth in rad that the array faces; taken off the departure azimuths.
         element: Pattern of the base station's elements.
+        tables: The profiles; `cdl_tables.scaled` makes others than the standard's.
 
     Raises:
         ValueError: `element` is not one of the two.
     """
     if element not in ("isotropic", "38.901"):
         raise ValueError(f"element: {element!r} is unknown; use isotropic or 38.901")
-    _, num_paths, num_rays = cdl_tables.PATH_AMPLITUDE.shape
+    _, num_paths, num_rays = tables.amplitude.shape
     couple_departure, couple_zenith, couple_arrival, phase = (
         words
         for pair in range(2)
@@ -135,20 +140,20 @@ def paths(
             offsets[_permutation(couple_zenith)],
         ]
     )
-    centres = jnp.asarray(cdl_tables.PATH_ANGLES_DEG)[profile][..., None]
-    spreads = jnp.asarray(cdl_tables.PATH_SPREADS_DEG)[profile][..., None]
+    centres = jnp.asarray(tables.angles_deg)[profile][..., None]
+    spreads = jnp.asarray(tables.spreads_deg)[profile][..., None]
     angles = centres + spreads * unit_offsets  # equation 7.7-0a
     arrival_azimuth, arrival_zenith, azimuth, zenith = jnp.deg2rad(angles)
     azimuth = azimuth - bearing
 
     towards = arrays.direction(arrival_azimuth, arrival_zenith)
     speed_of_approach = (towards * jnp.asarray(velocity).reshape(1, 1, 3)).sum(-1)
-    amplitude = jnp.asarray(cdl_tables.PATH_AMPLITUDE)[profile]
+    amplitude = jnp.asarray(tables.amplitude)[profile]
     if element == "38.901":
         amplitude = amplitude * 10.0 ** (arrays.element_gain_db(azimuth, zenith) / 20)
     return CdlPaths(
         gain=amplitude * cis(unit_interval(phase)),
-        delay_s=jnp.asarray(cdl_tables.PATH_DELAY)[profile] * delay_spread_s,
+        delay_s=jnp.asarray(tables.delay)[profile] * delay_spread_s,
         doppler_hz=speed_of_approach * (carrier_hz / SPEED_OF_LIGHT),
         azimuth=azimuth,
         zenith=zenith,
@@ -244,6 +249,7 @@ def generate(key: PRNGKeyArray, config: CdlConfig, num_samples: int) -> Csi:
         `PROFILES`), delay_spread_s and max_doppler_hz (speed over wavelength).
     """
     positions = arrays.upa(*config.array)
+    tables = cdl_tables.scaled(config.scaling, config.profiles)
 
     def draw(key):
         parameter_key, path_key, noise_key = jax.random.split(key, 3)
@@ -267,7 +273,14 @@ def generate(key: PRNGKeyArray, config: CdlConfig, num_samples: int) -> Csi:
         # Nobody moves up or down: the velocity lies in the horizontal plane.
         velocity = speed / 3.6 * arrays.direction(heading, jnp.float32(math.pi / 2))
         rays = paths(
-            path_key, profile, delay_spread, carrier, velocity, bearing, config.element
+            path_key,
+            profile,
+            delay_spread,
+            carrier,
+            velocity,
+            bearing,
+            config.element,
+            tables,
         )
         times, subcarriers = config.num_times, config.num_subcarriers
         clean = csi(rays, time_step, times, spacing, subcarriers, positions)

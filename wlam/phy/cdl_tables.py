@@ -3,11 +3,18 @@
 The first axis of every array is the profile, in the order of `PROFILES`; the second,
 where there is one, is the cluster, padded to the 24 of CDL-C. A padded cluster has a
 power of -inf dB and angles of zero. The line-of-sight ray of CDL-D and CDL-E stands
-apart from the clusters: it has no angular spread. The arrays `PATH_...` join the two,
-ready for use: the line of sight is the last path, which both profiles leave empty.
+apart from the clusters: it has no angular spread. `TABLES` joins the two, ready for
+use: the line of sight is the last path, which both profiles leave empty. `scaled` makes
+such tables of other K factors and angles.
 """
 
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
 import numpy as np
+from jaxtyping import Float
+from scipy.optimize import brentq
 
 PROFILES = ("A", "B", "C", "D", "E")
 MAX_CLUSTERS = 24
@@ -171,6 +178,54 @@ _OFFSETS = (
 RAY_OFFSETS = np.array([sign * offset for offset in _OFFSETS for sign in (1, -1)])
 
 
+# Linear, of clusters [profile, cluster] and lines of sight [profile]; the sum over a
+# profile is 1.
+_POWER = 10.0 ** (POWER_DB / 10)
+_LOS_POWER = 10.0 ** (LOS_POWER_DB / 10)
+_TOTAL = _POWER.sum(1) + _LOS_POWER
+POWER = _POWER / _TOTAL[:, None]
+LOS_POWER = _LOS_POWER / _TOTAL
+
+
+@dataclass(frozen=True, eq=False)
+class PathTables:
+    """What the rays of every profile are made from; a path is a cluster or the LOS."""
+
+    # The squares of a profile sum to 1. The line of sight is ray 0.
+    amplitude: Float[np.ndarray, "profile path ray"]
+    # In units of the delay spread.
+    delay: Float[np.ndarray, "profile path"]
+    # Azimuth and zenith of arrival, then those of departure: centres of the paths ...
+    angles_deg: Float[np.ndarray, "profile 4 path"]
+    # ... and the spreads about them.
+    spreads_deg: Float[np.ndarray, "profile 4 path"]
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Changes to the profiles; None leaves a thing as it is tabulated."""
+
+    # K factor in dB of the profiles with a line of sight: TR 38.901 clause 7.7.6.
+    k_db: float | None = None
+    # RMS spreads in degrees of the azimuths of departure and arrival and of the
+    # zeniths of departure and arrival: clause 7.7.5.1.
+    asd_deg: float | None = None
+    asa_deg: float | None = None
+    zsd_deg: float | None = None
+    zsa_deg: float | None = None
+    # Mean angles in degrees, in the same order.
+    aod_deg: float | None = None
+    aoa_deg: float | None = None
+    zod_deg: float | None = None
+    zoa_deg: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("asd_deg", "asa_deg", "zsd_deg", "zsa_deg"):
+            spread = getattr(self, name)
+            if spread is not None and spread < 0:
+                raise ValueError(f"{name}: found {spread}; needed 0 or more")
+
+
 def _path_table(clusters: np.ndarray, line_of_sight: np.ndarray) -> np.ndarray:
     table = clusters.astype(np.float32)
     has_los = np.isfinite(LOS_POWER_DB)
@@ -182,28 +237,152 @@ def _spread_table(degrees: np.ndarray) -> np.ndarray:
     return _path_table(np.tile(degrees[:, None], MAX_CLUSTERS), np.zeros(5))
 
 
-def _amplitudes() -> np.ndarray:
+def _amplitudes(power: np.ndarray, los_power: np.ndarray) -> np.ndarray:
     num_rays = len(RAY_OFFSETS)
-    power = np.repeat(10.0 ** (POWER_DB[..., None] / 10) / num_rays, num_rays, axis=-1)
-    power[:, -1, 0] += 10.0 ** (LOS_POWER_DB / 10)
-    return np.sqrt(power / power.sum((1, 2), keepdims=True)).astype(np.float32)
+    rays = np.repeat(power[..., None] / num_rays, num_rays, axis=-1)
+    rays[:, -1, 0] += los_power
+    return np.sqrt(rays).astype(np.float32)
 
 
-# [profile, path, ray]; the squares of a profile sum to 1. The line of sight is ray 0.
-PATH_AMPLITUDE = _amplitudes()
-# [profile, path], in units of the delay spread.
-PATH_DELAY = _path_table(DELAY, np.zeros(5))
-# [profile, angle, path]; the angles are azimuth and zenith of arrival, then those of
-# departure.
-PATH_ANGLES_DEG = np.stack(
-    [
-        _path_table(AOA_DEG, LOS_AOA_DEG),
-        _path_table(ZOA_DEG, LOS_ZOA_DEG),
-        _path_table(AOD_DEG, LOS_AOD_DEG),
-        _path_table(ZOD_DEG, LOS_ZOD_DEG),
-    ],
-    axis=1,
+TABLES = PathTables(
+    amplitude=_amplitudes(POWER, LOS_POWER),
+    delay=_path_table(DELAY, np.zeros(5)),
+    angles_deg=np.stack(
+        [
+            _path_table(AOA_DEG, LOS_AOA_DEG),
+            _path_table(ZOA_DEG, LOS_ZOA_DEG),
+            _path_table(AOD_DEG, LOS_AOD_DEG),
+            _path_table(ZOD_DEG, LOS_ZOD_DEG),
+        ],
+        axis=1,
+    ),
+    spreads_deg=np.stack(
+        [_spread_table(c) for c in (C_ASA_DEG, C_ZSA_DEG, C_ASD_DEG, C_ZSD_DEG)], axis=1
+    ),
 )
-PATH_SPREADS_DEG = np.stack(
-    [_spread_table(c) for c in (C_ASA_DEG, C_ZSA_DEG, C_ASD_DEG, C_ZSD_DEG)], axis=1
-)
+
+
+def with_k_factor(
+    k_db: float,
+    power: Float[np.ndarray, "profile path"],
+    los_power: Float[np.ndarray, "profile"],
+    delay: Float[np.ndarray, "profile path"],
+) -> tuple[
+    Float[np.ndarray, "profile path"],
+    Float[np.ndarray, "profile"],
+    Float[np.ndarray, "profile path"],
+]:
+    """Return powers and delays of another K factor: TR 38.901 clause 7.7.6.
+
+    That is the power of the line of sight over that of everything else (equations
+    7.7.6-1 and -2). Powers still sum to 1, and the delays are divided by the delay
+    spread that results. Profiles without a line of sight stay as they are.
+
+    Args:
+        k_db: The K factor in dB.
+        power: Of the paths but the line of sight.
+        los_power: Of the line of sight; 0 where there is none.
+        delay: Of the paths; that of the line of sight is 0.
+    """
+    has_los = los_power > 0
+    k = 10.0 ** (k_db / 10)
+    share = np.where(has_los, k / (k + 1), 0.0)
+    power = power * ((1 - share) / (1 - los_power))[:, None]
+    mean = (power * delay).sum(1)
+    spread = np.sqrt((power * delay**2).sum(1) - mean**2)
+    return power, share, delay / np.where(has_los, spread, 1.0)[:, None]
+
+
+def angle_spread(
+    angles_deg: Float[np.ndarray, "*ray"], power: Float[np.ndarray, "*ray"]
+) -> tuple[float, float]:
+    """Return RMS spread and mean of angles, in degrees: TR 38.901 annex A.
+
+    The spread is the circular one, sqrt(-2 ln |z|), and the mean arg z, where z is the
+    mean of exp(j angle), weighted by the powers.
+    """
+    z = (power * np.exp(1j * np.deg2rad(angles_deg))).sum() / power.sum()
+    size = min(abs(z), 1.0)  # rounding may pass 1
+    return np.rad2deg(np.sqrt(-2 * np.log(size))), np.rad2deg(np.angle(z))
+
+
+@lru_cache(maxsize=64)
+def scaled(scaling: Scaling, profiles: tuple[str, ...] = PROFILES) -> PathTables:
+    """Return the tables with K factor, angular spreads and mean angles as wanted.
+
+    Equation 7.7-5 multiplies the distances of all rays from their mean angle by the
+    ratio of the wanted spread to that of the table. Spreads are circular, so that this
+    ratio gives the wanted one only where it is near 1 or spreads are small; here the
+    factor is the smallest that gives it exactly, and the means are exact as well. The
+    rays of a cluster stay together. Zeniths beyond a pole are left there: the direction
+    that they mean lies beyond it.
+
+    Args:
+        scaling: What is wanted.
+        profiles: Whose angles are changed; the others' stay as tabulated.
+
+    Raises:
+        ValueError: No factor gives a spread, as where the line of sight is too strong.
+    """
+    if scaling == Scaling():
+        return TABLES
+    power, los_power, delay = POWER, LOS_POWER, DELAY
+    if scaling.k_db is not None:
+        power, los_power, delay = with_k_factor(scaling.k_db, POWER, LOS_POWER, DELAY)
+    wanted = {
+        "asa_deg": scaling.aoa_deg,
+        "zsa_deg": scaling.zoa_deg,
+        "asd_deg": scaling.aod_deg,
+        "zsd_deg": scaling.zod_deg,
+    }
+    tables = PathTables(
+        _amplitudes(power, los_power),
+        _path_table(delay, np.zeros(5)),
+        TABLES.angles_deg.copy(),
+        TABLES.spreads_deg.copy(),
+    )
+    for name in profiles:
+        profile = PROFILES.index(name)
+        rays = tables.amplitude[profile].astype(np.float64) ** 2
+        for angle, (field, mean_deg) in enumerate(wanted.items()):
+            centre, width = (
+                table[profile, angle]
+                for table in (tables.angles_deg, tables.spreads_deg)
+            )
+            spread_deg, place = getattr(scaling, field), f"{field}: CDL-{name}"
+            centre[:], width[:] = _scaled_angles(
+                centre, width, rays, spread_deg, mean_deg, place
+            )
+    return tables
+
+
+def _scaled_angles(centre, width, power, spread_deg, mean_deg, place):
+    """Centres and widths of one kind of angle of one profile, in degrees."""
+    if spread_deg is None and mean_deg is None:
+        return centre, width
+    _, middle = angle_spread(_rays(centre, width), power)
+    offset = (centre - middle + 180) % 360 - 180
+    factor = 1.0
+    if spread_deg is not None:
+
+        def spread(factor):
+            return angle_spread(factor * _rays(offset, width), power)[0]
+
+        # Rays of a larger factor would go round the circle.
+        largest = max(1.0, 180 / np.abs(_rays(offset, width)[power > 0]).max())
+        steps = np.linspace(0, largest, 500)
+        above = next(
+            (i for i, step in enumerate(steps) if spread(step) > spread_deg), 0
+        )
+        if not above:
+            most = math.floor(max(map(spread, steps)) * 10) / 10
+            raise ValueError(f"{place} found {spread_deg}; needed {most} or less")
+        factor = brentq(lambda x: spread(x) - spread_deg, *steps[above - 1 : above + 1])
+    _, shift = angle_spread(factor * _rays(offset, width), power)
+    mean_deg = middle if mean_deg is None else mean_deg
+    return factor * offset - shift + mean_deg, factor * width
+
+
+def _rays(centre, width):
+    """All rays of all paths; float64, since ratios of spreads are taken."""
+    return centre[:, None] + width[:, None] * RAY_OFFSETS
