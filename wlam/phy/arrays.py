@@ -74,7 +74,7 @@ def angle(y: Num[Array, "*shape"], x: Num[Array, "*shape"]) -> Num[Array, "*shap
     the origin too.
     """
     long, short = jnp.maximum(abs(x), abs(y)), jnp.minimum(abs(x), abs(y))
-    ratio = short / jnp.maximum(long, 1e-30)
+    ratio = short / jnp.where(long > 0, long, 1.0)
     square, series = ratio * ratio, jnp.zeros_like(ratio)
     for coefficient in _ARCTAN[::-1]:
         series = series * square + coefficient
