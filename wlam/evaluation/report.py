@@ -26,7 +26,7 @@ tr.lose td:nth-child(4) { background: #fbe9e2 }
 img { max-width: 100% } .about { color: #666 } h2 { margin-top: 2em }
 """
 # Floors that a plot shows beside the model; more would hide it.
-SHOWN = ("repeat last", "AR", "seasonal naive", "linear tracker")
+SHOWN = ("repeat last", "AR", "PAD", "seasonal AR", "Kalman tracker")
 BINNED = {"speed_kmh": "speed in km/h", "snr_db": "SNR in dB"}
 BINS = 5
 

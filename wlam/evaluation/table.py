@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from wlam.evaluation.judge import MODEL, Verdict
+from wlam.evaluation.judge import INFORMED, MODEL, Verdict
 
 FLOORS = (
     "zero",
@@ -11,8 +11,12 @@ FLOORS = (
     "context mean",
     "AR",
     "AR per bin",
+    "PAD",
     "seasonal naive",
+    "seasonal AR",
     "linear tracker",
+    "Kalman tracker",
+    *sorted(INFORMED, reverse=True),
 )
 """Columns, in this order; a floor that a task does not have is a dot."""
 ABSENT = "·"

@@ -5,6 +5,7 @@ in delay. Rows are then sums of few tones instead of hundreds, and noise spreads
 all bins. The transforms are unitary, so that errors are the same in either domain.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import jax.numpy as jnp
@@ -32,11 +33,30 @@ def from_angles(csi: np.ndarray, data: Csi) -> np.ndarray:
     return np.einsum("...b,ba->...a", csi, matrix.conj()).astype(np.complex64)
 
 
+def doppler_known(windows: Windows) -> dict[str, Forecaster]:
+    """Floors that are told max_doppler_hz and snr_db; none where labels lack either."""
+    if not {"max_doppler_hz", "snr_db"} <= windows.labels.keys():
+        return {}
+    cycles = np.float32(windows.labels["max_doppler_hz"] * windows.interval)
+    snr_db = np.float32(windows.labels["snr_db"])
+
+    def forecast(context: Array, horizon: int, predict: Callable[..., Array]) -> Array:
+        ratio = floors.noise_to_signal(context, snr_db)
+        return predict(context, horizon, cycles, ratio)
+
+    return {
+        "Wiener (Doppler known)": partial(forecast, predict=floors.wiener),
+        "Kalman (Doppler known)": partial(forecast, predict=floors.kalman),
+    }
+
+
 class CsiTime(Task):
     """The next H snapshots from L past ones; a channel is a delay-angle bin.
 
     Floors: "AR" is AR(8), one coefficient vector a sample, shared by all bins; "AR per
-    bin" is AR(4) with coefficients of its own in every bin.
+    bin" is AR(4) with coefficients of its own in every bin; "PAD" is Prony's method on
+    the strongest bins. Where labels tell the Doppler shift and the noise there are two
+    more, which know something that the model does not.
     """
 
     name = "csi_time"
@@ -63,6 +83,8 @@ class CsiTime(Task):
             "repeat last": floors.repeat_last,
             "AR": partial(floors.ar_shared, order=8),
             "AR per bin": partial(floors.ar_per_channel, order=4),
+            "PAD": floors.pad,
+            **doppler_known(windows),
         }
 
     def scores(

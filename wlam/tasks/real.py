@@ -42,8 +42,11 @@ class TrafficTask(Task):
 
     def floors(self, data: Traffic, windows: Windows) -> dict[str, Forecaster]:
         period = steps_per_day(data.time_step_s)
-        seasonal = partial(floors.seasonal_naive, period=period)
-        return {**common_floors(24), "seasonal naive": seasonal}
+        return {
+            **common_floors(24),
+            "seasonal naive": partial(floors.seasonal_naive, period=period),
+            "seasonal AR": partial(floors.seasonal_ar, period=period),
+        }
 
     def scores(
         self, forecast: np.ndarray, data: Traffic, windows: Windows
@@ -88,7 +91,11 @@ class BeamTask(Task):
         # "zero" has no best beam, so it has no place here.
         named = common_floors(4)
         del named["zero"]
-        return {**named, "linear tracker": floors.linear_beam_tracker}
+        return {
+            **named,
+            "linear tracker": floors.linear_beam_tracker,
+            "Kalman tracker": floors.kalman_beam_tracker,
+        }
 
     def scores(
         self, forecast: np.ndarray, data: Beams, windows: Windows

@@ -1,4 +1,4 @@
-"""The training-free forecasters against signals whose future is known."""
+"""Autoregressions against signals whose future is known."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -27,31 +27,6 @@ def tones(count, samples=4):
 
 def relative(forecast, future):
     return np.linalg.norm(forecast - future) / np.linalg.norm(future)
-
-
-def test_naive_forecasts():
-    assert not floors.zero(NOISE, H).any()
-    assert floors.zero(tones(1)[:, :L], H).dtype == jnp.complex64
-    assert (floors.repeat_last(NOISE, H) == NOISE[:, -1:]).all()
-    np.testing.assert_allclose(
-        floors.context_mean(NOISE, H),
-        np.repeat(NOISE.mean(1, keepdims=True), H, 1),
-        atol=1e-6,
-    )
-
-
-@pytest.mark.parametrize("period", [4, 7, L])
-def test_seasonal_naive_is_exact_on_periodic_series(period):
-    pattern = RNG.normal(size=(4, period, C)).astype(np.float32)
-    context, future = split(np.tile(pattern, (1, L, 1))[:, : L + H])
-    np.testing.assert_array_equal(floors.seasonal_naive(context, H, period), future)
-
-
-def test_seasonal_naive_without_a_whole_period_repeats_the_last_value():
-    forecast = floors.seasonal_naive(NOISE, H, L + 1)
-    np.testing.assert_array_equal(forecast, floors.repeat_last(NOISE, H))
-    with pytest.raises(ValueError, match="period: 0"):
-        floors.seasonal_naive(NOISE, H, 0)
 
 
 @pytest.mark.parametrize("count", [1, 3, 5])
@@ -141,44 +116,5 @@ def test_ar_on_the_shortest_contexts():
     one = NOISE[:, :1]
     np.testing.assert_array_equal(floors.ar_shared(one, H), floors.repeat_last(one, H))
     assert np.isfinite(floors.ar_shared(NOISE[:, :2], H)).all()
-    with pytest.raises(ValueError, match="order: 0"):
+    with pytest.raises(ValueError, match="order: found 0"):
         floors.ar_shared(NOISE, H, order=0)
-
-
-def beam_profile(index, beams=32):
-    """A parabola around the best beam, dBm: [..., beam]."""
-    distance = np.arange(beams) - np.asarray(index)[..., None]
-    return (-60 - 0.5 * distance**2).astype(np.float32)
-
-
-@pytest.mark.parametrize("speed", [-2, 0, 1])
-def test_tracker_follows_a_beam_that_moves_steadily(speed):
-    index = 12 + speed * (np.arange(8 + 5) - 8)
-    track = beam_profile(np.stack([index, index + 1]))
-    forecast = np.asarray(floors.linear_beam_tracker(track[:, :8], 5))
-    np.testing.assert_array_equal(forecast.argmax(-1), track[:, 8:].argmax(-1))
-    inner = slice(4, 28)  # what has not come in from beyond the codebook
-    np.testing.assert_allclose(forecast[:, :2, inner], track[:, 8:10, inner], atol=1e-4)
-
-
-def test_tracker_looks_at_the_last_eight_sweeps_only():
-    index = np.concatenate([np.full(8, 30), np.arange(8)])
-    forecast = floors.linear_beam_tracker(beam_profile(index)[None], 5)
-    np.testing.assert_array_equal(forecast.argmax(-1)[0], np.arange(8, 13))
-
-
-def test_tracker_stays_on_the_codebook_and_its_best_beam_is_unique():
-    # Runs off the right end, off the left end, and back in from an edge that was best.
-    index = np.stack([np.arange(8) + 24, 7 - np.arange(8), np.zeros(8)])
-    index[2, -1] = 0
-    index[2, 3:7] = 4, 6, 8, 10
-    forecast = np.asarray(floors.linear_beam_tracker(beam_profile(index), 5))
-    np.testing.assert_array_equal(forecast[0].argmax(-1), 31)
-    np.testing.assert_array_equal(forecast[1].argmax(-1), 0)
-    np.testing.assert_array_equal(forecast[2].argmax(-1), [1, 2, 3, 4, 5])
-
-
-def test_tracker_repeats_a_single_sweep():
-    context = beam_profile(np.array([[5], [9]]))
-    forecast = floors.linear_beam_tracker(context, 3)
-    np.testing.assert_array_equal(forecast, np.repeat(context, 3, axis=1))

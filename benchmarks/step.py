@@ -1,0 +1,59 @@
+"""What a training step costs, and which part of it is generating its batch.
+
+    python benchmarks/step.py [CONFIG] [ROUNDS]
+
+One CPU thread; the time is CPU time, the minimum over rounds; the two are interleaved.
+The aim is that generation takes at most 5 % of a step.
+"""
+
+import os
+import sys
+import time
+
+os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+if hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+import jax
+
+from wlam.config import load_config
+from wlam.data.streams import Ingredient, draw_batch, samples_per_step, shares
+from wlam.training.state import init_state, make_steps
+
+
+def main() -> None:
+    file = sys.argv[1] if sys.argv[1:] else "configs/quickstart.py"
+    rounds = int(sys.argv[2]) if sys.argv[2:] else 8
+    config = load_config(file, ["--steps-per-dispatch", "1"])
+    samples = samples_per_step(
+        config.mixture, shares(config.mixture, config.temperature), config.rows
+    )
+    step = jax.jit(make_steps(config)[0])
+    state = jax.jit(lambda: init_state(config))()
+
+    def batch_of(mixture: dict[str, Ingredient]):
+        draw = jax.jit(lambda key: draw_batch(key, mixture, samples))
+        return lambda i: draw(jax.random.key(i))
+
+    programs = {"whole step": lambda i: step(state)}
+    programs["its batch"] = batch_of(config.mixture)
+    for name, part in config.mixture.items():
+        programs[name] = batch_of({name: part})
+    seconds = {name: [] for name in programs}
+    for i in range(rounds + 1):
+        for name, run in programs.items():
+            begin = time.process_time()
+            jax.block_until_ready(run(i))
+            seconds[name].append(time.process_time() - begin)
+    best = {name: min(times[1:]) for name, times in seconds.items()}
+    print("| | samples | ms | share of the step |")
+    print("|---|---|---|---|")
+    for name, value in best.items():
+        share = 100 * value / best["whole step"]
+        print(
+            f"| {name} | {samples.get(name, '')} | {1e3 * value:.1f} | {share:.1f} % |"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""Forecasts without a fit, on signals whose future is known."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from wlam.phy import floors
+
+L, H, C = 24, 6, 3  # one shape, so that the tests share what they compile
+RNG = np.random.default_rng(0)
+NOISE = RNG.normal(size=(4, L, C)).astype(np.float32)
+
+
+def test_naive_forecasts():
+    assert not floors.zero(NOISE, H).any()
+    assert floors.zero(1j * NOISE, H).dtype == jnp.complex64
+    assert (floors.repeat_last(NOISE, H) == NOISE[:, -1:]).all()
+    np.testing.assert_allclose(
+        floors.context_mean(NOISE, H),
+        np.repeat(NOISE.mean(1, keepdims=True), H, 1),
+        atol=1e-6,
+    )
+
+
+@pytest.mark.parametrize("period", [4, 7, L])
+def test_seasonal_naive_is_exact_on_periodic_series(period):
+    pattern = RNG.normal(size=(4, period, C)).astype(np.float32)
+    signal = np.tile(pattern, (1, L, 1))[:, : L + H]
+    forecast = floors.seasonal_naive(signal[:, :L], H, period)
+    np.testing.assert_array_equal(forecast, signal[:, L:])
+
+
+def test_seasonal_naive_without_a_whole_period_repeats_the_last_value():
+    forecast = floors.seasonal_naive(NOISE, H, L + 1)
+    np.testing.assert_array_equal(forecast, floors.repeat_last(NOISE, H))
+    with pytest.raises(ValueError, match="period: found 0"):
+        floors.seasonal_naive(NOISE, H, 0)

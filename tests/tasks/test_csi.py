@@ -1,0 +1,55 @@
+"""Floors of csi_time that use what the labels tell."""
+
+import dataclasses
+
+import numpy as np
+
+from wlam.data.tensors import Csi
+from wlam.phy import floors
+from wlam.phy.arrays import ula
+from wlam.tasks import TASKS
+from wlam.tasks.sequences import cut_windows
+
+CONTEXT, HORIZON, SAMPLES = 6, 3, 4
+RNG = np.random.default_rng(0)
+RE, IM = RNG.normal(size=(2, SAMPLES, 9, 4, 2)).astype(np.float32)
+ONES = np.ones(SAMPLES, np.float32)
+DATA = Csi(
+    csi=RE + 1j * IM,
+    time_step_s=np.array([1e-3, 2e-3, 1e-3, 1e-3], np.float32),
+    subcarrier_spacing_hz=15e3 * ONES,
+    carrier_hz=3e9 * ONES,
+    antenna_positions=ula(2),
+    antenna_polarisation=np.zeros(2, np.int32),
+    labels={
+        "max_doppler_hz": np.array([20, 20, 40, 10], np.float32),
+        "snr_db": np.array([10, 0, 20, 30], np.float32),
+    },
+)
+INFORMED = ("Wiener (Doppler known)", "Kalman (Doppler known)")
+
+
+def case(data):
+    task = TASKS["csi_time"]
+    windows = cut_windows(task.sequences(data), CONTEXT, HORIZON, sliding=False)
+    return windows, task.floors(data, windows)
+
+
+def test_every_window_has_its_own_doppler_and_noise():
+    windows, named = case(DATA)
+    cycles = np.array([0.02, 0.04, 0.04, 0.01], np.float32)
+    ratio = floors.noise_to_signal(windows.context, DATA.labels["snr_db"])
+    known = [floors.wiener, floors.kalman]
+    for name, floor in zip(INFORMED, known, strict=True):
+        forecast = named[name](windows.context, HORIZON)
+        expected = floor(windows.context, HORIZON, cycles, ratio)
+        np.testing.assert_allclose(forecast, expected, atol=1e-5)
+
+
+def test_without_labels_nothing_is_known():
+    _, named = case(DATA)
+    assert named.keys() >= {*INFORMED}
+    for missing in DATA.labels:
+        labels = {k: v for k, v in DATA.labels.items() if k != missing}
+        _, fewer = case(dataclasses.replace(DATA, labels=labels))
+        assert fewer.keys() == named.keys() - {*INFORMED}
