@@ -8,17 +8,11 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from wlam.data.builders import open_arrays, read_card
+from wlam.data.tfds_features import describe, tensor
 
 SOURCE = "https://github.com/jmoraispk/Position-Beam-Prediction"
 
 ARRAYS = ("pwr", "ue_loc", "bs_loc", "seq", "scenario")
-
-
-def _tensor(shape: tuple[int | None, ...], dtype: Any) -> tfds.features.Tensor:
-    # As bytes: the default encoding keeps float64 as float32 and is slow for integers.
-    return tfds.features.Tensor(
-        shape=shape, dtype=dtype, encoding=tfds.features.Encoding.ZLIB
-    )
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
@@ -31,22 +25,15 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     pkg_dir_path = Path(__file__).parent
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict(
-                {
-                    "vehicle_pass": np.int32,
-                    "power": _tensor((None, 64), np.float32),
-                    "ue_loc": _tensor((None, 2), np.float64),
-                    "bs_loc": _tensor((2,), np.float64),
-                    "scenario": np.int32,
-                    "seq": np.int32,
-                }
-            ),
-            homepage=SOURCE,
-            license="CC-BY-NC-SA-4.0",
-            metadata=tfds.core.MetadataDict(),
-            disable_shuffling=True,
-        )
+        features = {
+            "vehicle_pass": np.int32,
+            "power": tensor((None, 64), np.float32),
+            "ue_loc": tensor((None, 2), np.float64),
+            "bs_loc": tensor((2,), np.float64),
+            "scenario": np.int32,
+            "seq": np.int32,
+        }
+        return describe(self, features, SOURCE, "CC-BY-NC-SA-4.0")
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
         folder = dl_manager.manual_dir

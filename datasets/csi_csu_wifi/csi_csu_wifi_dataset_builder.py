@@ -8,19 +8,13 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from wlam.data.builders import open_arrays, read_card
+from wlam.data.tfds_features import describe, tensor
 
 SOURCE = "https://github.com/EPIC-CSU/csi-rssi-dataset-indoor-nav"
 
 # Name of the split here -> name in the file.
 SPLITS = {"train": "ref", "test": "test"}
 ARRAYS = ("csi", "t", "xy", "path", "label", "rssi_channel")
-
-
-def _tensor(shape: tuple[int | None, ...], dtype: Any) -> tfds.features.Tensor:
-    # As bytes: the default encoding keeps float64 as float32 and is slow for integers.
-    return tfds.features.Tensor(
-        shape=shape, dtype=dtype, encoding=tfds.features.Encoding.ZLIB
-    )
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
@@ -33,23 +27,16 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     pkg_dir_path = Path(__file__).parent
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict(
-                {
-                    "position": np.int32,
-                    "csi": _tensor((None, 56, 2), np.int16),
-                    "t": _tensor((None,), np.float32),
-                    "xy": _tensor((2,), np.float32),
-                    "path": np.int32,
-                    "label": tfds.features.Text(),
-                    "rssi_channel": _tensor((2,), np.int16),
-                }
-            ),
-            homepage=SOURCE,
-            license="BSD-3-Clause",
-            metadata=tfds.core.MetadataDict(),
-            disable_shuffling=True,
-        )
+        features = {
+            "position": np.int32,
+            "csi": tensor((None, 56, 2), np.int16),
+            "t": tensor((None,), np.float32),
+            "xy": tensor((2,), np.float32),
+            "path": np.int32,
+            "label": tfds.features.Text(),
+            "rssi_channel": tensor((2,), np.int16),
+        }
+        return describe(self, features, SOURCE, "BSD-3-Clause")
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
         folder = dl_manager.manual_dir

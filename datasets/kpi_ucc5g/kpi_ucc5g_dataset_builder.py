@@ -8,17 +8,11 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from wlam.data.builders import open_arrays, read_card
+from wlam.data.tfds_features import describe, tensor
 
 SOURCE = "https://github.com/uccmisl/5Gdataset"
 
 ARRAYS = ("x", "lonlat", "t", "off", "columns", "tag", "mode")
-
-
-def _tensor(shape: tuple[int | None, ...], dtype: Any) -> tfds.features.Tensor:
-    # As bytes: the default encoding keeps float64 as float32 and is slow for integers.
-    return tfds.features.Tensor(
-        shape=shape, dtype=dtype, encoding=tfds.features.Encoding.ZLIB
-    )
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
@@ -29,23 +23,16 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     pkg_dir_path = Path(__file__).parent
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict(
-                {
-                    "trace": np.int32,
-                    "kpi": _tensor((None, 11), np.float32),
-                    "columns": tfds.features.Sequence(tfds.features.Text()),
-                    "t": _tensor((None,), np.int64),
-                    "lonlat": _tensor((None, 2), np.float64),
-                    "mode": tfds.features.Sequence(tfds.features.Text()),
-                    "tag": tfds.features.Text(),
-                }
-            ),
-            homepage=SOURCE,
-            license="GPL-3.0",
-            metadata=tfds.core.MetadataDict(),
-            disable_shuffling=True,
-        )
+        features = {
+            "trace": np.int32,
+            "kpi": tensor((None, 11), np.float32),
+            "columns": tfds.features.Sequence(tfds.features.Text()),
+            "t": tensor((None,), np.int64),
+            "lonlat": tensor((None, 2), np.float64),
+            "mode": tfds.features.Sequence(tfds.features.Text()),
+            "tag": tfds.features.Text(),
+        }
+        return describe(self, features, SOURCE, "GPL-3.0")
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
         folder = dl_manager.manual_dir

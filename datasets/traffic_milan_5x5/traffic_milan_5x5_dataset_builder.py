@@ -8,15 +8,9 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from wlam.data.builders import open_arrays, read_card
+from wlam.data.tfds_features import describe, tensor
 
 SOURCE = "https://github.com/suemon-suemon/DGRN-wireless-traffic-forecast"
-
-
-def _tensor(shape: tuple[int | None, ...], dtype: Any) -> tfds.features.Tensor:
-    # As bytes: the default encoding keeps float64 as float32 and is slow for integers.
-    return tfds.features.Tensor(
-        shape=shape, dtype=dtype, encoding=tfds.features.Encoding.ZLIB
-    )
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
@@ -29,19 +23,12 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     pkg_dir_path = Path(__file__).parent
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict(
-                {
-                    "cell": np.int32,
-                    "traffic": _tensor((None,), np.float32),
-                    "time_step_s": np.float32,
-                }
-            ),
-            homepage=SOURCE,
-            license="ODbL-1.0 (data), MIT (processing)",
-            metadata=tfds.core.MetadataDict(),
-            disable_shuffling=True,
-        )
+        features = {
+            "cell": np.int32,
+            "traffic": tensor((None,), np.float32),
+            "time_step_s": np.float32,
+        }
+        return describe(self, features, SOURCE, "ODbL-1.0 (data), MIT (processing)")
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
         folder = dl_manager.manual_dir

@@ -8,18 +8,12 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from wlam.data.builders import open_arrays, read_card
+from wlam.data.tfds_features import describe, tensor
 
 SOURCE = "https://github.com/tsinghua-fib-lab/UoMo"
 
 # Name of the split here -> name in the file.
 SPLITS = {"train": "train", "validation": "val", "test": "test"}
-
-
-def _tensor(shape: tuple[int | None, ...], dtype: Any) -> tfds.features.Tensor:
-    # As bytes: the default encoding keeps float64 as float32 and is slow for integers.
-    return tfds.features.Tensor(
-        shape=shape, dtype=dtype, encoding=tfds.features.Encoding.ZLIB
-    )
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
@@ -34,22 +28,15 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     pkg_dir_path = Path(__file__).parent
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict(
-                {
-                    "window": np.int32,
-                    "traffic": _tensor((None, 16), np.float32),
-                    "start": _tensor((2,), np.int32),
-                    "block": np.int32,
-                    "clip": np.float32,
-                    "time_step_s": np.float32,
-                }
-            ),
-            homepage=SOURCE,
-            license="MIT",
-            metadata=tfds.core.MetadataDict(),
-            disable_shuffling=True,
-        )
+        features = {
+            "window": np.int32,
+            "traffic": tensor((None, 16), np.float32),
+            "start": tensor((2,), np.int32),
+            "block": np.int32,
+            "clip": np.float32,
+            "time_step_s": np.float32,
+        }
+        return describe(self, features, SOURCE, "MIT")
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
         folder = dl_manager.manual_dir

@@ -1,14 +1,17 @@
-"""Measured data through TFDS builders that are run by path.
+"""Data sets through TFDS builders that are run by path.
 
-`datasets/<name>/<name>_dataset_builder.py` turns files that somebody has fetched into a
-prepared folder of array records. `prepare` runs that builder, `read` needs the prepared
-folder alone. TensorFlow is never imported and nothing goes over the network.
+`datasets/<name>/<name>_dataset_builder.py` turns files that somebody has fetched, or a
+generator's config, into a prepared folder of array records. `prepare` runs that
+builder; `read`, `read_csi` and their like need the prepared folder alone. TensorFlow is
+never imported and nothing goes over the network.
 """
 
 import contextlib
 import functools
+import importlib
 import importlib.util
 import io
+import json
 import warnings
 from collections.abc import Iterator, Sequence
 from os import PathLike
@@ -20,18 +23,19 @@ import tensorflow_datasets as tfds
 from absl import logging
 from tensorflow_datasets.core import registered
 
-from wlam.data.tensors import DataError
+from wlam.data.tensors import Beams, Csi, DataError, Traffic
+from wlam.data.tfds_features import Data, Example, assemble
 
 DATASETS_DIR = Path(__file__).parents[2] / "datasets"
 
-Example = dict[str, Any]  # feature -> numpy array or scalar; text as bytes
+Config = str | tfds.core.BuilderConfig
 
 
 def load_builder(
     name: str,
     *,
     data_dir: str | Path,
-    config: str | None = None,
+    config: Config | None = None,
     datasets_dir: str | Path | None = None,
 ) -> Any:
     """The TFDS builder of `datasets/<name>/`, set to write array records.
@@ -39,36 +43,54 @@ def load_builder(
     Args:
       name: folder below `datasets_dir`, for example "traffic_uomo".
       data_dir: where prepared data are written, as <name>/[<config>/]<version>/.
-      config: which builder config, where the builder has several; None: its first.
+      config: which builder config, where the builder has several; None: its first. An
+        object, such as `wlam.data.generated.GeneratedConfig`, needs a name of its own.
       datasets_dir: a checkout's `datasets/`; None: the one beside this package.
 
     Raises:
-      DataError: no such builder, or no such config.
+      DataError: no such builder, no such config, or a config whose name is taken.
     """
-    folder = Path(datasets_dir or DATASETS_DIR).resolve() / name
-    file = folder / f"{name}_dataset_builder.py"
-    if not file.is_file():
-        raise DataError(
-            f"name: no builder for {name!r} in {folder.parent}; needed is "
-            f"{name}/{file.name} (give datasets_dir, a checkout's datasets folder)"
-        )
-    builder = _builder_class(file)
-    configs = sorted(builder.builder_configs)
-    if config is not None and config not in configs:
-        raise DataError(
-            f"config: {name} has no {config!r}; needed is {configs or 'no config'}"
-        )
+    builder = _find_builder(name, datasets_dir)
+    if isinstance(config, str):
+        config = find_config(name, config, datasets_dir=datasets_dir)
+    elif config is not None:
+        taken = builder.builder_configs.get(config.name, config)
+        if taken is not config:
+            raise DataError(
+                f"config: found {config.name!r}, the name of another config of {name}; "
+                "needed a name of its own"
+            )
     with _quiet():
         return builder(data_dir=data_dir, config=config, file_format="array_record")
 
 
+def find_config(
+    name: str, config: str, *, datasets_dir: str | Path | None = None
+) -> Any:
+    """The config of that name, an object with the fields of its kind.
+
+    Raises:
+      DataError: no such builder or no such config.
+    """
+    configs = _find_builder(name, datasets_dir).builder_configs
+    if config not in configs:
+        raise DataError(
+            f"config: {name} has no {config!r}; "
+            f"needed is {sorted(configs) or 'no config'}"
+        )
+    return configs[config]
+
+
 def prepare(
     name: str,
-    manual_dir: str | Path,
-    data_dir: str | Path,
+    manual_dir: str | Path | None = None,
+    data_dir: str | Path = "data",
     *,
-    config: str | None = None,
+    config: Config | None = None,
     datasets_dir: str | Path | None = None,
+    shards: int | None = None,
+    beam_runner: str | None = None,
+    beam_options: Sequence[str] = (),
 ) -> Path:
     """Runs a builder once and returns its prepared folder, `<data_dir>/<name>/...`.
 
@@ -77,25 +99,37 @@ def prepare(
     that is killed leaves an `incomplete.*` folder, which nothing reads.
 
     Args:
-      manual_dir: the folder that holds `<name>.npz` (see the builder's README).
+      manual_dir: the folder that holds the fetched files (see the builder's README);
+        None for what is generated.
       data_dir, config, datasets_dir: as in `load_builder`.
+      shards: files of every split; None: as many as their size asks for. They do not
+        change the examples.
+      beam_runner: Apache Beam's runner for the shards of generated and imported sets,
+        such as "DirectRunner" or "FlinkRunner"; None: this process, one by one.
+      beam_options: options of the runner without their dashes, such as
+        "flink_master=localhost:8081".
 
     Raises:
-      DataError: no such builder, or a file or array is missing from `manual_dir`.
+      DataError: no such builder, a file or array is missing from `manual_dir`, Beam is
+        asked for and is not installed, or the folder was prepared from another recipe.
     """
     builder = load_builder(
         name, data_dir=data_dir, config=config, datasets_dir=datasets_dir
     )
+    if shards is not None and shards < 1:
+        raise DataError(f"shards: found {shards}; needed 1 or more")
     folder = Path(builder.data_path)
     if (folder / "dataset_info.json").is_file():
+        _check_recipe(builder, folder)
         return folder
-    manual = Path(manual_dir)
-    if not manual.is_dir():
-        raise DataError(f"manual_dir: {manual} is no folder; needed by {name}")
+    if builder.MANUAL_DOWNLOAD_INSTRUCTIONS:
+        _check_manual_dir(name, manual_dir)
     download = tfds.download.DownloadConfig(
-        manual_dir=manual,
+        manual_dir=manual_dir,
+        num_shards=shards,
         try_download_gcs=False,
         compute_stats=tfds.download.ComputeStatsMode.SKIP,
+        **_beam(beam_runner, beam_options),
     )
     with _quiet():
         try:
@@ -155,6 +189,25 @@ def read(prepared_dir: str | Path, split: str) -> list[Example]:
         return [source[i] for i in range(len(source))]
 
 
+def read_csi(prepared_dir: str | Path, split: str) -> Csi:
+    """The CSI of a split, in numpy arrays; args and errors as in `read`.
+
+    Raises:
+      DataError: the set holds something else.
+    """
+    return _read_tensor(prepared_dir, split, Csi)
+
+
+def read_beams(prepared_dir: str | Path, split: str) -> Beams:
+    """The beam sweeps of a split; as `read_csi`."""
+    return _read_tensor(prepared_dir, split, Beams)
+
+
+def read_traffic(prepared_dir: str | Path, split: str) -> Traffic:
+    """The traffic series of a split; as `read_csi`."""
+    return _read_tensor(prepared_dir, split, Traffic)
+
+
 def open_arrays(
     manual_dir: str | PathLike[str], file: str, arrays: Sequence[str], source: str
 ) -> dict[str, np.ndarray]:
@@ -187,6 +240,64 @@ def read_card(manual_dir: str | PathLike[str], file: str) -> str:
     """
     path = Path(manual_dir) / file
     return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def _read_tensor(prepared_dir: str | Path, split: str, kind: type[Data]) -> Any:
+    rows = read(prepared_dir, split)
+    file = Path(prepared_dir) / "metadata.json"
+    metadata = json.loads(file.read_text()) if file.is_file() else {}
+    data = assemble(rows, metadata)
+    if type(data) is not kind:
+        raise DataError(
+            f"prepared_dir: found {type(data).__name__} in {prepared_dir}; "
+            f"needed {kind.__name__}"
+        )
+    return data
+
+
+def _check_manual_dir(name: str, manual_dir: str | Path | None) -> None:
+    if manual_dir is None or not Path(manual_dir).is_dir():
+        raise DataError(f"manual_dir: {manual_dir} is no folder; needed by {name}")
+    if not any(Path(manual_dir).iterdir()):
+        raise DataError(f"manual_dir: {manual_dir} is empty; needed by {name}")
+
+
+def _check_recipe(builder: Any, folder: Path) -> None:
+    """Refuses a prepared folder that another recipe of the same name has left."""
+    recipe = getattr(builder.builder_config, "recipe", dict)()
+    found = builder.info.metadata.get("recipe", {})
+    other = sorted(name for name in recipe if recipe[name] != found.get(name))
+    if other:
+        raise DataError(
+            f"config: {folder} was prepared with another {', '.join(other)}; needed is "
+            "another name of the config, or to delete the folder"
+        )
+
+
+def _beam(runner: str | None, options: Sequence[str]) -> dict[str, Any]:
+    """What TFDS needs to know about Apache Beam."""
+    if runner is None:
+        return {}
+    try:
+        options_module = importlib.import_module("apache_beam.options.pipeline_options")
+    except ImportError as cause:
+        raise DataError(
+            "beam_runner: apache_beam cannot be imported; needed is pip install "
+            "apache-beam"
+        ) from cause
+    parsed = options_module.PipelineOptions([f"--{option}" for option in options])
+    return {"beam_runner": runner, "beam_options": parsed}
+
+
+def _find_builder(name: str, datasets_dir: str | Path | None) -> Any:
+    folder = Path(datasets_dir or DATASETS_DIR).resolve() / name
+    file = folder / f"{name}_dataset_builder.py"
+    if not file.is_file():
+        raise DataError(
+            f"name: no builder for {name!r} in {folder.parent}; needed is "
+            f"{name}/{file.name} (give datasets_dir, a checkout's datasets folder)"
+        )
+    return _builder_class(file)
 
 
 @functools.cache
