@@ -1,11 +1,11 @@
-"""Makes the reference values of tests/phy/tr38901 with an independent implementation.
+"""Makes the reference values of tests/phy with an independent implementation.
 
     pip install -e ".[peers]"
     python benchmarks/remake_oracle.py
 
 Sionna (Apache-2.0, NVIDIA) in double precision: path loss at fixed places, moments of
-the large-scale parameters over 4000 drops for both versions of TR 38.901, and impulse
-responses of given rays with and without a line of sight.
+the large-scale parameters over 4000 drops for both versions of TR 38.901, impulse
+responses of given rays with and without a line of sight, and DM-RS of TS 38.211.
 """
 
 import json
@@ -24,8 +24,10 @@ from sionna.phy.channel.tr38901.rays import Rays
 from sionna.phy.channel.tr38901.rma_scenario import RMaScenario
 from sionna.phy.channel.tr38901.uma_scenario import UMaScenario
 from sionna.phy.channel.tr38901.umi_scenario import UMiScenario
+from sionna.phy.nr import CarrierConfig, PUSCHConfig
 
-FOLDER = Path(__file__).parents[1] / "tests" / "phy" / "tr38901"
+TESTS = Path(__file__).parents[1] / "tests" / "phy"
+FOLDER = TESTS / "tr38901"
 SCENARIOS = {"UMi": UMiScenario, "UMa": UMaScenario, "RMa": RMaScenario}
 HEIGHT_M = {"UMi": 10.0, "UMa": 25.0, "RMa": 35.0}
 USER_HEIGHT_M = 1.5
@@ -188,7 +190,30 @@ def impulse_response(los: bool) -> dict[str, np.ndarray]:
     }
 
 
+def dmrs() -> dict[str, np.ndarray]:
+    """Four ports of both types with 0 to 3 additional symbols, [port, symbol, f].
+
+    Of the PUSCH, whose tables for single-symbol DM-RS are those of the PDSCH; as signs
+    of the real and imaginary part, 0 where nothing is sent.
+    """
+    patterns = {}
+    for configuration, groups in ((1, 2), (2, 3)):
+        for additional in range(4):
+            carrier = CarrierConfig(n_size_grid=2, slot_number=3, n_cell_id=7)
+            channel = PUSCHConfig(carrier_config=carrier)
+            channel.num_antenna_ports = channel.num_layers = 4
+            channel.dmrs.config_type = configuration
+            channel.dmrs.additional_position = additional
+            channel.dmrs.dmrs_port_set = [0, 1, 2, 3]
+            channel.dmrs.num_cdm_groups_without_data = groups
+            grid = np.asarray(channel.dmrs_grid).transpose(0, 2, 1)
+            signs = np.stack([np.sign(grid.real), np.sign(grid.imag)], -1)
+            patterns[f"type{configuration}_{additional}"] = signs.astype(np.int8)
+    return patterns
+
+
 def main() -> None:
+    np.savez_compressed(TESTS / "dmrs.npz", **dmrs())
     config.seed = 1
     for state in ("los", "nlos"):
         path = FOLDER / f"step11_{state}.npz"

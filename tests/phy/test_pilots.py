@@ -1,6 +1,7 @@
 """Pilots against the tables of the standard, and what is seen through them."""
 
 from functools import cache
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -104,6 +105,24 @@ def test_dmrs_is_that_of_the_standard(configuration):
     np.testing.assert_array_equal(pattern.symbols, [1, 3])
     assert pattern.subcarriers.shape[1] == K // 12 * {1: 6, 2: 4}[configuration]
     assert pattern.spread == 2
+
+
+@pytest.mark.parametrize("configuration", [1, 2])
+@pytest.mark.parametrize("number", range(4))
+def test_dmrs_is_that_of_an_independent_implementation(configuration, number):
+    """Signs, symbols and sequences of Sionna; made by benchmarks/remake_oracle.py."""
+    with np.load(Path(__file__).parent / "dmrs.npz") as file:
+        signs = file[f"type{configuration}_{number}"]
+    symbols = (2, *pilots.ADDITIONAL_SYMBOLS[number])
+    ours = pilots.dmrs(
+        signs.shape[2],
+        configuration,
+        ports=range(1000, 1004),
+        additional=symbols[1:],
+        c_init=[pilots.dmrs_c_init(3, symbol, 7) for symbol in symbols],
+    )
+    expected = (signs[..., 0] + 1j * signs[..., 1]) / np.sqrt(2)
+    np.testing.assert_allclose(ours.values, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("configuration", [1, 2])

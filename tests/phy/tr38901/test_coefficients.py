@@ -47,8 +47,8 @@ def respond(path, dtype):
     rays = Rays(*(link[name] for name in names.split()))
     los = LineOfSight(
         *(link[name] for name in ("los_aoa", "los_zoa", "los_aod", "los_zod")),
-        cycles.astype(dtype),
-        link["k_factor"],
+        cycles=cycles.astype(dtype),
+        k_factor=link["k_factor"],
     )
     places = (oracle["bs_ant_pos"] / wavelength).astype(dtype)
     slant = np.zeros(len(places), dtype)

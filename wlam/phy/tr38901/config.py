@@ -71,10 +71,12 @@ class DropConfig:
     # Arrays of the base station and of the user.
     base: PanelConfig = field(default_factory=lambda: PanelConfig(1, 8))
     user: PanelConfig = field(default_factory=PanelConfig)
-    # Azimuth in degrees of the user as the base station's array sees it; uniform.
+    # Azimuth in degrees of the user as the base station sees it; uniform.
     azimuths_deg: tuple[float, float] = (-60.0, 60.0)
-    # Downtilt of the base station in degrees.
-    downtilt_deg: float = 0.0
+    # Bearing, downtilt and slant in degrees of the base station's array, and of the
+    # user's, which are added to the direction that he goes in.
+    base_orientation_deg: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    user_orientation_deg: tuple[float, float, float] = (0.0, 0.0, 0.0)
     # Horizontal distance in m, uniform over the area; None: of the scenario.
     distances_m: tuple[float, float] | None = None
     # Heights in m of the antennas; None: of the scenario.

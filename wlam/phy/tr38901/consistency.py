@@ -53,6 +53,7 @@ def follow(
     """
     mirrored = jnp.where(jax.random.bernoulli(key, shape=rays.delay_s.shape), -1.0, 1.0)
     distance_m = jnp.asarray(distance_m)
+    cycles_per_m = jnp.asarray(carrier_hz) / SPEED_OF_LIGHT
     length = distance_m + SPEED_OF_LIGHT * rays.delay_s
     shape = rays.arrival_azimuth.shape
     away = spherical_basis(rays.departure_azimuth, rays.departure_zenith)
@@ -77,7 +78,7 @@ def follow(
         delay = rays.delay_s + extra.mean(1) / SPEED_OF_LIGHT
         decay = (delay - delay.min()) - (rays.delay_s - rays.delay_s.min())
         power = rays.power * jnp.exp(-power_decay_hz * decay)
-        cycles = _whole_cycles_off(extra * (carrier_hz / SPEED_OF_LIGHT))
+        cycles = _whole_cycles_off(extra * cycles_per_m)
         # First and last bounce keep their shares of the path.
         longer = delay * SPEED_OF_LIGHT + distance_m
         bounces = {
@@ -101,9 +102,7 @@ def follow(
             distance_m * one, direct_away, direct_back, one, displacement
         )
         later = {name: angle[0] for name, angle in later.items()}
-        cycles = _whole_cycles_off(
-            los.cycles + extra[0] * (carrier_hz / SPEED_OF_LIGHT)
-        )
+        cycles = _whole_cycles_off(los.cycles + extra[0] * cycles_per_m)
         if los.distance_m is not None:
             later["distance_m"] = los.distance_m + extra[0]
         return moved, replace(los, **later, cycles=cycles)

@@ -51,7 +51,7 @@ class Drop:
     los: LineOfSight
     distance_m: Any  # [], length of the straight line
     power_decay_hz: Any  # [], how powers follow delays, for `follow`
-    heading: Any  # [], rad: where the user goes, and where his array looks
+    heading: Any  # [], rad: where the user goes
     subcarrier_spacing_hz: Any  # []
     labels: dict[str, Array]  # of `generate`
 
@@ -192,9 +192,9 @@ def respond(
             rays,
             los,
             base,
-            jnp.array([0.0, math.radians(config.downtilt_deg), 0.0]),
+            jnp.deg2rad(jnp.array(config.base_orientation_deg)),
             user,
-            jnp.stack([drop.heading, 0.0, 0.0]),
+            jnp.deg2rad(jnp.array(config.user_orientation_deg)).at[0].add(drop.heading),
             velocity,
             times,
             drop.link.carrier_hz,
