@@ -13,13 +13,14 @@ from wlam.nn.predictor import ModelConfig
 from wlam.nn.transformer import TransformerConfig
 from wlam.phy.beams import BeamConfig
 from wlam.phy.cdl import CdlConfig
+from wlam.phy.tr38901.config import DropConfig, PanelConfig
 from wlam.phy.traffic import TrafficConfig
 
 # ---- what the model is trained on ----------------------------------------------------
+# Channels are drops of users in streets and cities; clustered delay lines are unseen.
 SEEN = {
-    "profiles": ("A", "C", "D"),
     "speeds_kmh": (3.0, 80.0),
-    "array": (1, 8),
+    "base": PanelConfig(1, 8),
     "snr_db": (0.0, 30.0),
 }
 SUB_7_GHZ = (0.9e9, 2.1e9, 3.5e9, 7e9)
@@ -27,7 +28,8 @@ MMWAVE = (24e9, 39e9)
 mixture = {
     "csi_time": Ingredient(
         task="csi_time",
-        source=CdlConfig(
+        source=DropConfig(
+            "UMi",
             **SEEN,
             carriers_hz=SUB_7_GHZ,
             time_steps_s=(0.1e-3, 0.15e-3, 0.2e-3, 0.25e-3, 0.3e-3, 0.5e-3),
@@ -39,7 +41,8 @@ mixture = {
     # Apart from the above, because Doppler shifts ten times as high are sampled faster.
     "csi_time_mmwave": Ingredient(
         task="csi_time",
-        source=CdlConfig(
+        source=DropConfig(
+            "UMi",
             **SEEN,
             carriers_hz=MMWAVE,
             time_steps_s=(0.03e-3, 0.05e-3, 0.08e-3, 0.1e-3),
@@ -50,7 +53,8 @@ mixture = {
     ),
     "csi_frequency": Ingredient(
         task="csi_frequency",
-        source=CdlConfig(
+        source=DropConfig(
+            "UMa",
             **SEEN,
             carriers_hz=SUB_7_GHZ + MMWAVE,
             num_times=1,
@@ -76,7 +80,11 @@ mixture = {
     "traffic": Ingredient(
         task="traffic",
         source=TrafficConfig(
-            num_times=512, time_steps_s=(300.0, 600.0, 1200.0, 1800.0, 3600.0, 10800.0)
+            num_times=512,
+            time_steps_s=(
+                *(60.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0),
+                *(10_800.0, 21_600.0, 43_200.0, 86_400.0),
+            ),
         ),
         size=1e6,
         rows_per_sample=1,

@@ -1,4 +1,4 @@
-"""Beam sweeps of a base station: codebooks, RSRP and tracks of a moving user.
+"""Beam sweeps of a base station: RSRP of every beam along the track of a moving user.
 
 The base station has a uniform linear array (ULA) of half-wavelength spacing along the x
 axis at the origin. Directions are given as sin(theta), theta off broadside (the y
@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex64, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from wlam.data.tensors import Beams
+from wlam.phy.codebooks import beam_directions
 from wlam.phy.constants import SPEED_OF_LIGHT
 from wlam.phy.mobility import Draws, MobilityConfig, gauss_markov, random_track
 
@@ -41,44 +42,6 @@ class BeamConfig(MobilityConfig):
     blockage_s: tuple[float, float] = (0.2, 3.0)  # its duration
     dynamic_range_db: tuple[float, float] = (5.0, 40.0)  # best RSRP over noise floor
     noise_db: tuple[float, float] = (0.05, 2.0)  # std of measurement noise, log-uniform
-
-
-def dft_codebook(num_beams: int, num_ant: int) -> Complex64[Array, "beam antenna"]:
-    """Unit-norm DFT beams in order of direction, oversampled if num_beams > num_ant.
-
-    Beam b points to sin(theta) = (2 b + 1) / num_beams - 1. With num_beams = num_ant
-    the beams are orthonormal.
-    """
-    return steering(beam_directions(num_beams), num_ant) / jnp.sqrt(1.0 * num_ant)
-
-
-def steering(
-    direction: Float[Array, "*batch"], num_ant: int
-) -> Complex64[Array, "*batch antenna"]:
-    """Response of the ULA, exp(j pi n sin(theta)), to `direction` = sin(theta)."""
-    phase = (
-        jnp.pi
-        * direction[..., None]
-        * jnp.arange(num_ant).reshape((1,) * direction.ndim + (-1,))
-    )
-    return jax.lax.complex(jnp.cos(phase), jnp.sin(phase))
-
-
-def beam_directions(
-    num_beams: int, field_of_view_deg: float | None = None
-) -> Float[Array, "beam"]:
-    """sin(theta) of every beam of a codebook, in increasing order.
-
-    Args:
-      num_beams: beams.
-      field_of_view_deg: None for the DFT grid, uniform in sin(theta) from -1 to 1; else
-        beams uniform in theta over this many degrees, as phased arrays are often set up
-        (DeepSense 6G: 64 beams over 90 degrees).
-    """
-    grid = (2 * jnp.arange(num_beams) + 1.0) / num_beams - 1
-    if field_of_view_deg is None:
-        return grid
-    return jnp.sin(jnp.deg2rad(field_of_view_deg / 2) * grid)
 
 
 def array_gain(

@@ -7,13 +7,14 @@ one drawn every 2 s have the same statistics.
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from wlam.data.tensors import Series
+from wlam.phy.tracks import mean_distance, street_track, waypoint_track
 
 Scalar = Float[Array, ""] | float
 
@@ -22,10 +23,15 @@ Scalar = Float[Array, ""] | float
 class MobilityConfig:
     """How users move past a base station at the origin; pairs are ranges (lo, hi)."""
 
+    # "gauss_markov": speed and heading change smoothly at random; "straight": neither
+    # changes; "waypoint": from one random place of an area to the next; "street": along
+    # a grid of streets.
+    kind: Literal["gauss_markov", "straight", "waypoint", "street"] = "gauss_markov"
     num_times: int = 64  # positions in a track
     time_steps_s: tuple[float, ...] = (0.1, 0.2, 0.5, 1.0)  # one drawn for a track
     speeds_kmh: tuple[float, float] = (3.0, 120.0)  # mean speed of a track
-    speed_variation: tuple[float, float] = (0.0, 0.25)  # its std over its mean
+    # Its std over its mean; of the speeds between waypoints too.
+    speed_variation: tuple[float, float] = (0.0, 0.25)
     speed_memory_s: tuple[float, float] = (2.0, 60.0)  # memory of the speed
     turn_rates_deg_s: tuple[float, float] = (0.0, 8.0)  # std of the turn rate
     turn_memory_s: tuple[float, float] = (1.0, 20.0)  # memory of the turn rate
@@ -34,6 +40,43 @@ class MobilityConfig:
     distances_m: tuple[float, float] = (5.0, 200.0)  # of the middle of the track
     sector_deg: float = 120.0  # the middle lies within half of this off broadside
     course_spread_deg: float = 90.0  # largest angle between track and x axis
+    # Waypoints: width along x and depth along y of their area, which begins at the
+    # lowest of `distances_m` in front of the origin; mean pause at each.
+    area_m: tuple[float, float] = (100.0, 100.0)
+    pause_s: float = 5.0
+    # Streets: distance of crossings, radius of a turn, probabilities of turning left
+    # and right.
+    block_m: float = 80.0
+    corner_radius_m: float = 8.0
+    turn_probabilities: tuple[float, float] = (0.25, 0.25)
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("gauss_markov", "straight", "waypoint", "street"):
+            raise ValueError(
+                f"kind: found {self.kind!r}; needed gauss_markov, straight, waypoint "
+                "or street"
+            )
+        if self.kind == "waypoint" and (min(self.area_m) <= 0 or self.pause_s < 0):
+            raise ValueError(
+                f"area_m, pause_s: found {self.area_m}, {self.pause_s}; needed more "
+                "than 0, and 0 or more"
+            )
+        if self.kind == "waypoint" and not 0 <= self.speed_variation[1] < 3**-0.5:
+            raise ValueError(
+                f"speed_variation: found {self.speed_variation}; needed less than "
+                "0.577 for waypoints, whose speeds are uniform and above 0"
+            )
+        if not 0 < 2 * self.corner_radius_m <= self.block_m:
+            raise ValueError(
+                f"corner_radius_m: found {self.corner_radius_m}; needed more than 0 "
+                f"and at most half of block_m, {self.block_m}"
+            )
+        left, right = self.turn_probabilities
+        if min(left, right) < 0 or left + right > 1:
+            raise ValueError(
+                f"turn_probabilities: found {self.turn_probabilities}; needed 0 or "
+                "more, and at most 1 together"
+            )
 
 
 class Track(NamedTuple):
@@ -210,7 +253,8 @@ def random_track(key: PRNGKeyArray, config: MobilityConfig) -> Track:
 
     Its middle lies in front of the origin (y > 0) at a distance drawn log-uniformly and
     an angle off the y axis (broadside) drawn uniformly in the sector. Its course at the
-    start is at most `config.course_spread_deg` off the x axis, either way.
+    start is at most `config.course_spread_deg` off the x axis, either way. Waypoints
+    lie in an area that stays where it is.
     """
     key_draws, key_track = jax.random.split(key)
     draws = Draws(key_draws, 10)
@@ -219,19 +263,56 @@ def random_track(key: PRNGKeyArray, config: MobilityConfig) -> Track:
     variation = draws.uniform(config.speed_variation)
     course_deg = config.course_spread_deg * draws.uniform((-1.0, 1.0))
     course_deg += 180.0 * draws.bernoulli(0.5)
-    position, velocity = gauss_markov_track(
-        key_track,
-        config.num_times,
-        time_step_s,
-        speed_kmh / 3.6,
-        jnp.deg2rad(course_deg),
-        speed_std_mps=variation * speed_kmh / 3.6,
-        speed_memory_s=draws.log_uniform(config.speed_memory_s),
-        turn_rate_std=jnp.deg2rad(draws.uniform(config.turn_rates_deg_s)),
-        turn_memory_s=draws.log_uniform(config.turn_memory_s),
-        straight_share=config.straight_share,
-        straight_memory_s=config.straight_memory_s,
+    speed, course = speed_kmh / 3.6, jnp.deg2rad(course_deg)
+    farthest = (
+        config.speeds_kmh[1] / 3.6 * max(config.time_steps_s) * (config.num_times - 1)
     )
+    if config.kind == "waypoint":
+        reach = 3**0.5 * variation
+        position, velocity = waypoint_track(
+            key_track,
+            config.num_times,
+            time_step_s,
+            (speed * (1 - reach), speed * (1 + reach)),
+            config.area_m,
+            config.pause_s,
+            # Half as many again as are expected without pauses, and some.
+            num_legs=8 + math.ceil(1.5 * farthest / mean_distance(config.area_m)),
+        )
+        corner = jnp.array([-config.area_m[0] / 2, config.distances_m[0]])
+        return Track(position + corner[None], velocity, time_step_s, speed_kmh)
+    if config.kind == "gauss_markov":
+        position, velocity = gauss_markov_track(
+            key_track,
+            config.num_times,
+            time_step_s,
+            speed,
+            course,
+            speed_std_mps=variation * speed_kmh / 3.6,
+            speed_memory_s=draws.log_uniform(config.speed_memory_s),
+            turn_rate_std=jnp.deg2rad(draws.uniform(config.turn_rates_deg_s)),
+            turn_memory_s=draws.log_uniform(config.turn_memory_s),
+            straight_share=config.straight_share,
+            straight_memory_s=config.straight_memory_s,
+        )
+    elif config.kind == "street":
+        position, velocity = street_track(
+            key_track,
+            config.num_times,
+            time_step_s,
+            speed,
+            course,
+            block_m=config.block_m,
+            corner_radius_m=config.corner_radius_m,
+            turn_probabilities=config.turn_probabilities,
+            # A turn shortens the way by 2 - pi / 2 radii, at most 0.215 of a block.
+            num_crossings=2 + math.ceil(1.3 * farthest / config.block_m),
+        )
+    else:
+        way = speed * time_step_s * jnp.arange(config.num_times)
+        direction = jnp.stack([jnp.cos(course), jnp.sin(course)])
+        position = way[:, None] * direction[None]
+        velocity = jnp.broadcast_to(speed * direction[None], position.shape)
     distance = draws.log_uniform(config.distances_m)
     angle = jnp.deg2rad(config.sector_deg / 2) * draws.uniform((-1.0, 1.0))
     middle = distance * jnp.stack([jnp.sin(angle), jnp.cos(angle)])

@@ -77,7 +77,7 @@ def follow(
         # Rays of a cluster have one delay in the model, so they get their mean here.
         delay = rays.delay_s + extra.mean(1) / SPEED_OF_LIGHT
         decay = (delay - delay.min()) - (rays.delay_s - rays.delay_s.min())
-        power = rays.power * jnp.exp(-power_decay_hz * decay)
+        power = rays.power * jnp.exp(-jnp.asarray(power_decay_hz) * decay)
         cycles = _whole_cycles_off(extra * cycles_per_m)
         # First and last bounce keep their shares of the path.
         longer = delay * SPEED_OF_LIGHT + distance_m
