@@ -80,11 +80,7 @@ mixture = {
     "traffic": Ingredient(
         task="traffic",
         source=TrafficConfig(
-            num_times=512,
-            time_steps_s=(
-                *(60.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0),
-                *(10_800.0, 21_600.0, 43_200.0, 86_400.0),
-            ),
+            num_times=512, time_steps_s=(300.0, 600.0, 1200.0, 1800.0, 3600.0, 10800.0)
         ),
         size=1e6,
         rows_per_sample=1,

@@ -18,7 +18,7 @@ from wlam.tasks.sequences import Rows
 # Errors beyond this many context scales count linearly (Huber), not squared. A context
 # of a few near-constant samples before a burst would otherwise own the whole batch.
 LINEAR_BEYOND = 2.0
-# Inputs are cut here for the same reason.
+# Inputs and targets are cut here for the same reason.
 INPUT_LIMIT = 20.0
 
 
@@ -77,7 +77,10 @@ def rows_loss(model: Predictor, rows: Rows, key: PRNGKeyArray) -> Float[Array, "
     in_context = ~hidden & (jnp.arange(steps)[None] < n[:, None] * p)
     scale = fit_scale(rows.values, in_context[:, None], rows.center)
     values = jnp.clip(scale.apply(rows.values), -INPUT_LIMIT, INPUT_LIMIT)
-    clean = rearrange(scale.apply(rows.clean), "b g t -> (b g) t")
+    # The slope of a linear error does not see how far off a target is, but the loss
+    # does, and one target of a million scales would be all that it shows.
+    clean = jnp.clip(scale.apply(rows.clean), -INPUT_LIMIT, INPUT_LIMIT)
+    clean = rearrange(clean, "b g t -> (b g) t")
     season = steps_per_day(rows.interval, rows.axis)
     guess = linear_guess(
         values, hidden, season, p, model.horizon, is_complex=not rows.center
