@@ -246,6 +246,16 @@ def test_slant_of_45_degrees_sends_equal_parts():
     np.testing.assert_allclose(field[0] @ field[1], 0.0, atol=1e-6)
 
 
+def test_a_field_has_its_power_up_to_the_poles():
+    """Where 1 - cos^2 has no digits left, and turned ones have their poles elsewhere."""
+    zenith = jnp.linspace(1e-4, 0.05, 100)
+    for tilt, start in ((0.0, 0.0), (0.3, 0.3)):
+        turn = rotation(jnp.array([0.0, tilt, 0.0]))
+        basis = spherical_basis(jnp.zeros(100), start + zenith)
+        ((theta, phi),) = fields(ONE, turn, basis)
+        np.testing.assert_allclose(theta**2 + phi**2, 1.0, atol=1e-5)
+
+
 def test_downtilt_moves_the_beam_of_the_element():
     """Tilted by 12 degrees, the 8 dBi maximum is at zenith 102, clause 7.3."""
     turn = rotation(jnp.array([0.0, np.deg2rad(12.0), 0.0]))

@@ -97,8 +97,10 @@ def fields(
     ahead, left, up = ((axis[0], axis[1], axis[2]) for axis in turn.T)
     # The own theta vector is that of the own up direction, as theta is of z. Seen in
     # the global basis it is turned by psi, equation 7.1-12.
-    flat = jnp.sqrt(jnp.maximum(1 - dot(towards, up) ** 2, 1e-12))
-    cos_psi, sin_psi = -dot(theta, up) / flat, -dot(phi, up) / flat
+    cos_psi, sin_psi = -dot(theta, up), -dot(phi, up)
+    # Not 1 - (r . up)^2, of which a float32 keeps no digits near the own poles.
+    flat = jnp.sqrt(jnp.maximum(cos_psi**2 + sin_psi**2, 1e-12))
+    cos_psi, sin_psi = cos_psi / flat, sin_psi / flat
     amplitude = jnp.ones_like(flat)
     if antennas.element == "38.901":
         # Azimuth and zenith in own coordinates.
