@@ -115,3 +115,38 @@ def test_generated_tracks_pass_in_front_of_the_origin():
     assert np.all((distance > 4.9) & (distance < 201))
     assert np.all(np.abs(np.arctan2(middle[:, 0], middle[:, 1])) < np.deg2rad(60.1))
     assert set(np.unique(tracks.time_step_s)) <= set(np.float32(CONFIG.time_steps_s))
+
+
+@pytest.mark.parametrize("kind", ["straight", "waypoint", "street"])
+def test_every_kind_passes_in_front_of_the_origin_below_its_speed(kind):
+    config = mobility.MobilityConfig(kind=kind, num_times=16, speeds_kmh=(36.0, 72.0))
+    tracks = generate(jax.random.key(6), config, 64)
+    position = np.asarray(tracks.series)
+    step = np.asarray(tracks.time_step_s)[:, None]
+    speed = np.linalg.norm(np.diff(position, axis=1), axis=-1) / step
+    # Waypoints: uniform speeds of a deviation of a quarter of their mean at most.
+    most = np.asarray(tracks.labels["speed_kmh"])[:, None] / 3.6
+    most = most * (1 + 3**0.5 / 4 if kind == "waypoint" else 1.0)
+    assert np.all(speed <= most * 1.001)
+    if kind == "straight":
+        np.testing.assert_allclose(speed, np.broadcast_to(most, speed.shape), rtol=1e-3)
+    if kind == "waypoint":
+        assert np.all((position[..., 1] >= 4.99) & (position[..., 1] <= 105.01))
+        assert np.all(abs(position[..., 0]) <= 50.01)
+    else:
+        middle = position[:, 8]
+        assert np.all(np.abs(np.arctan2(middle[:, 0], middle[:, 1])) < np.deg2rad(60.1))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kind": "waypoint", "pause_s": -1.0}, "area_m, pause_s: found"),
+        ({"kind": "waypoint", "speed_variation": (0.0, 0.6)}, "speed_variation: found"),
+        ({"corner_radius_m": 50.0}, "corner_radius_m: found 50"),
+        ({"turn_probabilities": (0.6, 0.6)}, "turn_probabilities: found"),
+    ],
+)
+def test_bad_input_is_named(change, message):
+    with pytest.raises(ValueError, match=message):
+        mobility.MobilityConfig(**change)

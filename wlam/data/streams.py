@@ -11,7 +11,7 @@ from typing import Any
 import jax
 from jaxtyping import PRNGKeyArray
 
-from wlam.phy import beams, cdl, hybrid_field, tdl, traffic
+from wlam.phy import beams, cdl, hybrid_field, sweeps, tdl, traffic
 from wlam.phy.tr38901 import drops
 from wlam.tasks import TASKS
 from wlam.tasks.sequences import Rows, choose_rows
@@ -24,6 +24,7 @@ GENERATORS: dict[type, Generator] = {
     hybrid_field.HybridFieldConfig: hybrid_field.generate,
     drops.DropConfig: drops.generate,
     beams.BeamConfig: beams.generate,
+    sweeps.SweepConfig: sweeps.generate,
     traffic.TrafficConfig: traffic.generate,
 }
 """(key, config, samples) -> tensor, by the type of the config."""

@@ -40,7 +40,7 @@ class Beams:
     rsrp_db: Array  # float32 [track, time, beam], in dB or dBm, as measured
     time_step_s: Array  # float32 [track], seconds between two sweeps
     clean: Array | None = None  # like rsrp_db without measurement noise
-    labels: dict[str, Array] = field(default_factory=dict)  # name -> [track]
+    labels: dict[str, Array] = field(default_factory=dict)  # name -> [track, ...]
 
 
 @jax.tree_util.register_dataclass

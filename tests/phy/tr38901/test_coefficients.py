@@ -247,7 +247,7 @@ def test_slant_of_45_degrees_sends_equal_parts():
 
 
 def test_a_field_has_its_power_up_to_the_poles():
-    """Where 1 - cos^2 has no digits left, and turned ones have their poles elsewhere."""
+    """There 1 - cos^2 has no digits left; turned arrays have their poles elsewhere."""
     zenith = jnp.linspace(1e-4, 0.05, 100)
     for tilt, start in ((0.0, 0.0), (0.3, 0.3)):
         turn = rotation(jnp.array([0.0, tilt, 0.0]))

@@ -6,7 +6,7 @@ those that a state lacks have power 0, so that the state may be traced.
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
 
 from wlam.phy.cdl_tables import RAY_OFFSETS
 from wlam.phy.noise import RandomBlock
@@ -61,7 +61,6 @@ def draw_rays(
     unit_delay = jnp.cumsum(jnp.where(cluster > 0, gaps, 0.0))
     r_tau = pick(lambda c: c.delay_scaling)
     delay = r_tau * scale.delay_spread_s * unit_delay
-    shrink = 0.7705 - 0.0433 * k_db + 0.0002 * k_db**2 + 0.000017 * k_db**3  # 7.5-3
 
     # ---- step 6: powers --------------------------------------------------------------
     shadowing_db = pick(lambda c: c.cluster_shadowing_db) * draws.normal((most,))
@@ -134,7 +133,7 @@ def draw_rays(
     a, b, c = (pick(lambda p, i=i: p.cluster_ds_ns[i]) for i in range(3))
     cluster_ds_ns = jnp.maximum(a, b - c * jnp.log10(link.carrier_hz / 1e9))
     return Rays(
-        delay_s=jnp.where(is_los, delay / shrink, delay),
+        delay_s=jnp.where(is_los, delay / los_delay_scaling(k_db), delay),
         power=power,
         arrival_azimuth=spread(aoa, pick(lambda c: c.cluster_asa_deg), fixed),
         arrival_zenith=_folded(
@@ -147,6 +146,11 @@ def draw_rays(
         strongest=strongest,
         cluster_delay_spread_s=1e-9 * cluster_ds_ns,
     )
+
+
+def los_delay_scaling(k_db: Num[Array, "*b"]) -> Num[Array, "*b"]:
+    """C_tau, by which a line of sight shortens the delays, equation 7.5-3."""
+    return 0.7705 - 0.0433 * k_db + 0.0002 * k_db**2 + 0.000017 * k_db**3
 
 
 def power_decay_hz(
