@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+QUICK_TO_COMPILE := --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true
 INSTALL := pip install --no-compile --quiet --disable-pip-version-check
 
 .PHONY: help setup quickstart test test-all lint format clean
@@ -23,10 +24,11 @@ quickstart: setup ## train a small model and judge it: about 9 minutes on 2 core
 	$(BIN)/python eval.py runs/quickstart
 
 # Tests compile far longer than they run, so they do without LLVM's optimiser. Two
-# workers, each with whole files: tests of a file share what they compile.
+# workers, each with whole files, since tests of a file share what they compile, in the
+# order of tests/conftest.py.
 test: setup      ## the tests that take under a minute each
-	XLA_FLAGS=--xla_backend_optimization_level=0 \
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	XLA_FLAGS="$(QUICK_TO_COMPILE)" \
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-all: setup  ## all tests
 	$(BIN)/python -m pytest

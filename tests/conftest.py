@@ -30,7 +30,8 @@ ROOT = Path(__file__).parents[1]
 ENVIRONMENT = os.environ | {
     "JAX_COMPILATION_CACHE_DIR": CACHE,
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    "XLA_FLAGS": "--xla_backend_optimization_level=0",  # compiles faster
+    "XLA_FLAGS": "--xla_backend_optimization_level=0 "  # compiles faster
+    "--xla_llvm_disable_expensive_passes=true",
     "PYTHONUNBUFFERED": "1",
     "WLAM_DATA_DIR": str(ROOT / "none"),  # evaluations of generated data only
     "WLAM_PREPARED_DIR": str(ROOT / "none"),

@@ -4,28 +4,12 @@ import re
 from pathlib import Path
 
 import jax
-import numpy as np
 import pytest
 from flax import nnx
 
 from wlam.nn.presets import PRESETS
 
 ROOT = Path(__file__).parents[1]
-
-
-def test_the_example_of_data_formats(program, trained_run, tmp_path, monkeypatch):
-    text = (ROOT / "docs" / "data_formats.md").read_text()
-    (python,) = re.findall(r"```python\n(.*?)```", text, re.S)
-    (shell,) = re.findall(r"```sh\n(.*?)```", text, re.S)
-    monkeypatch.chdir(tmp_path)
-    exec(python, {})
-    words = shell.replace("\\\n", " ").split()
-    assert words[:3] == ["python", "eval.py", "runs/quickstart"]
-    here = {f: str(tmp_path / f) for f in words if re.search(r"\.(npz|jsonl)$", f)}
-    program("eval.py", trained_run, *(here.get(word, word) for word in words[3:]))
-    forecasts = np.load(tmp_path / "my_forecasts.npz")["prediction"]
-    assert forecasts.shape == (4, 4, 16, 8)
-    assert (tmp_path / "my_results.jsonl").read_text().count("\n") > 4
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+ROOT = Path(__file__).parents[1]
 RNG = np.random.default_rng(0)
 CSI = (RNG.normal(size=(2, 12, 8, 4)) + 1j * RNG.normal(size=(2, 12, 8, 4))).astype(
     np.complex64
@@ -104,19 +105,37 @@ def test_bad_options_are_one_line_and_write_nothing(
     assert not list(tmp_path.iterdir())
 
 
-def test_as_a_process_of_its_own(trained_run, files, program_environment):
+def test_the_example_of_the_documents(program, trained_run, tmp_path, monkeypatch):
+    text = (ROOT / "docs" / "data_formats.md").read_text()
+    (python,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    (shell,) = re.findall(r"```sh\n(.*?)```", text, re.S)
+    monkeypatch.chdir(tmp_path)
+    exec(python, {})
+    words = shell.replace("\\\n", " ").split()
+    assert words[:3] == ["python", "eval.py", "runs/quickstart"]
+    here = {f: str(tmp_path / f) for f in words if re.search(r"\.(npz|jsonl)$", f)}
+    program("eval.py", trained_run, *(here.get(word, word) for word in words[3:]))
+    forecasts = np.load(tmp_path / "my_forecasts.npz")["prediction"]
+    assert forecasts.shape == (4, 4, 16, 8)
+    assert (tmp_path / "my_results.jsonl").read_text().count("\n") > 4
+
+
+@pytest.mark.parametrize(
+    ("extra", "code"),
+    [(("--context", 99), 2), pytest.param((), 0, marks=pytest.mark.slow)],
+)
+def test_as_a_process_of_its_own(trained_run, files, program_environment, extra, code):
     """Nothing but the table on standard output, and 2 for bad input."""
     command = [sys.executable, "eval.py", trained_run, *own_data(files, "beam")]
-    for extra, code in ((), 0), (("--context", 99), 2):
-        done = subprocess.run(
-            list(map(str, [*command, *extra])),
-            cwd=Path(__file__).parents[1],
-            env=program_environment,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == code, done.stderr
-        assert ("| metric" in done.stdout) == (code == 0)
+    done = subprocess.run(
+        list(map(str, [*command, *extra])),
+        cwd=ROOT,
+        env=program_environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code, done.stderr
+    assert ("| metric" in done.stdout) == (code == 0)
 
 
 def test_options_that_need_each_other(program, trained_run, files):

@@ -183,6 +183,7 @@ def test_the_command_line_draws_a_changed_preset(tmp_path, capsys):
     assert generate.requested(named, generate.Options(PRESETS["D17"])) is named
 
 
+@pytest.mark.slow
 def test_a_killed_preparation_leaves_nothing_that_counts(folder, tmp_path):
     code = """
 import os, sys

@@ -172,6 +172,7 @@ def test_pairs_have_their_shapes():
     assert beams.rsrp_db.shape == (2, 4, 18)
 
 
+@pytest.mark.slow
 def test_labels_say_what_was_drawn():
     draw = jax.jit(generate, static_argnums=(1, 2), compiler_options=FAST)
     beams, again = (draw(jax.random.key(6), CONFIG, 16) for _ in range(2))

@@ -2,8 +2,10 @@
 
 import json
 import random
+import runpy
 import signal
 import time
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -11,6 +13,8 @@ import pytest
 
 from wlam.hub import state_shapes
 from wlam.training.checkpoint import load_params
+
+ROOT = Path(__file__).parents[2]
 
 
 def finish(process, code=0):
@@ -105,6 +109,21 @@ def test_a_run_stopped_by_sigterm_resumes_to_the_same_bits(
     same_bits(trained_run, run)
 
 
+def test_metrics_that_are_not_finite_name_step_task_and_last_good_checkpoint():
+    check_finite = runpy.run_path(str(ROOT / "train.py"))["check_finite"]
+    metrics = {
+        "loss": np.array([1.0, np.nan, np.nan]),
+        "loss/beam": np.array([1.0, 1.0, 1.0]),
+        "loss/traffic": np.array([1.0, np.inf, 1.0]),
+    }
+    check_finite(7, {"loss": np.ones(3)}, "step 6")
+    with pytest.raises(FloatingPointError) as error:
+        check_finite(7, metrics, "step 6")
+    expected = "step 8: loss/traffic not finite; the last good checkpoint is step 6"
+    assert str(error.value).startswith(expected)
+
+
+@pytest.mark.slow
 def test_a_diverged_run_names_step_task_and_last_good_checkpoint(
     start_training, tmp_path
 ):

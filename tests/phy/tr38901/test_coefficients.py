@@ -192,13 +192,14 @@ def test_rotating_both_ends_together_changes_nothing():
     both = panel(1, 2, "VH")
     turn = 0.7
 
+    @jax.jit
     def response(bearing, shift):
         turned = replace(
             rays,
             arrival_azimuth=rays.arrival_azimuth + shift,
             departure_azimuth=rays.departure_azimuth + shift,
         )
-        bearing = jnp.array([bearing, 0.0, 0.0])
+        bearing = jnp.stack([bearing, 0.0, 0.0])
         return impulse_response(
             turned, None, both, bearing, both, bearing, STILL, jnp.zeros(1), CARRIER
         )[0]

@@ -118,6 +118,7 @@ def test_a_short_way_is_the_doppler_shift_alone(drop):
     assert error.mean() / np.mean(np.abs(channels[0]) ** 2) < 1e-3
 
 
+@pytest.mark.slow
 def test_a_track_of_seconds_is_coherent():
     """Snapshots 10 cm apart for 40 m: beams change slowly, the mean power stays."""
     config = replace(
