@@ -19,7 +19,7 @@ $(VENV)/stamp: requirements/pins.txt pyproject.toml
 
 setup: $(VENV)/stamp  ## a virtual environment with exact pins
 
-quickstart: setup ## train a small model and judge it: about 9 minutes on 2 cores
+quickstart: setup ## train a small model and judge it: under 10 minutes on 2 cores
 	$(BIN)/python train.py configs/quickstart.py
 	$(BIN)/python eval.py runs/quickstart
 
