@@ -154,6 +154,7 @@ def test_every_preset_is_a_config_of_the_published_size(tmp_path):
     assert builder.info.features["csi"].shape == (24, 128, 16, 2)
 
 
+@pytest.mark.slow
 def test_the_command_line_draws_a_changed_preset(tmp_path, capsys):
     words = "csi_38901 D17 --source.num-times 2 --source.num-subcarriers 4"
     words += " --source.base.rows 1 --source.base.columns 2 --source.snr-db 10 10"

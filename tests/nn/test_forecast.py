@@ -89,6 +89,7 @@ def test_a_joint_scale_is_equivariant_over_the_sweep(forecaster):
     assert not np.allclose(out, forecaster.predict(sweep, 0.1, 6), atol=0.1)
 
 
+@pytest.mark.slow
 def test_shapes_follow_the_context(forecaster):
     assert forecaster.predict(CONTEXT[0, :, 0], 1e-3, 3).shape == (3,)
     assert forecaster.predict(CONTEXT[:, :, 0], 1e-3, 3).shape == (3, 3)

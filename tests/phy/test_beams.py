@@ -68,6 +68,7 @@ def test_blockage_has_its_depth_and_ends():
     np.testing.assert_allclose(loss[jnp.array([0, 100])], 0.0, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_full_scenario_is_finite_and_reproducible():
     config = beams.BeamConfig(
         num_times=16, num_ant=16, num_beams=32, field_of_view_deg=90.0

@@ -212,6 +212,7 @@ def noisy_series():
     return generate(jax.random.key(3), config, 2500)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step_s", [600.0, 7200.0])
 def test_load_has_its_moments_at_any_step(noisy_series, step_s):
     chosen = np.asarray(noisy_series.time_step_s) == step_s

@@ -1,6 +1,7 @@
 """Whole runs in processes of their own: killed, stopped, resumed, diverged."""
 
 import json
+import os
 import random
 import runpy
 import signal
@@ -13,6 +14,7 @@ import pytest
 
 from wlam.hub import state_shapes
 from wlam.training.checkpoint import load_params
+from wlam.training.signals import StopRequest
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,6 +87,7 @@ def test_killed_at_20_random_moments_resumes_to_the_same_bits(
     same_bits(trained_run, tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_sigterm_saves_and_leaves(start_training, tmp_path):
     run = tmp_path / "run"
     process = start_training(run)
@@ -107,6 +110,19 @@ def test_a_run_stopped_by_sigterm_resumes_to_the_same_bits(
     finish(process, code=128 + signal.SIGTERM)
     finish(start_training(run))
     same_bits(trained_run, run)
+
+
+def test_a_stop_request_knows_its_signal_and_the_exit_code():
+    before = {s: signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)}
+    stop = StopRequest()
+    assert not stop
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert stop
+    assert (stop.signal, stop.exit_code) == (signal.SIGTERM, 143)
+    # A second one is not caught.
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def test_metrics_that_are_not_finite_name_step_task_and_last_good_checkpoint():
@@ -136,6 +152,7 @@ def test_a_diverged_run_names_step_task_and_last_good_checkpoint(
     assert "last good checkpoint" in message
 
 
+@pytest.mark.slow
 def test_another_config_is_refused(start_training, trained_run):
     _, err = finish(start_training(trained_run, "--rows", "8"), code=2)
     assert err.strip().splitlines()[-1].startswith("train.py: rows: 8 here but 4 in ")

@@ -104,6 +104,7 @@ def test_departures_move_as_far_as_the_user(drop, moved):
     assert (moved_by[-1] > 0.5 * wanted[-1]).mean() > 0.9
 
 
+@pytest.mark.slow
 def test_a_short_way_is_the_doppler_shift_alone(drop):
     """Over 2 cm nothing moves but the phase, so that both kinds of mobility agree."""
     labels = drop.labels | {"time_step_s": jnp.float32(1e-4)}
