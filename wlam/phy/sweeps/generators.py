@@ -181,14 +181,8 @@ def _sweep(
         return incident_waves(config, rays, los, _bearing(keys[2]))
 
     waves = jax.vmap(waves_along)(keys, scenes, places)
-    # XLA would compute every wave anew for every beam, since that is cheap for one. It
-    # cannot look through a branch whose condition it does not know.
-    waves = jax.lax.cond(
-        scenes.link.carrier_hz[0] > 0,
-        lambda x: x,
-        lambda x: jax.tree.map(jnp.zeros_like, x),
-        waves,
-    )
+    # Or XLA would compute every wave anew for every beam.
+    waves = jax.lax.optimization_barrier(waves)
     power = jax.vmap(lambda waves: beam_power(config, waves))(waves)
 
     def measure(keys, power, scene, places, track):
