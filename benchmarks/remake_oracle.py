@@ -5,7 +5,8 @@
 
 Sionna (Apache-2.0, NVIDIA) in double precision: path loss at fixed places, moments of
 the large-scale parameters over 4000 drops for both versions of TR 38.901, impulse
-responses of given rays with and without a line of sight, and DM-RS of TS 38.211.
+responses of given rays with and without a line of sight, delay spreads of CDL-A to
+CDL-E, and DM-RS of TS 38.211.
 """
 
 import json
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from sionna.phy import config
-from sionna.phy.channel.tr38901 import PanelArray
+from sionna.phy.channel.tr38901 import CDL, PanelArray
 from sionna.phy.channel.tr38901.channel_coefficients import (
     ChannelCoefficientsGenerator,
     Topology,
@@ -190,6 +191,28 @@ def impulse_response(los: bool) -> dict[str, np.ndarray]:
     }
 
 
+def cdl_delay_spreads(draws: int = 2000) -> dict[str, float]:
+    """RMS delay spread over the requested one, of the mean power of every path."""
+    antenna = PanelArray(
+        num_rows_per_panel=1,
+        num_cols_per_panel=1,
+        polarization="single",
+        polarization_type="V",
+        antenna_pattern="omni",
+        carrier_frequency=3.5e9,
+    )
+    spreads = {}
+    for profile in "ABCDE":
+        channel = CDL(profile, 1e-7, 3.5e9, antenna, antenna, "downlink")
+        gain, delay_s = channel(draws, num_time_steps=1, sampling_frequency=1e3)
+        power = (gain.abs() ** 2).mean(0).ravel().double().numpy()
+        delay = delay_s[0].ravel().double().numpy() / 1e-7
+        power /= power.sum()
+        variance = (power * delay**2).sum() - (power * delay).sum() ** 2
+        spreads[profile] = round(float(np.sqrt(variance)), 4)
+    return spreads
+
+
 def dmrs() -> dict[str, np.ndarray]:
     """Four ports of both types with 0 to 3 additional symbols, [port, symbol, f].
 
@@ -215,6 +238,9 @@ def dmrs() -> dict[str, np.ndarray]:
 def main() -> None:
     np.savez_compressed(TESTS / "dmrs.npz", **dmrs())
     config.seed = 1
+    text = json.dumps(cdl_delay_spreads(), indent=1)
+    (TESTS / "cdl_delay_spreads.json").write_text(text + "\n")
+    config.seed = 1  # the rest does not depend on the above
     for state in ("los", "nlos"):
         path = FOLDER / f"step11_{state}.npz"
         np.savez_compressed(path, **impulse_response(state == "los"))
