@@ -2,8 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-QUICK_TO_COMPILE := --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true
+QUICK_TO_COMPILE := --xla_backend_optimization_level=0 \
+  --xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false
 INSTALL := pip install --no-compile --quiet --disable-pip-version-check
+
+# Modules are compiled when they are first imported, and that is kept, whatever the shell
+# says: else every process would compile all of JAX again.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: help setup quickstart test test-all lint format clean
 help:            ## what can be made
@@ -23,8 +28,8 @@ quickstart: setup ## train a small model and judge it: under 10 minutes on 2 cor
 	$(BIN)/python train.py configs/quickstart.py
 	$(BIN)/python eval.py runs/quickstart
 
-# Tests compile far longer than they run, so they do without LLVM's optimiser. Two
-# workers, each with whole files, since tests of a file share what they compile, in the
+# Tests compile far longer than they run, so they do without LLVM's optimiser and with
+# XLA's older emitters, which takes half the time. Two workers, each with whole files, since tests of a file share what they compile, in the
 # order of tests/conftest.py.
 test: setup      ## the tests that take under a minute each
 	XLA_FLAGS="$(QUICK_TO_COMPILE)" \

@@ -6,6 +6,7 @@ import os
 import runpy
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
@@ -30,8 +31,6 @@ ROOT = Path(__file__).parents[1]
 ENVIRONMENT = os.environ | {
     "JAX_COMPILATION_CACHE_DIR": CACHE,
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    "XLA_FLAGS": "--xla_backend_optimization_level=0 "  # compiles faster
-    "--xla_llvm_disable_expensive_passes=true",
     "PYTHONUNBUFFERED": "1",
     "WLAM_DATA_DIR": str(ROOT / "none"),  # evaluations of generated data only
     "WLAM_PREPARED_DIR": str(ROOT / "none"),
@@ -74,9 +73,17 @@ config = Config(
 
 
 def pytest_collection_modifyitems(items):
-    """Files that use the trained run come first: no worker is to end with them."""
-    first = {item.path for item in items if "trained_run" in item.fixturenames}
-    items.sort(key=lambda item: item.path not in first)
+    """One worker trains the run while the other has enough else to do.
+
+    Of the files that use it the first comes at the very beginning, the rest halfway.
+    """
+    paths = list(dict.fromkeys(item.path for item in items))
+    users = {item.path for item in items if "trained_run" in item.fixturenames}
+    first = [path for path in paths if path in users]
+    others = [path for path in paths if path not in users]
+    half = len(others) // 2
+    order = first[:1] + others[:half] + first[1:] + others[half:]
+    items.sort(key=lambda item: order.index(item.path))
 
 
 @pytest.fixture(scope="session")
@@ -140,9 +147,21 @@ def start_training(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def trained_run(start_training, tmp_path_factory):
-    """The folder of the tiny experiment, run once and never interrupted."""
-    run = tmp_path_factory.mktemp("runs") / "tiny"
-    process = start_training(run, "--validate-every", "160")
-    _, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err[-2000:]
+    """The folder of the tiny experiment, run once for all workers, never interrupted."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    run, outcome = shared / "runs" / "tiny", shared / "runs" / "outcome.txt"
+    try:
+        run.parent.mkdir()  # by the worker that asks first
+    except FileExistsError:
+        while not outcome.exists():
+            time.sleep(0.1)
+    else:
+        process = start_training(run, "--validate-every", "160")
+        _, err = process.communicate(timeout=300)
+        result = "" if process.returncode == 0 else err[-2000:] or "it failed"
+        outcome.with_suffix(".part").write_text(result)
+        outcome.with_suffix(".part").rename(outcome)
+    assert not outcome.read_text(), outcome.read_text()
     return run
