@@ -29,8 +29,8 @@ quickstart: setup ## train a small model and judge it: under 10 minutes on 2 cor
 	$(BIN)/python eval.py runs/quickstart
 
 # Tests compile far longer than they run, so they do without LLVM's optimiser and with
-# XLA's older emitters, which takes half the time. Two workers, each with whole files, since tests of a file share what they compile, in the
-# order of tests/conftest.py.
+# XLA's older emitters, which takes half the time. Two workers, each with whole files,
+# since tests of a file share what they compile, in the order of tests/conftest.py.
 test: setup      ## the tests that take under a minute each
 	XLA_FLAGS="$(QUICK_TO_COMPILE)" \
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
