@@ -18,11 +18,13 @@ from wlam.phy.traffic import TrafficConfig
 
 # ---- what the model is trained on ----------------------------------------------------
 # Channels are drops of users in streets and cities; clustered delay lines are unseen.
+# Rows along time are delay-angle bins, so few subcarriers, far apart, are enough.
 SEEN = {
     "speeds_kmh": (3.0, 80.0),
     "base": PanelConfig(1, 8),
     "snr_db": (0.0, 30.0),
 }
+BINS = {"num_subcarriers": 16, "subcarrier_spacings_hz": (360e3,)}
 SUB_7_GHZ = (0.9e9, 2.1e9, 3.5e9, 7e9)
 MMWAVE = (24e9, 39e9)
 mixture = {
@@ -34,8 +36,9 @@ mixture = {
             carriers_hz=SUB_7_GHZ,
             time_steps_s=(0.1e-3, 0.15e-3, 0.2e-3, 0.25e-3, 0.3e-3, 0.5e-3),
             num_times=96,
-            num_subcarriers=32,
+            **BINS,
         ),
+        rows_per_sample=12,
         size=2e6,
     ),
     # Apart from the above, because Doppler shifts ten times as high are sampled faster.
@@ -47,8 +50,9 @@ mixture = {
             carriers_hz=MMWAVE,
             time_steps_s=(0.03e-3, 0.05e-3, 0.08e-3, 0.1e-3),
             num_times=96,
-            num_subcarriers=32,
+            **BINS,
         ),
+        rows_per_sample=12,
         size=1e6,
     ),
     "csi_frequency": Ingredient(
