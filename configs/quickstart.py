@@ -38,7 +38,7 @@ mixture = {
             num_times=96,
             **BINS,
         ),
-        rows_per_sample=12,
+        rows_per_sample=16,
         size=2e6,
     ),
     # Apart from the above, because Doppler shifts ten times as high are sampled faster.
@@ -52,7 +52,7 @@ mixture = {
             num_times=96,
             **BINS,
         ),
-        rows_per_sample=12,
+        rows_per_sample=16,
         size=1e6,
     ),
     "csi_frequency": Ingredient(
