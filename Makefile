@@ -4,25 +4,31 @@ VENV := .venv
 BIN := $(VENV)/bin
 QUICK_TO_COMPILE := --xla_backend_optimization_level=0 \
   --xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false
-INSTALL := pip install --no-compile --quiet --disable-pip-version-check
+INSTALL := pip install --no-compile --no-deps --quiet --disable-pip-version-check
 
 # Modules are compiled when they are first imported, and that is kept, whatever the shell
 # says: else every process would compile all of JAX again.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help setup quickstart test test-all lint format clean
+.PHONY: help setup dev quickstart test test-all lint format clean
 help:            ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
 
-# The stamp is younger than everything that the environment depends on. Compiling every
+# The stamps are younger than everything that the environment depends on. Compiling every
 # module of every package would take as long as installing them; few are ever imported.
+# The pins are complete, so that pip need not work out who needs whom.
 $(VENV)/stamp: requirements/pins.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m $(INSTALL) -r requirements/pins.txt
-	$(BIN)/python -m $(INSTALL) --no-deps --editable .
+	$(BIN)/python -m $(INSTALL) --editable .
 	@touch $@
 
-setup: $(VENV)/stamp  ## a virtual environment with exact pins
+$(VENV)/dev-stamp: requirements/dev-pins.txt $(VENV)/stamp
+	$(BIN)/python -m $(INSTALL) -r requirements/dev-pins.txt
+	@touch $@
+
+setup: $(VENV)/stamp    ## a virtual environment with exact pins
+dev: $(VENV)/dev-stamp  ## the same with what tests, linters and notebooks need
 
 # A run of minutes compiles for more than one of them; these flags save a fifth of that
 # and no step is slower. Longer runs do as well without.
@@ -35,19 +41,19 @@ quickstart: setup ## train a small model and judge it: under 10 minutes on 2 cor
 # Tests compile far longer than they run, so they do without LLVM's optimiser and with
 # XLA's older emitters, which takes half the time. Two workers, each with whole files,
 # since tests of a file share what they compile, in the order of tests/conftest.py.
-test: setup      ## the tests that take under a minute each
+test: dev        ## the tests that take under a minute each
 	XLA_FLAGS="$(QUICK_TO_COMPILE)" \
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 
-test-all: setup  ## all tests
+test-all: dev    ## all tests
 	$(BIN)/python -m pytest
 
-lint: setup      ## format, style and types
+lint: dev        ## format, style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
-format: setup    ## rewrite the code in house style
+format: dev      ## rewrite the code in house style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 

@@ -183,7 +183,7 @@ config = Config(
     mixture=mixture,
     evaluation=evaluation,
     model=ModelConfig(TransformerConfig(width=96, layers=3, heads=4)),
-    steps=720,
+    steps=600,
     rows=400,
     # No batch is seen twice, so the training loss is one of unseen data already, and a
     # second program to compile would cost half a minute.

@@ -147,7 +147,7 @@ def start_training(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def trained_run(start_training, tmp_path_factory):
-    """The folder of the tiny experiment, run once for all workers, never interrupted."""
+    """The folder of the tiny experiment, run once and never interrupted."""
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
