@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from wlam.nn.embeddings import FREQUENCY, TIME
-from wlam.nn.guess import linear_guess, solve_positive, steps_per_day
+from wlam.nn.guess import linear_guess, steps_per_day
 
 P = 16
 T = jnp.arange(6 * P)
@@ -20,18 +20,6 @@ def guess(values, hidden=NOTHING_HIDDEN, season=NO_SEASON, is_complex=False):
 def after_patches(function):
     """What a series given as a function of time does after every patch, [n, q]."""
     return function(T[P - 1 :: P, None] + 1 + jnp.arange(P)[None])
-
-
-def test_solves_positive_systems():
-    a = jax.random.normal(jax.random.key(0), (5, 8, 12))
-    matrix = jnp.einsum("bik,bjk->bij", a, a) + 0.1 * jnp.eye(8)[None]
-    right = jax.random.normal(jax.random.key(1), (5, 8))
-    np.testing.assert_allclose(
-        solve_positive(matrix, right),
-        jnp.linalg.solve(matrix, right[..., None])[..., 0],
-        rtol=1e-3,
-        atol=1e-4,
-    )
 
 
 def test_continues_tones():

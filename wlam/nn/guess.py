@@ -14,6 +14,7 @@ from einops import rearrange
 from jaxtyping import Array, Bool, Float, Inexact, Int
 
 from wlam.nn.embeddings import TIME
+from wlam.phy.solve import solve_positive
 from wlam.phy.traffic import DAY_S
 
 # Chosen on the training streams: benchmarks/guess.py.
@@ -190,19 +191,3 @@ def _fit(
     # The small constant keeps a fit of nothing solvable.
     gram += (RIDGE * power + 1e-6) * jnp.eye(count)[None, None]
     return solve_positive(gram, right)
-
-
-def solve_positive(
-    matrix: Inexact[Array, "*b k k"], right: Inexact[Array, "*b k"]
-) -> Inexact[Array, "*b k"]:
-    """Solves many small positive definite systems by Gauss-Jordan elimination.
-
-    Plain array operations: a LAPACK call per system is slow on accelerators, and inside
-    a jitted scan on the CPU it can block the threads that it waits for.
-    """
-    table = jnp.concatenate([matrix, right[..., None]], axis=-1)
-    for k in range(matrix.shape[-1]):  # no pivoting: the diagonal stays positive
-        row = table[..., k, :] / table[..., k, k, None]
-        table = table - table[..., :, k, None] * row[..., None, :]
-        table = table.at[..., k, :].set(row)
-    return table[..., -1]

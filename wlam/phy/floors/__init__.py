@@ -2,6 +2,7 @@
 
 naive     nothing, the last value, the mean, the same time one period before
 ar        autoregressions fitted to the context, pooled over channels or not
+local     the same, pooled over neighbours in an angle-delay grid
 prony     linear prediction of the strongest angle-delay bins (PAD)
 seasonal  autoregression that also looks one period back
 jakes     the autocorrelation of fading whose largest Doppler shift is known
@@ -19,6 +20,7 @@ except where said. None ever sees the values it forecasts.
 from wlam.phy.floors.ar import ar_per_channel, ar_shared
 from wlam.phy.floors.jakes import bessel_j0, jakes_correlation, noise_to_signal
 from wlam.phy.floors.kalman import kalman
+from wlam.phy.floors.local import ar_local
 from wlam.phy.floors.naive import context_mean, repeat_last, seasonal_naive, zero
 from wlam.phy.floors.prony import pad
 from wlam.phy.floors.ridge import RidgeMap, fit_ridge, ridge
@@ -29,6 +31,7 @@ from wlam.phy.floors.wiener import wiener
 
 __all__ = [
     "RidgeMap",
+    "ar_local",
     "ar_per_channel",
     "ar_shared",
     "bessel_j0",

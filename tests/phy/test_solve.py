@@ -1,0 +1,19 @@
+"""Small systems against the library's solution."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from wlam.phy.solve import solve_positive
+
+
+def test_solves_positive_systems():
+    a = jax.random.normal(jax.random.key(0), (5, 8, 12))
+    matrix = jnp.einsum("bik,bjk->bij", a, a) + 0.1 * jnp.eye(8)[None]
+    right = jax.random.normal(jax.random.key(1), (5, 8))
+    np.testing.assert_allclose(
+        solve_positive(matrix, right),
+        jnp.linalg.solve(matrix, right[..., None])[..., 0],
+        rtol=1e-3,
+        atol=1e-4,
+    )
