@@ -1,8 +1,8 @@
 """Judges a model beside every training-free floor.
 
 With a run or a model alone: the evaluation cases of its config, and the measured sets
-that are found. With --data, --task, --context and --horizon: your own data, see
-docs/data_formats.md.
+that are found. With --cases: those of another config, such as the benchmark. With
+--data, --task, --context and --horizon: your own data, see docs/data_formats.md.
 """
 
 import json
@@ -13,6 +13,7 @@ from typing import Annotated
 
 import tyro
 
+from wlam.config import load_config
 from wlam.data.files import write_npz_atomic, write_text_atomic
 from wlam.data.tensors import DataError
 from wlam.evaluation import cases
@@ -29,6 +30,8 @@ class Options(cases.OwnData):
 
     # A run's folder or a released model's.
     model: Annotated[str, tyro.conf.Positional]
+    # A config file whose evaluation cases are judged instead of the model's own.
+    cases: str | None = None
     # JSON lines; without --data, evaluation.jsonl in the model's folder.
     json: str | None = None
     # HTML report; without --data, report.html in the model's folder.
@@ -42,20 +45,25 @@ def main(options: Options) -> None:
     results, report = options.json, options.report
     if options.predictions and not options.data:
         raise DataError("--predictions: given without --data, which it needs")
+    if options.cases and options.data:
+        raise DataError("--cases: given with --data; needed one of the two")
     for path in filter(None, (results, report, options.predictions)):
         if not Path(path).absolute().parent.is_dir():
             raise DataError(f"output: {path} lies in no folder that exists")
     model, config, step = load_with_config(options.model)
+    if options.cases:
+        config = load_config(options.cases, [])
     facts = [f"{options.model}: {model.num_parameters:,} parameters, step {step:,}"]
     if options.data:
         case, notes = cases.file_case(options)
         todo, skipped = [case], []
         facts += notes
     else:
-        measured, skipped = cases.measured_cases()
+        measured, skipped = ([], []) if options.cases else cases.measured_cases()
         todo = cases.generated_cases(config) + measured
-        results = results or f"{options.model}/evaluation.jsonl"
-        report = report or f"{options.model}/report.html"
+        suffix = f"_{Path(options.cases).stem}" if options.cases else ""
+        results = results or f"{options.model}/evaluation{suffix}.jsonl"
+        report = report or f"{options.model}/report{suffix}.html"
 
     verdicts = []
     for case in todo:

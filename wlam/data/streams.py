@@ -14,7 +14,7 @@ from jaxtyping import PRNGKeyArray
 from wlam.phy import beams, cdl, hybrid_field, sweeps, tdl, traffic
 from wlam.phy.tr38901 import drops
 from wlam.tasks import TASKS
-from wlam.tasks.sequences import Rows, choose_rows
+from wlam.tasks.sequences import Grids, Rows, choose_rows, whole_grids
 
 Generator = Callable[[PRNGKeyArray, Any, int], Any]
 
@@ -51,7 +51,10 @@ class Ingredient:
     # How many distinct series this stands for; sets its share of the mixture.
     size: float
     # Channels taken from one generated sample; a task with a joint scale takes all.
+    # Where channels enter as a whole, the rows that a sample counts for.
     rows_per_sample: int = 8
+    # Channels enter as a whole, with this many steps given; None: as rows.
+    context: int | None = None
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:
@@ -93,12 +96,15 @@ def samples_per_step(
 
 def draw_batch(
     key: PRNGKeyArray, mixture: Mapping[str, Ingredient], samples: Mapping[str, int]
-) -> dict[str, Rows]:
+) -> dict[str, Rows | Grids]:
     """One training batch of every ingredient."""
     batch = {}
     for i, (name, part) in enumerate(sorted(mixture.items())):
         source_key, row_key = jax.random.split(jax.random.fold_in(key, i))
         data = generate(source_key, part.source, samples[name])
         sequences = TASKS[part.task].sequences(data)
-        batch[name] = choose_rows(row_key, sequences, part.rows_per_sample)
+        if part.context is None:
+            batch[name] = choose_rows(row_key, sequences, part.rows_per_sample)
+        else:
+            batch[name] = whole_grids(sequences, part.context)
     return batch

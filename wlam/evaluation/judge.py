@@ -28,6 +28,7 @@ class Predicts(Protocol):
         horizon: int,
         axis: str,
         joint: bool,
+        grid: tuple[int, int] | None,
     ) -> np.ndarray: ...
 
 
@@ -125,7 +126,12 @@ def judge(case: EvalCase, model: Predicts) -> Verdict:
     )
     axis = ("time", "frequency")[windows.axis]
     ours = model.predict(
-        windows.context, windows.interval, case.horizon, axis, windows.joint
+        windows.context,
+        windows.interval,
+        case.horizon,
+        axis,
+        windows.joint,
+        windows.grid,
     )
     forecasts = {MODEL: ours}
     for name, floor in task.floors(case.data, windows).items():

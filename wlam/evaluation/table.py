@@ -11,6 +11,7 @@ FLOORS = (
     "context mean",
     "AR",
     "AR per bin",
+    "AR local",
     "PAD",
     "seasonal naive",
     "seasonal AR",

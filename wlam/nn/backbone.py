@@ -9,16 +9,24 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Num
 
 
 class Backbone(nnx.Module):
-    """Maps tokens to features, causally: output i may depend on tokens 0..i only."""
+    """Maps tokens to features."""
 
     def __call__(
-        self, tokens: Float[Array, "b n d"], visible: Bool[Array, "b n"]
+        self,
+        tokens: Float[Array, "b n d"],
+        visible: Bool[Array, "b n"],
+        places: Num[Array, "b n axis"] | None = None,
     ) -> Float[Array, "b n d"]:
-        """Hidden tokens (visible False) must not influence any other token."""
+        """Hidden tokens (visible False) must not influence any other token.
+
+        Without `places` tokens are a series, and output i may depend on tokens 0..i
+        only. With them tokens are a set that lies in a space of some axes, and every
+        output may depend on every token, on where they lie by distances alone.
+        """
         raise NotImplementedError
 
 

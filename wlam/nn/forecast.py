@@ -12,11 +12,14 @@ from jaxtyping import Array, Bool, Float, Int
 
 from wlam.nn.embeddings import FREQUENCY, TIME
 from wlam.nn.guess import linear_guess, steps_per_day
+from wlam.nn.joint import Channel, continue_channel
 from wlam.nn.predictor import Predictor
 from wlam.nn.scale import fit_scale
 
 CHUNK = 4096
 """Rows that a call forecasts at once. Fixed: one compilation serves a task."""
+CHANNELS = 4
+"""The same for channels that enter as a whole."""
 
 
 def roll_out(
@@ -96,6 +99,16 @@ class Forecaster:
 
         self._forecast = forecast
 
+        @partial(jax.jit, static_argnames=("axis", "horizon", "grid"))
+        def continued(params, context, known, interval, axis, horizon, grid):
+            model = nnx.merge(graph, params)
+            x = rearrange(context, "n l (u v) -> n l u v", u=grid[0])
+            channel = Channel.of(x, known, interval, axis)
+            assert model.joint is not None
+            return continue_channel(model.joint, model.backbone, channel, horizon)
+
+        self._continued = continued
+
     @property
     def num_parameters(self) -> int:
         """Trainable numbers of the model."""
@@ -108,6 +121,7 @@ class Forecaster:
         horizon: int,
         axis: str = "time",
         joint: bool = False,
+        grid: tuple[int, int] | None = None,
     ) -> np.ndarray:
         """Forecasts the samples that follow a context.
 
@@ -122,6 +136,9 @@ class Forecaster:
             joint: scale all channels of a sample alike and fit them by one linear
                 recurrence: beams of a sweep, or angles of a channel along frequency. A
                 step with a NaN is then missing in all channels.
+            grid: rows and columns of bins (delay and angle, or Doppler and angle) that
+                complex channels are. A model that takes channels as a whole then
+                continues all bins together; others ignore it.
 
         Returns:
             Shaped like context, with `horizon` steps; complex64 or float32.
@@ -131,6 +148,8 @@ class Forecaster:
         """
         context = np.asarray(context)
         x, interval = _checked(context, interval, horizon, axis)
+        if grid is not None and self.model.joint is not None:
+            return self._predict_channels(x, interval, horizon, axis, grid)
         samples = len(x)
         is_complex, channels = np.iscomplexobj(x), x.shape[2]
         parts = np.stack([np.real(x), np.imag(x)] if is_complex else [x])
@@ -166,6 +185,42 @@ class Forecaster:
         if context.ndim == 1:
             return y[0, :, 0]
         return y[:, :, 0] if context.ndim == 2 else y
+
+    def _predict_channels(
+        self,
+        x: np.ndarray,
+        interval: np.ndarray,
+        horizon: int,
+        axis: str,
+        grid: tuple[int, int],
+    ) -> np.ndarray:
+        """Continues channels [sample, step, bin] as a whole."""
+        if x.shape[2] != grid[0] * grid[1] or not np.iscomplexobj(x):
+            raise ValueError(
+                f"grid: found {grid} for {x.dtype} context of {x.shape[2]} channels; "
+                "needed complex channels, one for each bin"
+            )
+        known = np.asarray(np.isfinite(x).all(axis=2))
+        x = np.where(known[..., None], x, 0).astype(np.complex64)
+        pieces = []
+        for begin in range(0, len(x), CHANNELS):
+            piece = slice(begin, begin + CHANNELS)
+            count = len(x[piece])
+            fill = ((0, CHANNELS - count),)  # repeats of the last, cut off again
+            pieces.append(
+                np.asarray(
+                    self._continued(
+                        self._params,
+                        np.pad(x[piece], (*fill, (0, 0), (0, 0)), "edge"),
+                        np.pad(known[piece], (*fill, (0, 0)), "edge"),
+                        np.pad(interval[piece].astype(np.float32), fill, "edge"),
+                        axis=FREQUENCY if axis == "frequency" else TIME,
+                        horizon=horizon,
+                        grid=tuple(grid),
+                    )
+                )[:count]
+            )
+        return np.concatenate(pieces)
 
 
 def _checked(

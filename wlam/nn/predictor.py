@@ -21,6 +21,7 @@ from wlam.nn.embeddings import (
     PatchEmbedding,
     ResidualMlp,
 )
+from wlam.nn.joint import Joint, JointConfig
 from wlam.nn.transformer import TransformerConfig
 
 
@@ -36,6 +37,8 @@ class ModelConfig:
     horizon_patches: int = 1
     # How the sampling interval reaches the model.
     granularity: GranularityConfig = field(default_factory=GranularityConfig)
+    # Channels may also enter as a whole; None: only as rows.
+    joint: JointConfig | None = None
     # Of matrix products; parameters, norms and the residual stream stay float32.
     dtype: Literal["float32", "bfloat16"] = "float32"
 
@@ -56,6 +59,9 @@ class Predictor(nnx.Module):
         # A change and a trust for every sample of the forecast.
         outputs = 2 * self.horizon
         self.head = ResidualMlp(width, 2 * width, outputs, rngs, dtype, normalise=True)
+        self.joint = (
+            None if config.joint is None else Joint(config.joint, width, rngs, dtype)
+        )
 
     def __call__(
         self,

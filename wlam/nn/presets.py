@@ -1,11 +1,19 @@
 """Named sizes. Parameter counts are of the whole model and are checked by a test."""
 
+from wlam.nn.joint import JointConfig
 from wlam.nn.predictor import ModelConfig
 from wlam.nn.transformer import TransformerConfig
 
+
+def _preset(width: int, layers: int, heads: int) -> ModelConfig:
+    return ModelConfig(TransformerConfig(width, layers, heads), joint=JointConfig())
+
+
 PRESETS: dict[str, ModelConfig] = {
-    "nano": ModelConfig(TransformerConfig(width=64, layers=2, heads=4)),
-    "tiny": ModelConfig(TransformerConfig(width=128, layers=4, heads=4)),
-    "small": ModelConfig(TransformerConfig(width=256, layers=8, heads=8)),
-    "base": ModelConfig(TransformerConfig(width=512, layers=12, heads=8)),
+    "tiny": _preset(80, 3, 4),
+    "little": _preset(136, 5, 4),
+    "small": _preset(256, 6, 8),
+    "base": _preset(512, 6, 8),
+    "large": _preset(768, 11, 12),
 }
+"""About 0.4, 1.4, 5.5, 22 and 84 million parameters."""

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from einops import rearrange
 from flax import nnx
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Num
 
 from wlam.nn.backbone import Backbone, BackboneConfig
 
@@ -40,18 +40,20 @@ class TransformerConfig(BackboneConfig):
 
 
 def rotate(
-    x_BxNxHxD: Float[Array, "b n h d"], position: Int[Array, " n"]
+    x_BxNxHxD: Float[Array, "b n h d"], places: Num[Array, "#b n axis"]
 ) -> Float[Array, "b n h d"]:
     """Rotary position embedding (Su et al. 2021, arXiv 2104.09864).
 
     Scores then depend on the distance of two tokens only, so that a context keeps its
-    meaning when it is padded on the left.
+    meaning when it is padded on the left. Of several axes each has its share of the
+    channels, in turn.
     """
     half = x_BxNxHxD.shape[-1] // 2
-    frequency = 100.0 ** (-jnp.arange(half) / half)  # contexts are tens of tokens long
-    angle = position[:, None] * frequency[None, :]
+    pair = jnp.arange(half)
+    frequency = 100.0 ** (-pair / half)  # contexts are tens of tokens long
+    angle = places[..., pair % places.shape[-1]] * frequency[None, None]
     cos, sin = (
-        f(angle)[None, :, None, :].astype(x_BxNxHxD.dtype) for f in (jnp.cos, jnp.sin)
+        f(angle)[:, :, None, :].astype(x_BxNxHxD.dtype) for f in (jnp.cos, jnp.sin)
     )
     a, b = x_BxNxHxD[..., :half], x_BxNxHxD[..., half:]
     return jnp.concatenate([a * cos - b * sin, a * sin + b * cos], axis=-1)
@@ -67,16 +69,19 @@ class Attention(nnx.Module):
         self.out = nnx.Linear(d, d, use_bias=False, dtype=dtype, rngs=rngs)
 
     def __call__(
-        self, x: Float[Array, "b n d"], visible: Bool[Array, "b n"]
+        self,
+        x: Float[Array, "b n d"],
+        visible: Bool[Array, "b n"],
+        places: Num[Array, "b n axis"] | None,
     ) -> Float[Array, "b n d"]:
         n = x.shape[1]
         q, k, v = rearrange(
             self.qkv(x), "b n (three h d) -> three b n h d", three=3, h=self.heads
         )
-        position = jnp.arange(n)
+        position = jnp.arange(n)[None, :, None] if places is None else places
         q, k = rotate(q, position), rotate(k, position)
         scores = jnp.einsum("bqhd,bkhd->bhqk", q, k) * (q.shape[-1] ** -0.5)
-        causal = jnp.tril(jnp.ones((n, n), bool))
+        causal = jnp.tri(n, dtype=bool) if places is None else jnp.ones((n, n), bool)
         # Every token sees itself, so that a token before the context stays finite.
         seen = causal[None] & (visible[:, None, :] | jnp.eye(n, dtype=bool)[None])
         scores = jnp.where(seen[:, None], scores.astype(jnp.float32), HIDDEN_SCORE)
@@ -97,9 +102,12 @@ class Block(nnx.Module):
         self.down = nnx.Linear(hidden, d, dtype=dtype, rngs=rngs)
 
     def __call__(
-        self, x: Float[Array, "b n d"], visible: Bool[Array, "b n"]
+        self,
+        x: Float[Array, "b n d"],
+        visible: Bool[Array, "b n"],
+        places: Num[Array, "b n axis"] | None,
     ) -> Float[Array, "b n d"]:
-        x = x + self.attention(self.norm1(x), visible)
+        x = x + self.attention(self.norm1(x), visible, places)
         return x + self.down(jax.nn.gelu(self.up(self.norm2(x))))
 
 
@@ -112,8 +120,11 @@ class Transformer(Backbone):
         )
 
     def __call__(
-        self, tokens: Float[Array, "b n d"], visible: Bool[Array, "b n"]
+        self,
+        tokens: Float[Array, "b n d"],
+        visible: Bool[Array, "b n"],
+        places: Num[Array, "b n axis"] | None = None,
     ) -> Float[Array, "b n d"]:
         for block in self.blocks:
-            tokens = block(tokens, visible)
+            tokens = block(tokens, visible, places)
         return tokens

@@ -50,13 +50,25 @@ def doppler_known(windows: Windows) -> dict[str, Forecaster]:
     }
 
 
+def ar_local(windows: Windows) -> Forecaster:
+    """The floor of that name, on the grid that the channels of windows are."""
+
+    def forecast(context: Array, horizon: int) -> Array:
+        assert windows.grid is not None
+        bins = rearrange(context, "n l (u v) -> n l u v", u=windows.grid[0])
+        return rearrange(floors.ar_local(bins, horizon), "n h u v -> n h (u v)")
+
+    return forecast
+
+
 class CsiTime(Task):
     """The next H snapshots from L past ones; a channel is a delay-angle bin.
 
     Floors: "AR" is AR(8), one coefficient vector a sample, shared by all bins; "AR per
-    bin" is AR(4) with coefficients of its own in every bin; "PAD" is Prony's method on
-    the strongest bins. Where labels tell the Doppler shift and the noise there are two
-    more, which know something that the model does not.
+    bin" is AR(4) with coefficients of its own in every bin; "AR local" is AR(6) fitted
+    to a bin and those around it; "PAD" is Prony's method on the strongest bins. Where
+    labels tell the Doppler shift and the noise there are two more, which know something
+    that the model does not.
     """
 
     name = "csi_time"
@@ -75,6 +87,7 @@ class CsiTime(Task):
             interval=data.time_step_s,
             axis=TIME,
             labels=data.labels,
+            grid=data.csi.shape[2:],
         )
 
     def floors(self, data: Csi, windows: Windows) -> dict[str, Forecaster]:
@@ -83,6 +96,7 @@ class CsiTime(Task):
             "repeat last": floors.repeat_last,
             "AR": partial(floors.ar_shared, order=8),
             "AR per bin": partial(floors.ar_per_channel, order=4),
+            "AR local": ar_local(windows),
             "PAD": floors.pad,
             **doppler_known(windows),
         }
@@ -101,10 +115,11 @@ class CsiTime(Task):
 
 
 class CsiFrequency(Task):
-    """The next H subcarriers from the first L; a channel is a time and an angle.
+    """The next H subcarriers from the first L; a channel is a Doppler-angle bin.
 
-    All times of a sample are channels of one sequence: they share one delay profile,
-    which is what the floor "AR", an AR(12) along subcarriers, fits.
+    All bins of a sample are channels of one sequence: they share one delay profile,
+    which is what the floor "AR", an AR(12) along subcarriers, fits. "AR local" is AR(6)
+    fitted to a bin and those around it.
     """
 
     name = "csi_frequency"
@@ -113,16 +128,19 @@ class CsiFrequency(Task):
     headline = "NMSE dB"
 
     def sequences(self, data: Csi) -> Sequences:
-        def angles(csi: Array) -> Array:
-            return rearrange(to_angles(csi, data), "n t s a -> n s (t a)")
+        def doppler_angle(csi: Array) -> Array:
+            bins = jnp.fft.fft(to_angles(csi, data), axis=1, norm="ortho")
+            return rearrange(bins, "n t s a -> n s (t a)")
 
+        _, times, _, antennas = data.csi.shape
         return Sequences(
-            values=angles(data.csi),
-            clean=angles(data.csi if data.clean is None else data.clean),
+            values=doppler_angle(data.csi),
+            clean=doppler_angle(data.csi if data.clean is None else data.clean),
             interval=data.subcarrier_spacing_hz,
             axis=FREQUENCY,
             labels=data.labels,
             joint=True,
+            grid=(times, antennas),
         )
 
     def floors(self, data: Csi, windows: Windows) -> dict[str, Forecaster]:
@@ -130,6 +148,7 @@ class CsiFrequency(Task):
             "zero": floors.zero,
             "repeat last": floors.repeat_last,
             "AR": partial(floors.ar_shared, order=12),
+            "AR local": ar_local(windows),
         }
 
     def scores(
@@ -141,5 +160,7 @@ class CsiFrequency(Task):
         self, forecast: np.ndarray, data: Csi, windows: Windows
     ) -> dict[str, np.ndarray]:
         times = np.shape(data.csi)[1]
-        angles = rearrange(forecast, "n h (t a) -> n t h a", t=times)
-        return {"prediction": from_angles(angles, data)}
+        bins = rearrange(forecast, "n h (t a) -> n t h a", t=times)
+        return {
+            "prediction": from_angles(np.fft.ifft(bins, axis=1, norm="ortho"), data)
+        }

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from einops import rearrange
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Complex, Float, PRNGKeyArray
 
 from wlam.data.tensors import Array as AnyArray
 from wlam.data.tensors import DataError
@@ -31,6 +31,8 @@ class Sequences:
     # levels tell as much as their shapes: one in the noise may rise, the best hardly.
     # Along frequency, where all times and angles share one delay profile.
     joint: bool = field(default=False, metadata={"static": True})
+    # Rows and columns of the grid of bins that the channels are; None: they are none.
+    grid: tuple[int, int] | None = field(default=None, metadata={"static": True})
 
 
 @jax.tree_util.register_dataclass
@@ -43,6 +45,18 @@ class Rows:
     interval: Float[Array, " b"]
     axis: int = field(metadata={"static": True})
     center: bool = field(metadata={"static": True})
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Grids:
+    """Training channels that enter as a whole, see `wlam.nn.joint`."""
+
+    values: Complex[Array, "n t u v"]
+    clean: Complex[Array, "n t u v"]
+    interval: Float[Array, " n"]
+    axis: int = field(metadata={"static": True})
+    context: int = field(metadata={"static": True})  # steps that are given
 
 
 def real_rows(x: AnyArray) -> AnyArray:
@@ -91,6 +105,26 @@ def choose_rows(key: PRNGKeyArray, sequences: Sequences, per_sample: int) -> Row
     )
 
 
+def whole_grids(sequences: Sequences, context: int) -> Grids:
+    """The sequences with their channels as the grid that they are.
+
+    Raises:
+        ValueError: the task's channels are no grid, or the context leaves no target.
+    """
+    steps = sequences.values.shape[1]
+    if sequences.grid is None or not 0 < context < steps:
+        raise ValueError(
+            f"context: found {context} of {steps} steps; needed a task whose channels "
+            "are a grid of bins, and a context that leaves steps to predict"
+        )
+    values, clean = (
+        rearrange(jnp.asarray(x), "n t (u v) -> n t u v", u=sequences.grid[0])
+        for x in (sequences.values, sequences.clean)
+    )
+    interval = jnp.asarray(sequences.interval)
+    return Grids(values, clean, interval, sequences.axis, context)
+
+
 @dataclass(frozen=True)
 class Windows:
     """What a forecaster gets, and what it is judged by; numpy arrays."""
@@ -100,6 +134,7 @@ class Windows:
     interval: np.ndarray  # float32 [window]
     axis: int
     joint: bool  # one scale for all channels of a window
+    grid: tuple[int, int] | None  # of bins that the channels are
     source: np.ndarray  # int64 [window], which sequence
     start: np.ndarray  # int64 [window], index of the first target step
     labels: dict[str, np.ndarray]  # name -> [window]
@@ -171,6 +206,7 @@ def cut_windows(
         interval=repeat(sequences.interval),
         axis=sequences.axis,
         joint=sequences.joint,
+        grid=sequences.grid,
         source=repeat(np.arange(samples)),
         start=np.tile(starts, samples).astype(np.int64),
         labels={name: repeat(x) for name, x in sequences.labels.items()},

@@ -13,7 +13,8 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from wlam.nn.guess import linear_guess, steps_per_day
 from wlam.nn.predictor import Predictor
 from wlam.nn.scale import fit_scale
-from wlam.tasks.sequences import Rows
+from wlam.tasks.sequences import Grids, Rows
+from wlam.training.grids import grids_loss
 
 # Errors beyond this many context scales count linearly (Huber), not squared. A context
 # of a few near-constant samples before a burst would otherwise own the whole batch.
@@ -105,15 +106,23 @@ def rows_loss(model: Predictor, rows: Rows, key: PRNGKeyArray) -> Float[Array, "
 def mixture_loss(
     graph: Any,
     params: Any,
-    batch: Mapping[str, Rows],
+    batch: Mapping[str, Rows | Grids],
     shares: Mapping[str, float],
     key: PRNGKeyArray,
 ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
     """The share-weighted sum of the losses of all tasks, and each of them."""
     model = nnx.merge(graph, params)
+
+    def loss(
+        model: Predictor, part: Rows | Grids, key: PRNGKeyArray
+    ) -> Float[Array, ""]:
+        if isinstance(part, Grids):
+            return grids_loss(model, part, key)
+        return rows_loss(model, part, key)
+
     losses = {
-        name: rows_loss(model, rows, jax.random.fold_in(key, i))
-        for i, (name, rows) in enumerate(sorted(batch.items()))
+        name: loss(model, part, jax.random.fold_in(key, i))
+        for i, (name, part) in enumerate(sorted(batch.items()))
     }
     total = jnp.sum(jnp.stack([shares[name] * losses[name] for name in losses]))
     return total, losses

@@ -1,0 +1,99 @@
+"""Tiny: one model of 0.4 M parameters for CSI as a whole, beams and traffic.
+
+command   python train.py configs/tiny.py
+hardware  2 CPU cores
+time      under an hour; python eval.py runs/tiny --cases configs/benchmark.py: half one
+expected  docs/benchmark.md
+"""
+
+from wlam.config import Config, OptimizerConfig
+from wlam.data.streams import Ingredient
+from wlam.nn.joint import JointConfig
+from wlam.nn.predictor import ModelConfig
+from wlam.nn.transformer import TransformerConfig
+from wlam.phy.beams import BeamConfig
+from wlam.phy.tr38901.config import DropConfig, PanelConfig
+from wlam.phy.traffic import TrafficConfig
+
+LOW_HZ = (0.7e9, 1.8e9, 3.3e9, 5.2e9, 7.1e9)
+HIGH_HZ = (24e9, 33e9, 47e9, 60e9)
+LINE, PANEL = PanelConfig(1, 16), PanelConfig(4, 4)
+SLOW_S, FAST_S = (2e-4, 4e-4, 8e-4), (2e-5, 4e-5, 8e-5, 1.6e-4)
+
+
+def csi_time(scenario: str, base: PanelConfig, **more) -> Ingredient:
+    """Sixteen snapshots given, eight to predict, on 32 subcarriers."""
+    source = DropConfig(
+        scenario,
+        num_times=24,
+        num_subcarriers=32,
+        subcarrier_spacings_hz=(80e3, 160e3, 320e3),
+        speeds_kmh=(1.0, 140.0),
+        snr_db=(0.0, 40.0),
+        base=base,
+        **more,
+    )
+    return Ingredient("csi_time", source, 1.0, rows_per_sample=50, context=16)
+
+
+def csi_frequency(scenario: str, base: PanelConfig, **more) -> Ingredient:
+    """32 subcarriers given, 32 to predict, in eight snapshots."""
+    source = DropConfig(
+        scenario,
+        num_times=8,
+        num_subcarriers=64,
+        subcarrier_spacings_hz=(40e3, 80e3, 160e3, 320e3),
+        speeds_kmh=(1.0, 140.0),
+        snr_db=(0.0, 40.0),
+        base=base,
+        **more,
+    )
+    return Ingredient("csi_frequency", source, 1.0, rows_per_sample=50, context=32)
+
+
+LOW = {"carriers_hz": LOW_HZ, "time_steps_s": SLOW_S}
+HIGH = {"carriers_hz": HIGH_HZ, "time_steps_s": FAST_S}
+mixture = {
+    "time_umi": csi_time("UMi", LINE, **LOW),
+    "time_uma": csi_time("UMa", PANEL, state="nlos", **LOW),
+    "time_high": csi_time("UMi", LINE, **HIGH),
+    "time_rma": csi_time(
+        "RMa", PANEL, carriers_hz=LOW_HZ[:3], time_steps_s=(4e-4, 8e-4, 1.2e-3)
+    ),
+    "frequency_umi": csi_frequency("UMi", PANEL, **LOW),
+    "frequency_uma": csi_frequency("UMa", LINE, state="nlos", **LOW),
+    "beam": Ingredient(
+        task="beam",
+        source=BeamConfig(
+            num_times=64,
+            num_ant=32,
+            num_beams=32,
+            carriers_hz=(3.5e9, 28e9),
+            time_steps_s=(0.02, 0.04, 0.08, 0.12, 0.16),
+            speeds_kmh=(3.0, 80.0),
+        ),
+        size=1.0,
+        rows_per_sample=32,
+    ),
+    "traffic": Ingredient(
+        task="traffic",
+        source=TrafficConfig(
+            num_times=512, time_steps_s=(300.0, 600.0, 1200.0, 1800.0, 3600.0, 10800.0)
+        ),
+        size=1.0,
+        rows_per_sample=1,
+    ),
+}
+
+config = Config(
+    run="runs/tiny",
+    mixture=mixture,
+    evaluation={},
+    model=ModelConfig(
+        TransformerConfig(width=80, layers=3, heads=4), joint=JointConfig(bins=64)
+    ),
+    steps=4000,
+    rows=480,
+    validate_every=0,
+    optimizer=OptimizerConfig(learning_rate=2e-3, warmup_steps=200),
+)

@@ -1,0 +1,133 @@
+"""Channels as a whole: what the joint way in keeps, and what it may not see."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from wlam.nn.bank import BANK, bank_forecasts
+from wlam.nn.embeddings import TIME
+from wlam.nn.forecast import Forecaster
+from wlam.nn.joint import Channel, JointConfig, continue_channel
+from wlam.nn.predictor import ModelConfig
+from wlam.nn.transformer import TransformerConfig
+
+N, L, H, U, V = 2, 16, 8, 4, 3
+K = 6
+INTERVAL = jnp.full(N, 1e-3)
+RNG = np.random.default_rng(0)
+CONFIG = ModelConfig(
+    TransformerConfig(width=16, layers=1, heads=2), joint=JointConfig(patch=8, bins=K)
+)
+
+
+def complex_normal(*shape):
+    return (RNG.normal(size=(*shape, 2)) @ [1, 1j]).astype(np.complex64)
+
+
+def fading():
+    """A few tones in every bin, a little noise."""
+    frequency = RNG.uniform(-0.2, 0.2, (N, 1, U, V, 3))
+    time = np.arange(L)[:, None, None, None]
+    tones = np.exp(2j * np.pi * frequency * time) * complex_normal(N, 1, U, V, 3)
+    return (tones.sum(-1) + 0.05 * complex_normal(N, L, U, V)).astype(np.complex64)
+
+
+X = jnp.asarray(fading())
+ALL = jnp.ones((N, L), bool)
+
+
+@pytest.fixture(scope="module")
+def model():
+    """With a head that is not zero, as training leaves it."""
+    model = CONFIG.build(nnx.Rngs(0))
+    for layer in (model.joint.head.w2, model.joint.head.w3):
+        shape = layer.kernel[...].shape
+        layer.kernel[...] = 0.1 * jax.random.normal(jax.random.key(1), shape)
+    return model
+
+
+@pytest.fixture(scope="module")
+def forecast(model):
+    """[n, h, bin] of all bins, compiled once."""
+    graph, params = nnx.split(model)
+
+    @jax.jit
+    def run(x, known):
+        model = nnx.merge(graph, params)
+        channel = Channel.of(x, known, INTERVAL, TIME)
+        return continue_channel(model.joint, model.backbone, channel, H)
+
+    return lambda x, known=ALL: np.asarray(run(x, known))
+
+
+def close(a, b, tolerance=2e-3):
+    return np.linalg.norm(a - b) < tolerance * np.linalg.norm(b)
+
+
+def test_phase_and_unit_come_back(forecast):
+    factor = np.complex64(3e-9 * np.exp(2j))
+    assert close(forecast(factor * X), factor * forecast(X))
+
+
+def test_a_doppler_shift_comes_back(forecast):
+    turn = np.exp(2j * np.pi * 0.13 * np.arange(L + H)).astype(np.complex64)
+    shifted = forecast(X * turn[None, :L, None, None])
+    assert close(shifted, forecast(X) * turn[L:, None])
+
+
+def test_unknown_steps_have_no_influence(forecast):
+    known = jnp.arange(L)[None] >= jnp.array([[0], [5]])
+    hidden = jnp.where(known[..., None, None], X, jnp.nan)
+    expected = forecast(X, known)
+    np.testing.assert_array_equal(forecast(hidden, known), expected)
+    assert not close(expected[1], forecast(X)[1], 0.01)
+
+
+def test_samples_of_a_batch_do_not_meet(forecast):
+    other = X.at[1].set(5)
+    np.testing.assert_allclose(forecast(other)[0], forecast(X)[0], rtol=1e-3, atol=1e-4)
+
+
+def test_a_silent_channel_stays_silent_and_finite(forecast):
+    assert not forecast(0 * X).any()
+
+
+def test_bins_of_a_group_see_each_other_and_their_order_does_not_matter(model):
+    channel = Channel.of(X, ALL, INTERVAL, TIME)
+    run = jax.jit(lambda chosen: model.joint(model.backbone, channel, chosen, H))
+    chosen = jnp.tile(jnp.array([7, 2, 9, 4, 0, 11]), (N, 1))
+    first = np.asarray(run(chosen))
+    assert close(np.asarray(run(chosen[:, ::-1]))[..., ::-1], first, 1e-4)
+    other = chosen.at[:, 5].set(3)  # other company
+    assert not close(np.asarray(run(other))[..., :5], first[..., :5], 1e-4)
+
+
+@pytest.mark.parametrize("bins", [5, 12, 50])
+def test_training_starts_from_the_mean_of_the_bank(bins):
+    config = ModelConfig(CONFIG.backbone, joint=JointConfig(patch=8, bins=bins))
+    model = config.build(nnx.Rngs(0))
+    channel = jax.jit(partial(Channel.of, axis=TIME))(X, ALL, INTERVAL)
+    start = jax.jit(lambda c: continue_channel(model.joint, model.backbone, c, H))
+    everything = jnp.tile(jnp.arange(U * V), (N, 1))
+    options, _ = bank_forecasts(channel.series, channel.fits, everything, H)
+    # The last share is silence.
+    expected = options.sum(-1) / (len(BANK) + 1) * channel.level[:, None, None]
+    assert close(np.asarray(start(channel)), np.asarray(expected))
+
+
+def test_predict_takes_a_grid_and_missing_steps(model):
+    forecaster = Forecaster(model)
+    flat = np.asarray(X).reshape(N, L, U * V)
+    context = np.tile(flat, (3, 1, 1))  # more than one call
+    found = forecaster.predict(context, 1e-3, H, grid=(U, V))
+    assert found.shape == (3 * N, H, U * V)
+    assert found.dtype == np.complex64
+    np.testing.assert_allclose(found[:N], found[N : 2 * N], rtol=1e-3, atol=1e-4)
+    context[:, :4] = np.nan
+    assert np.isfinite(forecaster.predict(context, 1e-3, H, grid=(U, V))).all()
+    with pytest.raises(ValueError, match=r"grid: found \(2, 2\)"):
+        forecaster.predict(context, 1e-3, H, grid=(2, 2))

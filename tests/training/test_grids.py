@@ -1,0 +1,102 @@
+"""The loss of whole channels: what it sees, what it has no unit for, what it trains."""
+
+from dataclasses import replace
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from wlam.data.streams import Ingredient, draw_batch
+from wlam.nn.joint import JointConfig
+from wlam.nn.predictor import ModelConfig
+from wlam.nn.transformer import TransformerConfig
+from wlam.phy.cdl import CdlConfig
+from wlam.phy.traffic import TrafficConfig
+from wlam.tasks.sequences import Grids, Sequences, whole_grids
+from wlam.training.grids import grids_loss
+from wlam.training.objective import mixture_loss
+
+CONFIG = ModelConfig(
+    TransformerConfig(width=16, layers=1, heads=2), joint=JointConfig(bins=8)
+)
+CHANNELS = CdlConfig(num_times=24, num_subcarriers=4, array=(1, 4), snr_db=(9.0, 9.0))
+MIXTURE = {
+    "csi": Ingredient("csi_time", CHANNELS, 1.0, context=16),
+    "traffic": Ingredient("traffic", TrafficConfig(num_times=32), 1.0),
+}
+SAMPLES = {"csi": 2, "traffic": 2}
+KEY = jax.random.key(0)
+
+
+@pytest.fixture(scope="module")
+def batch():
+    return jax.jit(lambda key: draw_batch(key, MIXTURE, SAMPLES))(KEY)
+
+
+@pytest.fixture(scope="module")
+def model():
+    graph, params = nnx.split(CONFIG.build(nnx.Rngs(0)))
+    return graph, nnx.to_pure_dict(params)
+
+
+@pytest.fixture(scope="module")
+def loss(model):
+    graph, params = model
+    return jax.jit(lambda grids: grids_loss(nnx.merge(graph, params), grids, KEY))
+
+
+def test_a_batch_holds_rows_and_whole_channels(batch):
+    assert isinstance(batch["csi"], Grids)
+    assert batch["csi"].values.shape == (2, 24, 4, 4)
+    assert batch["csi"].context == 16
+    assert batch["traffic"].values.shape == (2, 1, 32)
+
+
+def test_the_forecast_does_not_see_what_follows_the_context(batch, loss):
+    """Noisy values after the context are nowhere used; clean ones are targets."""
+    grids = batch["csi"]
+    expected = loss(grids)
+    other = replace(grids, values=grids.values.at[:, 16:].set(jnp.nan))
+    assert loss(other) == expected
+    assert loss(replace(grids, clean=2 * grids.clean)) > expected
+
+
+def test_the_loss_has_no_unit(batch, loss):
+    grids = batch["csi"]
+    small = replace(grids, values=1e-9 * grids.values, clean=1e-9 * grids.clean)
+    np.testing.assert_allclose(loss(small), loss(grids), rtol=1e-3)
+
+
+def test_gradients_reach_both_ways_in_and_silence_breaks_none(batch, model):
+    graph, params = model
+    silent = replace(
+        batch["csi"],
+        values=batch["csi"].values.at[0].set(0),
+        clean=batch["csi"].clean.at[0].set(0),
+    )
+    shares = {"csi": 0.5, "traffic": 0.5}
+
+    @jax.jit
+    def gradient(params, batch):
+        function = partial(mixture_loss, graph, shares=shares, key=KEY)
+        return jax.grad(lambda p: function(p, batch)[0])(params)
+
+    found = gradient(params, batch | {"csi": silent})
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves(found))
+    for part in ("joint", "head", "backbone"):
+        assert any(np.any(x != 0) for x in jax.tree.leaves(found[part])), part
+
+
+def test_bad_requests_are_named(batch):
+    rows_only = ModelConfig(CONFIG.backbone).build(nnx.Rngs(0))
+    with pytest.raises(ValueError, match=r"model\.joint: found None"):
+        grids_loss(rows_only, batch["csi"], KEY)
+    x = np.ones((2, 24, 3), np.complex64)
+    sequences = Sequences(x, x, np.ones(2, np.float32), 0)
+    with pytest.raises(ValueError, match="context: found 16 of 24 steps"):
+        whole_grids(sequences, 16)
+    with pytest.raises(ValueError, match="context: found 24 of 24 steps"):
+        whole_grids(replace(sequences, grid=(1, 3)), 24)

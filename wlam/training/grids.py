@@ -1,0 +1,55 @@
+"""The loss of channels that enter as a whole."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from wlam.nn.joint import Channel
+from wlam.nn.predictor import Predictor
+from wlam.tasks.sequences import Grids
+
+STRONGEST = 0.6
+"""How often the strongest bins are trained on; else any bins that follow each other in
+power, since all of them have to be forecast in the end."""
+LATE = 0.25
+"""How often the context begins late."""
+FLOOR = 0.05
+"""Share of the context's power that errors are measured in where targets are empty."""
+
+
+def grids_loss(model: Predictor, grids: Grids, key: PRNGKeyArray) -> Float[Array, ""]:
+    """Mean over samples of the root of the normalised error of the chosen bins.
+
+    The error in decibels is what is reported, and the squared error what a linear fit
+    minimises; the root lies between: easy samples count, hard ones do not own a batch.
+
+    Raises:
+        ValueError: the model has no joint way in.
+    """
+    if model.joint is None:
+        raise ValueError(
+            "model.joint: found None; needed for ingredients with a context"
+        )
+    late_key, first_key, group_key, begin_key = jax.random.split(key, 4)
+    length = grids.context
+    n, steps, u, v = grids.values.shape
+    late = jax.random.bernoulli(late_key, LATE, (n,))
+    first = jnp.where(late, jax.random.randint(first_key, (n,), 0, length // 2), 0)
+    known = jnp.arange(length)[None] >= first[:, None]
+    channel = Channel.of(grids.values[:, :length], known, grids.interval, grids.axis)
+    order = channel.strongest_first()
+    k = min(model.joint.config.bins, u * v)
+    begin = jax.random.randint(begin_key, (), 0, u * v - k + 1)
+    begin = jnp.where(jax.random.bernoulli(group_key, STRONGEST), 0, begin)
+    chosen = jax.lax.dynamic_slice_in_dim(order, begin, k, axis=1)
+    forecast = model.joint(model.backbone, channel, chosen, steps - length)
+
+    def pick(x: Array) -> Array:
+        return jnp.take_along_axis(x.reshape(n, -1, u * v), chosen[:, None], axis=2)
+
+    unit = jnp.where(channel.level > 0, channel.level, 1)[:, None, None]
+    target = pick(grids.clean[:, length:]) / unit
+    error = (abs(forecast / unit - target) ** 2).mean((1, 2))
+    power = jnp.take_along_axis(channel.power, chosen, axis=1).mean(1)
+    reference = (abs(target) ** 2).mean((1, 2)) + FLOOR * power
+    return jnp.sqrt(error / jnp.maximum(reference, 1e-12) + 1e-6).mean()
