@@ -92,7 +92,7 @@ config = Config(
     model=ModelConfig(
         TransformerConfig(width=80, layers=3, heads=4), joint=JointConfig(bins=64)
     ),
-    steps=4000,
+    steps=3200,
     rows=480,
     validate_every=0,
     optimizer=OptimizerConfig(learning_rate=2e-3, warmup_steps=200),

@@ -44,6 +44,27 @@ def own_data(files, task, *more):
     return ("--data", files / f"{task}.npz", "--task", task, *window, *more)
 
 
+CASES = """
+from wlam.config import Case, Config
+from wlam.phy.traffic import TrafficConfig
+
+daily = Case("traffic", TrafficConfig(num_times=64), context=24, horizon=8, samples=8)
+config = Config(run="unused", mixture={}, evaluation={"daily": daily})
+"""
+
+
+def test_the_cases_of_another_config(program, trained_run, files, tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(CASES)
+    program("eval.py", trained_run, "--cases", path)
+    lines = (trained_run / "evaluation_mine.jsonl").read_text().splitlines()
+    assert {json.loads(line)["case"] for line in lines} == {"daily"}
+    assert (trained_run / "report_mine.html").exists()
+    both = ("--cases", path, *own_data(files, "beam"))
+    done = program("eval.py", trained_run, *both, code=2)
+    assert "--cases: given with --data" in done.stderr
+
+
 @pytest.mark.parametrize("task", sorted(FILES))
 def test_own_data_in_own_units(program, trained_run, files, tmp_path, task):
     out, results = tmp_path / "p.npz", tmp_path / "r.jsonl"

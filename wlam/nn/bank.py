@@ -20,20 +20,24 @@ class Fit:
     order: int
     reach: Reach
     ridge: float
+    backward: bool = True  # rows in reverse as well
 
 
 BANK = (
     Fit(4, (0, 0), 1e-4),
     Fit(4, (1, 1), 1e-2),
-    Fit(6, (0, 1), 1e-4),
-    Fit(6, (1, 0), 1e-4),
+    Fit(6, (0, 1), 1e-5),
+    Fit(6, (1, 0), 1e-5),
     Fit(6, (1, 1), 1e-5),
-    Fit(6, (0, None), 1e-5),
-    Fit(8, (2, 2), 1e-5),
-    Fit(8, (None, None), 1e-6),
+    Fit(8, (1, 1), 1e-7),
+    Fit(8, (2, 2), 1e-6),
+    Fit(6, (0, None), 1e-6),
+    Fit(8, (None, None), 1e-5, backward=False),
+    Fit(12, (None, None), 1e-6, backward=False),
 )
 """From few equations of few rays to many equations of all of them; light penalties are
-right without noise, heavy ones with it."""
+right without noise, heavy ones with it. The last two are the floors "AR" along time and
+along frequency: the model has no business losing to them."""
 
 
 @jax.tree_util.register_dataclass
@@ -53,11 +57,14 @@ def fit_bank(x: Complex[Array, "n l u v"], known: Bool[Array, "n l"]) -> Fits:
         known: which steps are known.
     """
     n, length = x.shape[:2]
-    orders = [max(1, min(member.order, length // 2)) for member in BANK]
-    moments = {order: lag_moments(x, known, order) for order in set(orders)}
+    moments = {}
     found = Fits([], [])
-    for member, order in zip(BANK, orders, strict=True):
-        pooled = pool(moments[order], member.reach)
+    for member in BANK:
+        order = max(1, min(member.order, length // 2))
+        rows = order, member.backward
+        if rows not in moments:
+            moments[rows] = lag_moments(x, known, *rows)
+        pooled = pool(moments[rows], member.reach)
         coefficients, rest = fit(pooled, member.ridge)
         found.coefficients.append(coefficients.reshape(n, -1, order))
         found.unexplained.append(rest.reshape(n, -1))

@@ -56,9 +56,12 @@ def ar_local(
 
 
 def lag_moments(
-    x: Complex[Array, "n l u v"], known: Bool[Array, "n l"], order: int
+    x: Complex[Array, "n l u v"],
+    known: Bool[Array, "n l"],
+    order: int,
+    backward: bool = True,
 ) -> Complex[Array, "n u v p1 p1"]:
-    """Sums of lag products of every bin, forward and backward rows together.
+    """Sums of lag products of every bin, of forward rows and of backward ones.
 
     Only rows of p + 1 known steps count. Lag 0, the target, comes first.
     """
@@ -66,9 +69,9 @@ def lag_moments(
     lags = jnp.stack([x[:, order - k : length - k] for k in range(order + 1)])
     usable = jnp.stack([known[:, order - k : length - k] for k in range(order + 1)])
     lags = jnp.where(usable.all(0)[None, :, :, None, None], lags, 0)
-    # The oldest first and conjugate: the same recurrence in reverse.
-    both = jnp.concatenate([lags, lags[::-1].conj()], axis=2)
-    return jnp.einsum("intuv,jntuv->nuvij", both.conj(), both, precision="highest")
+    if backward:  # the oldest first and conjugate: the same recurrence in reverse
+        lags = jnp.concatenate([lags, lags[::-1].conj()], axis=2)
+    return jnp.einsum("intuv,jntuv->nuvij", lags.conj(), lags, precision="highest")
 
 
 def pool(
