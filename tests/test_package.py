@@ -28,15 +28,30 @@ def test_a_released_model_gives_its_golden_output(trained_run, tmp_path):
     folder = tmp_path / "model"
     hub.release(trained_run, folder)
     golden = np.load(folder / hub.GOLDEN)
-    again = wlam.load(folder).predict(
-        golden["context"], float(golden["interval"]), golden["forecast"].shape[1]
-    )
-    np.testing.assert_array_equal(again, golden["forecast"])
+    again = hub.golden_outputs(wlam.load(folder))
+    np.testing.assert_array_equal(again["forecast"], golden["forecast"])
     with pytest.raises(ValueError, match="is not overwritten"):
         hub.release(trained_run, folder)
     (folder / hub.CONFIG).write_text('{"step": 1, "config": {"_": "os:system"}}')
     with pytest.raises(ValueError, match=r"config\.json cannot be used"):
         wlam.load(folder)
+
+
+@pytest.mark.parametrize(
+    "folder", sorted(p.parent for p in hub.RELEASED.glob("*/config.json")), ids=str
+)
+def test_every_released_model_gives_its_golden_output(folder):
+    golden = np.load(folder / hub.GOLDEN)
+    again = hub.golden_outputs(wlam.load(folder.name))
+    assert again.keys() == set(golden)
+    for name, expected in golden.items():
+        size = abs(expected).max()
+        np.testing.assert_allclose(again[name], expected, rtol=1e-3, atol=1e-3 * size)
+
+
+def test_a_model_that_is_nowhere_is_named():
+    with pytest.raises(ValueError, match="model: no folder wlam_huge"):
+        wlam.load("wlam_huge")
 
 
 def test_tensorflow_is_never_imported():

@@ -17,18 +17,22 @@ from flax import nnx
 from orbax.checkpoint import v1 as ocp
 
 from wlam.config import Config, from_json, to_json
+from wlam.data.files import write_npz_atomic
 from wlam.nn.forecast import Forecaster
 from wlam.training.checkpoint import FOLDER, load_params
 from wlam.training.state import init_state
 
 CONFIG, WEIGHTS, GOLDEN = "config.json", "weights", "golden.npz"
+RELEASED = Path(__file__).parents[1] / "models"
+"""Where a checkout keeps released models, so that their names are enough."""
 
 
 def load(path: str | Path) -> Forecaster:
     """Loads a model that predicts.
 
     Args:
-        path: a run's folder (the newest checkpoint is taken) or a released model's.
+        path: a run's folder (the newest checkpoint is taken), a released model's, or
+            the name of one in the checkout's models/.
 
     Raises:
         ValueError: there is no model at the path, or its files do not fit.
@@ -38,9 +42,15 @@ def load(path: str | Path) -> Forecaster:
 
 def load_with_config(path: str | Path) -> tuple[Forecaster, Config, int]:
     """Like `load`, with the experiment's config and the step of the weights."""
-    path = Path(path)
+    given, path = path, Path(path)
     if not path.is_dir():
-        raise ValueError(f"model: no folder {path}; needed a run or a released model")
+        path = RELEASED / given
+    if not path.is_dir():
+        names = ", ".join(sorted(p.parent.name for p in RELEASED.glob(f"*/{CONFIG}")))
+        raise ValueError(
+            f"model: no folder {given}; needed a run, a released model's folder, or a "
+            f"name of models/ ({names or 'there is none here'})"
+        )
     if (path / FOLDER).is_dir():
         params, config, step = load_params(path, state_shapes)
     elif (path / CONFIG).is_file():
@@ -66,6 +76,22 @@ def golden_context() -> np.ndarray:
     return np.stack(rows)[..., None].astype(np.float32)
 
 
+def golden_channel() -> np.ndarray:
+    """[1, 16, 32] complex64, the same for channels: two tones in each of 4 x 8 bins."""
+    t, k = np.arange(16.0)[:, None], np.arange(32.0)
+    tones = np.exp(0.06j * k * t) + 0.5 * np.exp(0.6j * k - 1j * (1.2 - 0.03 * k) * t)
+    return np.asarray(tones / (1 + k), np.complex64)[None]
+
+
+def golden_outputs(model: Forecaster) -> dict[str, np.ndarray]:
+    """What a model makes of the golden inputs, by the name of the array."""
+    found = {"forecast": model.predict(golden_context(), interval=1e-3, horizon=24)}
+    if model.model.joint is not None:
+        channel = model.predict(golden_channel(), interval=1e-3, horizon=8, grid=(4, 8))
+        found["channel_forecast"] = channel
+    return found
+
+
 def release(run: str | Path, folder: str | Path) -> None:
     """Writes a run's newest weights as a model folder; the card is written by hand.
 
@@ -84,9 +110,7 @@ def release(run: str | Path, folder: str | Path) -> None:
     text = json.dumps({"step": step, "config": to_json(config)}, indent=1)
     (draft / CONFIG).write_text(text + "\n")
     ocp.save(str(draft / WEIGHTS), nnx.to_pure_dict(nnx.state(model.model)))
-    context = golden_context()
-    output = model.predict(context, interval=1e-3, horizon=24)
-    np.savez(draft / GOLDEN, context=context, interval=1e-3, forecast=output)
+    write_npz_atomic(draft / GOLDEN, **golden_outputs(model))
     os.replace(draft, folder)
 
 
