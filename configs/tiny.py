@@ -29,7 +29,7 @@ def csi_time(scenario: str, base: PanelConfig, **more) -> Ingredient:
         num_subcarriers=32,
         subcarrier_spacings_hz=(80e3, 160e3, 320e3),
         speeds_kmh=(1.0, 140.0),
-        snr_db=(0.0, 40.0),
+        snr_db=(0.0, 60.0),
         base=base,
         **more,
     )
@@ -44,7 +44,7 @@ def csi_frequency(scenario: str, base: PanelConfig, **more) -> Ingredient:
         num_subcarriers=64,
         subcarrier_spacings_hz=(40e3, 80e3, 160e3, 320e3),
         speeds_kmh=(1.0, 140.0),
-        snr_db=(0.0, 40.0),
+        snr_db=(0.0, 60.0),
         base=base,
         **more,
     )

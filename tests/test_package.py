@@ -30,6 +30,10 @@ def test_a_released_model_gives_its_golden_output(trained_run, tmp_path):
     golden = np.load(folder / hub.GOLDEN)
     again = hub.golden_outputs(wlam.load(folder))
     np.testing.assert_array_equal(again["forecast"], golden["forecast"])
+    here = str(tmp_path).encode()
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert not any(here in path.read_bytes() for path in files)
+    assert str(trained_run).encode() not in (folder / hub.CONFIG).read_bytes()
     with pytest.raises(ValueError, match="is not overwritten"):
         hub.release(trained_run, folder)
     (folder / hub.CONFIG).write_text('{"step": 1, "config": {"_": "os:system"}}')

@@ -8,6 +8,7 @@ from the folder and asks no network.
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,9 +108,13 @@ def release(run: str | Path, folder: str | Path) -> None:
     draft = folder.with_name(folder.name + ".draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
+    config = replace(config, run=folder.name)  # not where it was on this machine
     text = json.dumps({"step": step, "config": to_json(config)}, indent=1)
     (draft / CONFIG).write_text(text + "\n")
     ocp.save(str(draft / WEIGHTS), nnx.to_pure_dict(nnx.state(model.model)))
+    # Orbax writes there which folder of this machine it was.
+    for mark in (draft / WEIGHTS).glob("commit_success.txt"):
+        mark.write_text("")
     write_npz_atomic(draft / GOLDEN, **golden_outputs(model))
     os.replace(draft, folder)
 

@@ -28,8 +28,8 @@ from wlam.phy.arrays import angle, cis
 
 LIMIT = 4.0
 """The bank's forecasts are cut at this many times the size of their bin."""
-LEAST = 1e-6
-"""Ratios below this are not told apart."""
+LEAST = 1e-5
+"""Ratios of powers below this are not told apart: training has noise, users may not."""
 
 
 @dataclass(frozen=True)
@@ -166,9 +166,10 @@ class Joint(nnx.Module):
         out = self.head(features[:, :, -math.ceil(horizon / p) :]).astype(jnp.float32)
         out = rearrange(out, "n k q (p c) -> n (q p) k c", p=p)[:, :horizon]
         weights = jax.nn.softmax(out[..., :-2], axis=-1)[..., :-1]  # the last: silence
-        forecast = (weights * options).sum(-1) + jax.lax.complex(
-            out[..., -2], out[..., -1]
-        )
+        # Where the bank agrees, as on a few clean tones, there is nothing to change.
+        apart = jnp.sqrt((abs(options - options.mean(-1, keepdims=True)) ** 2).mean(-1))
+        change = jax.lax.complex(out[..., -2], out[..., -1]) * apart
+        forecast = (weights * options).sum(-1) + change
         return forecast * frame[:, length:].conj() * size * channel.level[:, None, None]
 
 
