@@ -129,5 +129,8 @@ def test_predict_takes_a_grid_and_missing_steps(model):
     np.testing.assert_allclose(found[:N], found[N : 2 * N], rtol=1e-3, atol=1e-4)
     context[:, :4] = np.nan
     assert np.isfinite(forecaster.predict(context, 1e-3, H, grid=(U, V))).all()
+    late = context.copy()
+    late[:, -1] = np.nan  # forecast as rows
+    assert np.isfinite(forecaster.predict(late, 1e-3, H, grid=(U, V))).all()
     with pytest.raises(ValueError, match=r"grid: found \(2, 2\)"):
         forecaster.predict(context, 1e-3, H, grid=(2, 2))

@@ -138,7 +138,8 @@ class Forecaster:
                 step with a NaN is then missing in all channels.
             grid: rows and columns of bins (delay and angle, or Doppler and angle) that
                 complex channels are. A model that takes channels as a whole then
-                continues all bins together; others ignore it.
+                continues all bins together. Others ignore it, and it is ignored where a
+                last step is missing, from which the bins' frames are taken.
 
         Returns:
             Shaped like context, with `horizon` steps; complex64 or float32.
@@ -148,7 +149,8 @@ class Forecaster:
         """
         context = np.asarray(context)
         x, interval = _checked(context, interval, horizon, axis)
-        if grid is not None and self.model.joint is not None:
+        whole = self.model.joint is not None and np.isfinite(x[:, -1]).all()
+        if grid is not None and whole:
             return self._predict_channels(x, interval, horizon, axis, grid)
         samples = len(x)
         is_complex, channels = np.iscomplexobj(x), x.shape[2]
