@@ -2,8 +2,8 @@
 
 command   python eval.py MODEL --cases configs/benchmark.py --report benchmark.html
 hardware  2 CPU cores
-time      about half an hour for a tiny model
-expected  docs/benchmark.md
+time      not yet measured
+expected  a line for each case, the model beside every floor
 
 Presets D17 to D19 of WiFo and H1 to H12 of HeterCSI on our own generator: the second
 half of the steps from the first, and the upper half of the subcarriers from the lower,
