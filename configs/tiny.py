@@ -3,8 +3,8 @@
 command   python train.py configs/tiny.py
 hardware  2 CPU cores
 time      half an hour
-expected  not yet measured in this form; benchmarks/sionna_csi.py and configs/benchmark.py
-          print it
+expected  not yet measured in this form; printed by benchmarks/sionna_csi.py and
+          configs/benchmark.py
 """
 
 from wlam.config import Config, OptimizerConfig
