@@ -136,7 +136,7 @@ class Joint(nnx.Module):
         # ---- tokens: patches of what is known, then of what the bank says ------------
         row, column = chosen // channel.grid[1], chosen % channel.grid[1]
         facts = jnp.concatenate(
-            [facts, rests_and_places(channel, chosen, rests, row, column)], axis=-1
+            [facts, rests_and_places(channel, rests, row, column)], axis=-1
         )
         before, after = -length % p, -horizon % p
         known = jnp.broadcast_to(channel.known[..., None], series.shape)
@@ -203,7 +203,6 @@ NUM_FACTS = 2 + 9 + len(BANK)
 
 def rests_and_places(
     channel: Channel,
-    chosen: Int[Array, "n k"],
     rests: Float[Array, "n k member"],
     row: Int[Array, "n k"],
     column: Int[Array, "n k"],
