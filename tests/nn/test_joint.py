@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from wlam.nn.bank import BANK, bank_forecasts
+from wlam.nn.bank import bank_forecasts, track_record
 from wlam.nn.embeddings import TIME
 from wlam.nn.forecast import Forecaster
 from wlam.nn.joint import Channel, JointConfig, continue_channel
@@ -58,7 +58,7 @@ def forecast(model):
     @jax.jit
     def run(x, known):
         model = nnx.merge(graph, params)
-        channel = Channel.of(x, known, INTERVAL, TIME)
+        channel = Channel.of(x, known, INTERVAL, TIME, H)
         return continue_channel(model.joint, model.backbone, channel, H)
 
     return lambda x, known=ALL: np.asarray(run(x, known))
@@ -97,7 +97,7 @@ def test_a_silent_channel_stays_silent_and_finite(forecast):
 
 
 def test_bins_of_a_group_see_each_other_and_their_order_does_not_matter(model):
-    channel = Channel.of(X, ALL, INTERVAL, TIME)
+    channel = Channel.of(X, ALL, INTERVAL, TIME, H)
     run = jax.jit(lambda chosen: model.joint(model.backbone, channel, chosen, H))
     chosen = jnp.tile(jnp.array([7, 2, 9, 4, 0, 11]), (N, 1))
     first = np.asarray(run(chosen))
@@ -107,16 +107,27 @@ def test_bins_of_a_group_see_each_other_and_their_order_does_not_matter(model):
 
 
 @pytest.mark.parametrize("bins", [5, 12, 50])
-def test_training_starts_from_the_mean_of_the_bank(bins):
+def test_training_starts_from_the_bank_weighed_by_its_record(bins):
     config = ModelConfig(CONFIG.backbone, joint=JointConfig(patch=8, bins=bins))
     model = config.build(nnx.Rngs(0))
-    channel = jax.jit(partial(Channel.of, axis=TIME))(X, ALL, INTERVAL)
+    channel = jax.jit(partial(Channel.of, axis=TIME, horizon=H))(X, ALL, INTERVAL)
     start = jax.jit(lambda c: continue_channel(model.joint, model.backbone, c, H))
     everything = jnp.tile(jnp.arange(U * V), (N, 1))
-    options, _ = bank_forecasts(channel.series, channel.fits, everything, H)
-    # The last share is silence.
-    expected = options.sum(-1) / (len(BANK) + 1) * channel.level[:, None, None]
+    bank = bank_forecasts(channel.series, channel.fits, everything, H)
+    weights = jax.nn.softmax(track_record(bank), axis=-1)[:, None, :, :-1]
+    # The weight that is left belongs to silence.
+    expected = (weights * bank.forecasts).sum(-1) * channel.level[:, None, None]
     assert close(np.asarray(start(channel)), np.asarray(expected))
+
+
+def test_clean_tones_are_continued_exactly(forecast):
+    """Three tones in every bin; a trained head may not harm what the bank has right."""
+    time = np.arange(L + H)[:, None, None, None]
+    frequency = np.array([0.05, -0.11, 0.2])
+    waves = np.exp(2j * np.pi * frequency * time) * complex_normal(N, 1, U, V, 3)
+    x = waves.sum(-1).astype(np.complex64)
+    expected = x[:, L:].reshape(N, H, -1)
+    assert close(forecast(jnp.asarray(x[:, :L])), expected, 3e-2)
 
 
 def test_predict_takes_a_grid_and_missing_steps(model):

@@ -103,7 +103,7 @@ class Forecaster:
         def continued(params, context, known, interval, axis, horizon, grid):
             model = nnx.merge(graph, params)
             x = rearrange(context, "n l (u v) -> n l u v", u=grid[0])
-            channel = Channel.of(x, known, interval, axis)
+            channel = Channel.of(x, known, interval, axis, horizon)
             assert model.joint is not None
             return continue_channel(model.joint, model.backbone, channel, horizon)
 

@@ -22,7 +22,15 @@ from flax import nnx
 from jaxtyping import Array, Bool, Complex, Float, Int
 
 from wlam.nn.backbone import Backbone
-from wlam.nn.bank import BANK, Fits, bank_forecasts, fit_bank
+from wlam.nn.bank import (
+    BANK,
+    TINY,
+    Fits,
+    Options,
+    bank_forecasts,
+    fit_bank,
+    track_record,
+)
 from wlam.nn.embeddings import ResidualMlp
 from wlam.phy.arrays import angle, cis
 
@@ -62,6 +70,7 @@ class Channel:
         known: Bool[Array, "n l"],
         interval: Float[Array, " n"],
         axis: int,
+        horizon: int,
     ) -> "Channel":
         """Normalises a channel and fits the bank to it.
 
@@ -70,6 +79,7 @@ class Channel:
             known: which steps are known; the others have no influence. The last is.
             interval: spacing of the steps, in s or Hz.
             axis: `TIME` or `FREQUENCY`, what the series run along.
+            horizon: steps that will be asked for.
         """
         x = jnp.where(known[:, :, None, None], x, 0)
         # Squares of 1e-20 underflow, so the largest sample is taken out first.
@@ -84,7 +94,7 @@ class Channel:
             known=known,
             level=peak * rms,
             power=rearrange(power / rms[:, None, None] ** 2, "n u v -> n (u v)"),
-            fits=fit_bank(x, known),
+            fits=fit_bank(x, known, horizon),
             interval=interval,
             axis=jnp.asarray(axis),
             grid=jnp.array(x.shape[2:]),
@@ -103,12 +113,12 @@ class Joint(nnx.Module):
     ):
         p, members = config.patch, len(BANK)
         self.config = config
-        inputs = 3 * p + 2 * p * members + NUM_FACTS
+        inputs = 3 * p + 2 * p * (members + 1) + NUM_FACTS
         self.embed = ResidualMlp(inputs, 2 * width, width, rngs, dtype)
         # For every step a weight of each member and of silence, and a change.
         outputs = p * (members + 1 + 2)
         self.head = ResidualMlp(width, 2 * width, outputs, rngs, dtype, normalise=True)
-        for layer in (self.head.w2, self.head.w3):  # at first, the mean of the bank
+        for layer in (self.head.w2, self.head.w3):  # at first, the bank by its record
             layer.kernel[...] = jnp.zeros_like(layer.kernel[...])
 
     def __call__(
@@ -127,22 +137,26 @@ class Joint(nnx.Module):
         """
         length, p, k = channel.series.shape[1], self.config.patch, chosen.shape[1]
         series = jnp.take_along_axis(channel.series, chosen[:, None], axis=2)
-        options, rests = bank_forecasts(series, channel.fits, chosen, horizon)
+        bank = bank_forecasts(series, channel.fits, chosen, horizon)
         frame, size, facts = own_frame(series, channel.known, horizon)
         series = series * frame[:, :length] / size
-        options = options * (frame[:, length:] / size)[..., None]
+        options = bank.forecasts * (frame[:, length:] / size)[..., None]
         options = options / jnp.maximum(1, abs(options) / LIMIT)
+        options = jnp.concatenate([options, 0 * options[..., :1]], axis=-1)  # silence
+        record = track_record(bank)[:, None]
+        mix = (jax.nn.softmax(record, axis=-1) * options).sum(-1, keepdims=True)
 
         # ---- tokens: patches of what is known, then of what the bank says ------------
         row, column = chosen // channel.grid[1], chosen % channel.grid[1]
         facts = jnp.concatenate(
-            [facts, rests_and_places(channel, rests, row, column)], axis=-1
+            [facts, rests_and_places(channel, bank, row, column)], axis=-1
         )
         before, after = -length % p, -horizon % p
         known = jnp.broadcast_to(channel.known[..., None], series.shape)
         past = jnp.stack([series.real, series.imag, known], axis=-1)
-        past = jnp.pad(past, ((0, 0), (before, 0), (0, 0), (0, 2 * len(BANK))))
-        ahead = jnp.concatenate([options.real, options.imag], axis=-1)
+        past = jnp.pad(past, ((0, 0), (before, 0), (0, 0), (0, 2 * len(BANK) + 2)))
+        ahead = jnp.concatenate([mix, options[..., :-1]], axis=-1)
+        ahead = jnp.concatenate([ahead.real, ahead.imag], axis=-1)
         ahead = jnp.pad(ahead, ((0, 0), (0, after), (0, 0), (3, 0)))
         both = jnp.concatenate([past, ahead], axis=1)
         both = rearrange(both, "n (q p) k c -> n k q (p c)", p=p)
@@ -165,11 +179,12 @@ class Joint(nnx.Module):
         features = rearrange(features, "n (k q) d -> n k q d", k=k)
         out = self.head(features[:, :, -math.ceil(horizon / p) :]).astype(jnp.float32)
         out = rearrange(out, "n k q (p c) -> n (q p) k c", p=p)[:, :horizon]
-        weights = jax.nn.softmax(out[..., :-2], axis=-1)[..., :-1]  # the last: silence
-        # Where the bank agrees, as on a few clean tones, there is nothing to change.
-        apart = jnp.sqrt((abs(options - options.mean(-1, keepdims=True)) ** 2).mean(-1))
-        change = jax.lax.complex(out[..., -2], out[..., -1]) * apart
-        forecast = (weights * options).sum(-1) + change
+        weights = jax.nn.softmax(record + out[..., :-2], axis=-1)
+        forecast = (weights * options).sum(-1)
+        # Where those agree that count, as on a few clean tones, nothing is to change.
+        apart = weights * abs(options - forecast[..., None]) ** 2
+        change = jax.lax.complex(out[..., -2], out[..., -1])
+        forecast = forecast + change * jnp.sqrt(apart.sum(-1) + TINY)
         return forecast * frame[:, length:].conj() * size * channel.level[:, None, None]
 
 
@@ -198,12 +213,12 @@ def own_frame(
     return frame, jnp.where(size > 0, size, 1), facts
 
 
-NUM_FACTS = 2 + 9 + len(BANK)
+NUM_FACTS = 2 + 9 + 3 * len(BANK) + 2
 
 
 def rests_and_places(
     channel: Channel,
-    rests: Float[Array, "n k member"],
+    bank: Options,
     row: Int[Array, "n k"],
     column: Int[Array, "n k"],
 ) -> Float[Array, "n k facts"]:
@@ -221,8 +236,9 @@ def rests_and_places(
         jnp.log10(channel.power.shape[1]) / 3 * ones,
     ]
     places = [up.real, up.imag, across.real, across.imag]
-    fits = jnp.log10(jnp.maximum(rests, LEAST)) / 3
-    return jnp.concatenate([jnp.stack(about + places, axis=-1), fits], axis=-1)
+    shares = (bank.unexplained, bank.missed, bank.missed_around)
+    records = [jnp.log10(jnp.maximum(share, LEAST)) / 3 for share in shares]
+    return jnp.concatenate([jnp.stack(about + places, axis=-1), *records], axis=-1)
 
 
 def continue_channel(

@@ -36,7 +36,9 @@ def grids_loss(model: Predictor, grids: Grids, key: PRNGKeyArray) -> Float[Array
     late = jax.random.bernoulli(late_key, LATE, (n,))
     first = jnp.where(late, jax.random.randint(first_key, (n,), 0, length // 2), 0)
     known = jnp.arange(length)[None] >= first[:, None]
-    channel = Channel.of(grids.values[:, :length], known, grids.interval, grids.axis)
+    channel = Channel.of(
+        grids.values[:, :length], known, grids.interval, grids.axis, steps - length
+    )
     order = channel.strongest_first()
     k = min(model.joint.config.bins, u * v)
     begin = jax.random.randint(begin_key, (), 0, u * v - k + 1)

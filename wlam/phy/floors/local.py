@@ -4,7 +4,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Complex, Float
+from jaxtyping import Array, Bool, Complex, Float, Inexact
 
 from wlam.phy.floors.bounds import BOUND, at_least_one, keep_within, unit_scale
 from wlam.phy.solve import solve_positive
@@ -75,8 +75,8 @@ def lag_moments(
 
 
 def pool(
-    moments: Complex[Array, "n u v i j"], reach: Reach
-) -> Complex[Array, "n u v i j"]:
+    moments: Inexact[Array, "n u v *m"], reach: Reach
+) -> Inexact[Array, "n u v *m"]:
     """Sums over the neighbours along both axes of the grid."""
     for axis, bins in enumerate(reach, start=1):
         if bins is None or 2 * bins + 1 >= moments.shape[axis]:
@@ -89,7 +89,7 @@ def pool(
 
 
 def fit(
-    moments: Complex[Array, "*b p1 p1"], ridge: float
+    moments: Complex[Array, "*b p1 p1"], ridge: float | Float[Array, "*#b"]
 ) -> tuple[Complex[Array, "*b p"], Float[Array, "*b"]]:
     """Penalised least squares: coefficients, and the share of power unexplained."""
     order = moments.shape[-1] - 1
