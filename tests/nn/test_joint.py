@@ -59,7 +59,7 @@ def forecast(model):
     def run(x, known):
         model = nnx.merge(graph, params)
         channel = Channel.of(x, known, INTERVAL, TIME)
-        return continue_channel(model.joint, model.backbone, channel, H)
+        return continue_channel(model.joint, model.backbone, channel, H)[0]
 
     return lambda x, known=ALL: np.asarray(run(x, known))
 
@@ -98,7 +98,7 @@ def test_a_silent_channel_stays_silent_and_finite(forecast):
 
 def test_bins_of_a_group_see_each_other_and_their_order_does_not_matter(model):
     channel = Channel.of(X, ALL, INTERVAL, TIME)
-    run = jax.jit(lambda chosen: model.joint(model.backbone, channel, chosen, H))
+    run = jax.jit(lambda chosen: model.joint(model.backbone, channel, chosen, H)[0])
     chosen = jnp.tile(jnp.array([7, 2, 9, 4, 0, 11]), (N, 1))
     first = np.asarray(run(chosen))
     assert close(np.asarray(run(chosen[:, ::-1]))[..., ::-1], first, 1e-4)
@@ -111,7 +111,7 @@ def test_training_starts_from_the_mean_of_the_bank(bins):
     config = ModelConfig(CONFIG.backbone, joint=JointConfig(patch=8, bins=bins))
     model = config.build(nnx.Rngs(0))
     channel = jax.jit(partial(Channel.of, axis=TIME))(X, ALL, INTERVAL)
-    start = jax.jit(lambda c: continue_channel(model.joint, model.backbone, c, H))
+    start = jax.jit(lambda c: continue_channel(model.joint, model.backbone, c, H)[0])
     everything = jnp.tile(jnp.arange(U * V), (N, 1))
     options, _ = bank_forecasts(channel.series, channel.fits, everything, H)
     # The last share is silence.
