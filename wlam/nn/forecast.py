@@ -182,8 +182,9 @@ class Forecaster:
             normal = np.float32(score(1 - tail))
             near = min(horizon, first)
             found = self._bounds(self._params, *rows, normal, **fixed, horizon=near)
+            found = [np.asarray(bound) for bound in found]
             if horizon <= first:
-                return list(found)
+                return found
             paths = self._draw(request, horizon, PATHS, 0, begin, *rows)[..., first:]
             far = np.quantile(paths, [tail, 1 - tail], axis=1, method="weibull")
             both = zip(found, far.astype(np.float32), strict=True)
