@@ -59,13 +59,13 @@ def test_bounds_of_real_and_imaginary_parts(forecaster):
 
 
 def test_draws_fall_into_the_intervals_as_often_as_they_promise(forecaster, bounds):
-    drawn = forecaster.sample(X, 1e-3, P, draws=400)
-    assert drawn.shape == (400, 3, P, 2)
+    drawn = forecaster.sample(X, 1e-3, P, draws=200)
+    assert drawn.shape == (200, 3, P, 2)
     inside = (bounds[0] <= drawn) & (drawn <= bounds[1])
-    np.testing.assert_allclose(inside.mean(0), 0.9, atol=0.06)
+    np.testing.assert_allclose(inside.mean(0), 0.9, atol=0.09)
     assert inside.mean() == pytest.approx(0.9, abs=0.02)
     forecast = forecaster.predict(X, 1e-3, P)
-    assert (drawn < forecast).mean() == pytest.approx(0.5, abs=0.03)
+    assert (drawn < forecast).mean() == pytest.approx(0.5, abs=0.04)
 
 
 def test_bounds_beyond_the_first_patch_are_those_of_drawn_paths(forecaster, bounds):
