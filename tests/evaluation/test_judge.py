@@ -28,6 +28,19 @@ class Sine:
         return truth.astype(np.float32) + self.error
 
 
+class Bounded(Sine):
+    """Has intervals that hold the first of every three steps."""
+
+    has_intervals = True
+
+    def predict_interval(self, context, interval, horizon, axis, joint, grid, coverage):
+        assert coverage == 0.9
+        assert len(context) <= 20
+        truth = np.zeros((len(context), horizon, 1))
+        low = np.where(np.arange(horizon) % 3 == 0, truth[..., 0], 100.0)[..., None]
+        return low, truth + 100
+
+
 @pytest.fixture(scope="module")
 def verdict():
     return judge(CASE, Sine())
@@ -58,6 +71,24 @@ def test_the_best_is_named_whoever_it_is(verdict):
     best = header.index("best")
     assert rows[0][best] == MODEL
     assert rows[len(verdict.metrics)][best] != MODEL
+
+
+def test_intervals_are_judged_by_what_they_cover(monkeypatch):
+    """On some windows where there are many; floors have no intervals."""
+    monkeypatch.setattr("wlam.evaluation.judge.COVERED", 20)
+    verdict = judge(CASE, Bounded())
+    found = verdict.value("cover 90 %", MODEL)
+    assert found.value == pytest.approx(1 / 3)
+    assert found.left_out == 4 * 13 - 20
+    assert found.low == found.high == pytest.approx(1 / 3)
+    assert verdict.best_floor("cover 90 %") is None
+    assert verdict.model_wins("cover 90 %") is None
+    header, rows = rows_of([verdict])
+    row = dict(zip(header, rows[-1], strict=True))
+    assert (row["metric"], row[MODEL], row["best"]) == ("cover 90 %", "0.333", "·")
+    assert row["repeat last"] == row["AR"] == "·"
+    page = html_report("title", [], [verdict], [])
+    assert page.count('<tr class="">') == 1
 
 
 def test_the_table_lines_up_and_leaves_nothing_out(verdict):

@@ -51,8 +51,8 @@ def model():
 
 
 @pytest.fixture(scope="module")
-def forecast(model):
-    """[n, h, bin] of all bins, compiled once."""
+def continued(model):
+    """Forecast and spread [n, h, bin] of all bins, compiled once."""
     graph, params = nnx.split(model)
 
     @jax.jit
@@ -61,7 +61,17 @@ def forecast(model):
         channel = Channel.of(x, known, INTERVAL, TIME, H)
         return continue_channel(model.joint, model.backbone, channel, H)
 
-    return lambda x, known=ALL: np.asarray(run(x, known))
+    return lambda x, known=ALL: [np.asarray(y) for y in run(x, known)]
+
+
+@pytest.fixture(scope="module")
+def forecast(continued):
+    return lambda x, known=ALL: continued(x, known)[0]
+
+
+@pytest.fixture(scope="module")
+def forecaster(model):
+    return Forecaster(model)
 
 
 def close(a, b, tolerance=2e-3):
@@ -77,6 +87,16 @@ def test_a_doppler_shift_comes_back(forecast):
     turn = np.exp(2j * np.pi * 0.13 * np.arange(L + H)).astype(np.complex64)
     shifted = forecast(X * turn[None, :L, None, None])
     assert close(shifted, forecast(X) * turn[L:, None])
+
+
+def test_the_spread_has_the_unit_and_no_phase(continued):
+    expected = continued(X)[1]
+    turn = np.exp(2j * np.pi * 0.13 * np.arange(L)).astype(np.complex64)
+    found = continued(np.complex64(3e-9j) * X * turn[None, :, None, None])[1]
+    assert close(found, 3e-9 * expected)
+    silent = continued(X.at[:, :, 0, 1].set(0))[1]
+    assert not silent[..., 1].any()
+    assert np.all(np.delete(silent, 1, axis=-1) > 0)
 
 
 def test_unknown_steps_have_no_influence(forecast):
@@ -98,7 +118,7 @@ def test_a_silent_channel_stays_silent_and_finite(forecast):
 
 def test_bins_of_a_group_see_each_other_and_their_order_does_not_matter(model):
     channel = Channel.of(X, ALL, INTERVAL, TIME, H)
-    run = jax.jit(lambda chosen: model.joint(model.backbone, channel, chosen, H))
+    run = jax.jit(lambda chosen: model.joint(model.backbone, channel, chosen, H)[0])
     chosen = jnp.tile(jnp.array([7, 2, 9, 4, 0, 11]), (N, 1))
     first = np.asarray(run(chosen))
     assert close(np.asarray(run(chosen[:, ::-1]))[..., ::-1], first, 1e-4)
@@ -111,11 +131,10 @@ def test_training_starts_from_the_bank_weighed_by_its_record(bins):
     config = ModelConfig(CONFIG.backbone, joint=JointConfig(patch=8, bins=bins))
     model = config.build(nnx.Rngs(0))
     channel = jax.jit(partial(Channel.of, axis=TIME, horizon=H))(X, ALL, INTERVAL)
-    start = jax.jit(lambda c: continue_channel(model.joint, model.backbone, c, H))
+    start = jax.jit(lambda c: continue_channel(model.joint, model.backbone, c, H)[0])
     everything = jnp.tile(jnp.arange(U * V), (N, 1))
     bank = bank_forecasts(channel.series, channel.fits, everything, H)
-    weights = jax.nn.softmax(track_record(bank), axis=-1)[:, None, :, :-1]
-    # The weight that is left belongs to silence.
+    weights = jax.nn.softmax(track_record(bank), axis=-1)[:, None]
     expected = (weights * bank.forecasts).sum(-1) * channel.level[:, None, None]
     assert close(np.asarray(start(channel)), np.asarray(expected))
 
@@ -130,8 +149,7 @@ def test_clean_tones_are_continued_exactly(forecast):
     assert close(forecast(jnp.asarray(x[:, :L])), expected, 3e-2)
 
 
-def test_predict_takes_a_grid_and_missing_steps(model):
-    forecaster = Forecaster(model)
+def test_predict_takes_a_grid_and_missing_steps(forecaster):
     flat = np.asarray(X).reshape(N, L, U * V)
     context = np.tile(flat, (3, 1, 1))  # more than one call
     found = forecaster.predict(context, 1e-3, H, grid=(U, V))
@@ -145,3 +163,41 @@ def test_predict_takes_a_grid_and_missing_steps(model):
     assert np.isfinite(forecaster.predict(late, 1e-3, H, grid=(U, V))).all()
     with pytest.raises(ValueError, match=r"grid: found \(2, 2\)"):
         forecaster.predict(context, 1e-3, H, grid=(2, 2))
+
+
+FLAT = np.asarray(X).reshape(N, L, U * V)
+
+
+def test_intervals_and_draws_are_those_of_a_complex_gaussian(forecaster, continued):
+    """Each part has half of the variance: the quantile of 90 % is 1.645 s / sqrt 2."""
+    forecast, spread = continued(X)
+    low, high = forecaster.predict_interval(FLAT, 1e-3, H, grid=(U, V))
+    half = 1.644854 / np.sqrt(2) * spread
+    assert close(high - low, 2 * half * (1 + 1j))
+    assert close((high + low) / 2, forecast)
+    wide = forecaster.predict_interval(FLAT, 1e-3, H, grid=(U, V), coverage=0.99)[1]
+    assert close((wide - forecast).real, half * 2.575829 / 1.644854, 1e-2)
+    drawn = forecaster.sample(FLAT, 1e-3, H, grid=(U, V), draws=500)
+    assert drawn.shape == (500, N, H, U * V)
+    assert drawn.dtype == low.dtype == np.complex64
+    units = (drawn - forecast) / spread
+    assert abs(units.mean()) < 0.01
+    np.testing.assert_allclose((abs(units) ** 2).mean(0), 1, atol=0.3)
+    assert (abs(units) ** 2).mean() == pytest.approx(1, abs=0.01)
+    assert abs((units**2).mean()) < 0.01  # circular
+    for part in (np.real, np.imag):
+        inside = (part(low) <= part(drawn)) & (part(drawn) <= part(high))
+        assert inside.mean() == pytest.approx(0.9, abs=0.005)
+    again = forecaster.sample(FLAT, 1e-3, H, grid=(U, V), draws=1, seed=1)[0]
+    assert not np.allclose(again, drawn[0], atol=1e-2)
+
+
+def test_features_know_no_phase_unit_or_doppler_shift(forecaster):
+    features = forecaster.embed(FLAT, 1e-3, grid=(U, V))
+    assert features.shape == (N, 16)
+    assert features.dtype == np.float32
+    turn = 3e-9j * np.exp(2j * np.pi * 0.13 * np.arange(L))[:, None]
+    turned = forecaster.embed((turn * FLAT).astype(np.complex64), 1e-3, grid=(U, V))
+    assert close(turned, features)
+    assert not close(features[0], features[1], 0.01)
+    assert np.isfinite(forecaster.embed(0 * FLAT, 1e-3, grid=(U, V))).all()

@@ -48,6 +48,21 @@ def test_a_silent_target_is_left_out_and_counted():
     ]
 
 
+def test_coverage_counts_elements_and_both_parts_of_complex_ones():
+    target = np.array([[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]])
+    low, high = target - 0.1, target + 0.1
+    low[0, 0], high[1] = 0.05, target[1] - 0.05
+    found = metrics.coverage(low, high, target)
+    np.testing.assert_array_equal(found.numerator, [2, 0])
+    assert found.value == pytest.approx(2 / 6)
+    turned = metrics.coverage(low - 9j, high + 9j, target + 1j)
+    assert turned.value == pytest.approx((2 / 6 + 1) / 2)
+    assert metrics.coverage(target, target, target).value == 1  # bounds belong
+    assert np.isnan(metrics.coverage(low * np.nan, high, target).value)
+    with pytest.raises(ValueError, match="shape"):
+        metrics.coverage(low, high[:, :2], target)
+
+
 def test_mae_and_rmse():
     error = PREDICTION - TARGET
     assert metrics.mae(PREDICTION, TARGET).value == pytest.approx(abs(error).mean())

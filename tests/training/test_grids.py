@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
@@ -10,13 +11,14 @@ import pytest
 from flax import nnx
 
 from wlam.data.streams import Ingredient, draw_batch
-from wlam.nn.joint import JointConfig
+from wlam.nn.joint import LEAST_SPREAD, JointConfig
 from wlam.nn.predictor import ModelConfig
 from wlam.nn.transformer import TransformerConfig
 from wlam.phy.cdl import CdlConfig
 from wlam.phy.traffic import TrafficConfig
 from wlam.tasks.sequences import Grids, Sequences, whole_grids
-from wlam.training.grids import grids_loss
+from wlam.training import grids, objective
+from wlam.training.grids import FAR, gaussian_loss, grids_loss
 from wlam.training.objective import mixture_loss
 
 CONFIG = ModelConfig(
@@ -71,6 +73,7 @@ def test_the_loss_has_no_unit(batch, loss):
 
 
 def test_gradients_reach_both_ways_in_and_silence_breaks_none(batch, model):
+    """And what trains the distributions does not move the forecasts under them."""
     graph, params = model
     silent = replace(
         batch["csi"],
@@ -80,14 +83,61 @@ def test_gradients_reach_both_ways_in_and_silence_breaks_none(batch, model):
     shares = {"csi": 0.5, "traffic": 0.5}
 
     @jax.jit
-    def gradient(params, batch):
+    def gradient(params, batch, weight):
         function = partial(mixture_loss, graph, shares=shares, key=KEY)
-        return jax.grad(lambda p: function(p, batch)[0])(params)
+        with (
+            mock.patch.object(objective, "QUANTILES", weight),
+            mock.patch.object(grids, "SPREAD", weight),
+        ):
+            return jax.grad(lambda p: function(p, batch)[0])(params)
 
-    found = gradient(params, batch | {"csi": silent})
+    found, without = (
+        gradient(params, batch | {"csi": silent}, weight) for weight in (0.1, 0.0)
+    )
     assert all(np.isfinite(x).all() for x in jax.tree.leaves(found))
     for part in ("joint", "head", "backbone"):
         assert any(np.any(x != 0) for x in jax.tree.leaves(found[part])), part
+    rows, whole = (
+        [np.asarray(head["w2"]["bias"]) for head in heads]
+        for heads in zip(
+            *((g["head"], g["joint"]["head"]) for g in (found, without)), strict=True
+        )
+    )
+    # Rows: changes, trusts, then gaps. Channels: the spread is the last of each step.
+    rows = [(x[: 2 * CONFIG.patch], x[2 * CONFIG.patch :]) for x in rows]
+    whole = [x.reshape(CONFIG.joint.patch, -1) for x in whole]
+    whole = [(x[:, :-1], x[:, -1]) for x in whole]
+    for (forecast, spread), (same, none) in (rows, whole):
+        np.testing.assert_allclose(forecast, same, rtol=1e-3, atol=1e-6)
+        assert np.all(spread != 0)
+        assert not none.any()
+
+
+def test_the_likelihood_is_greatest_at_the_root_mean_square_error():
+    """Of a complex Gaussian; far errors pull with a bounded force."""
+    error = jax.lax.complex(*jax.random.normal(KEY, (2, 100_000)) * 0.3)
+    mean_square = (abs(error) ** 2).mean()
+
+    @jax.jit
+    def slope(spread, error):
+        def total(log):
+            return gaussian_loss(error, jnp.full(error.shape, jnp.exp(log))).mean()
+
+        return jax.grad(total)(jnp.log(spread))
+
+    rms = jnp.sqrt(mean_square)
+    assert abs(slope(rms, error)) < 0.01
+    for factor in (2.0, 4.0):  # 2 - 2 e^2 / s^2 where hardly any error is far off
+        expected = 2 - 2 / factor**2
+        assert slope(factor * rms, error) == pytest.approx(expected, abs=0.01)
+    assert slope(0.5 * rms, error) < -2
+    assert slope(jnp.float32(0.01), error * 1e4) == pytest.approx(2 - 2 * FAR, rel=1e-3)
+    ends = gaussian_loss(
+        jnp.sqrt(FAR * jnp.array([1 - 1e-5, 1 + 1e-5])) + 0j, jnp.ones(2)
+    )
+    assert ends == pytest.approx([FAR, FAR], rel=1e-4)
+    exact = gaussian_loss(jnp.zeros(1, jnp.complex64), jnp.zeros(1))  # nothing is exact
+    assert exact[0] == pytest.approx(2 * np.log(LEAST_SPREAD), rel=1e-5)
 
 
 def test_bad_requests_are_named(batch):

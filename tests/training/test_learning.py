@@ -152,10 +152,21 @@ def mse(model, data, context, horizon):
 
 
 def test_ar1_reaches_its_closed_form():
-    """h steps ahead: sigma^2 (1 - phi^2h) / (1 - phi^2); complex w has power 2."""
+    """h steps ahead: sigma^2 (1 - phi^2h) / (1 - phi^2); complex w has power 2.
+
+    Intervals cover what they promise, in the first patch and beyond it.
+    """
     source = Ar1()
     model = fit(source, steps=1000)
-    error, _ = mse(model, draw(source, 6000), 48, 8)
+    data = draw(source, 6000)
+    low, high = model.predict_interval(data.values[:1000, :40], 1e-3, 24)
+    target = data.clean[:1000, 40:]
+    for part in (np.real, np.imag):
+        inside = (part(low) <= part(target)) & (part(target) <= part(high))
+        cover = inside.mean((0, 2))
+        print("covered by 90 % intervals, by step:", np.round(cover, 3))
+        np.testing.assert_allclose(cover, 0.9, atol=0.04)
+    error, _ = mse(model, data, 48, 8)
     h = 1 + np.arange(8)
     bound = 2 * (1 - source.phi ** (2 * h)) / (1 - source.phi**2)
     print("AR(1) error over bound:", np.round(error / bound, 3))

@@ -7,13 +7,18 @@ import numpy as np
 
 from wlam.evaluation.bootstrap import interval
 from wlam.tasks import TASKS
-from wlam.tasks.metrics import Statistic
+from wlam.tasks.metrics import Statistic, coverage
 from wlam.tasks.sequences import Windows, cut_windows
 
 MODEL = "wlam"
 """Name of the model among the predictors."""
 INFORMED = frozenset({"Wiener (Doppler known)", "Kalman (Doppler known)"})
 """Floors that are told labels which the model is not; shown, but not to be beaten."""
+COVERAGE = 0.9
+"""Of the intervals that are judged, where the model has intervals."""
+COVERED = 256
+"""Windows that are judged by coverage, spread evenly over all: beyond a patch rows are
+sampled, and shares need few."""
 HIGHER_IS_BETTER = frozenset({"top-1", "top-3", "±1 beam", "power ratio"})
 
 
@@ -58,7 +63,7 @@ class Result:
     low: float  # 95 % bootstrap interval
     high: float
     windows: int
-    left_out: int  # windows whose target has no energy to compare with
+    left_out: int  # windows that do not count, such as targets without energy
     context: int
     horizon: int
 
@@ -85,23 +90,27 @@ class Verdict:
     def metrics(self) -> list[str]:
         return list(dict.fromkeys(r.metric for r in self.results))
 
-    def best_floor(self, metric: str) -> Result:
-        """The floor that is hardest to beat, of those that know what the model does."""
+    def best_floor(self, metric: str) -> Result | None:
+        """The floor that is hardest to beat, of those that know what the model does.
+
+        None where floors do not have the metric, as for the coverage of intervals.
+        """
         others = {MODEL} | INFORMED
         floors = [
             r for r in self.results if r.metric == metric and r.predictor not in others
         ]
         pick = max if metric in HIGHER_IS_BETTER else min
-        return pick(floors, key=lambda r: r.value)
+        return pick(floors, key=lambda r: r.value, default=None)
 
-    def model_wins(self, metric: str) -> bool:
-        """Whether the model's value is better than every floor's."""
-        model = self.value(metric, MODEL)
+    def model_wins(self, metric: str) -> bool | None:
+        """Whether the model's value is better than every floor's; None without one."""
+        model, floor = self.value(metric, MODEL), self.best_floor(metric)
         assert model is not None
-        floor = self.best_floor(metric).value
+        if floor is None:
+            return None
         if metric in HIGHER_IS_BETTER:
-            return model.value > floor
-        return model.value < floor
+            return model.value > floor.value
+        return model.value < floor.value
 
     def score_slice(
         self, predictor: str, keep: np.ndarray, steps: slice = slice(None)
@@ -139,7 +148,10 @@ def judge(case: EvalCase, model: Predicts) -> Verdict:
     groups = windows.labels.get("group", windows.source)
     results = []
     for predictor, forecast in forecasts.items():
-        for metric, statistic in task.scores(forecast, case.data, windows).items():
+        scores = task.scores(forecast, case.data, windows)
+        if predictor == MODEL and getattr(model, "has_intervals", False):
+            scores[f"cover {100 * COVERAGE:.0f} %"] = covered(model, windows)
+        for metric, statistic in scores.items():
             low, high = interval(statistic, groups)
             results.append(
                 Result(
@@ -157,3 +169,27 @@ def judge(case: EvalCase, model: Predicts) -> Verdict:
                 )
             )
     return Verdict(case, windows, forecasts, results)
+
+
+def covered(model: Any, windows: Windows) -> Statistic:
+    """Share of the targets within the model's intervals, see `COVERED`.
+
+    In the units that the model forecasts (bins of a channel, dB of a beam), all steps
+    and channels alike.
+    """
+    n = len(windows.source)
+    chosen = np.unique(np.linspace(0, n - 1, min(n, COVERED)).round().astype(np.int64))
+    some = windows.subset(chosen)
+    low, high = model.predict_interval(
+        some.context,
+        some.interval,
+        windows.horizon,
+        ("time", "frequency")[windows.axis],
+        windows.joint,
+        windows.grid,
+        COVERAGE,
+    )
+    statistic = coverage(low, high, some.target)
+    share, count = np.zeros(n), np.zeros(n)
+    share[chosen], count[chosen] = statistic.numerator, statistic.denominator
+    return Statistic(share, count)

@@ -97,13 +97,17 @@ def embed(figure: Figure) -> str:
 
 
 def html_table(verdicts: Sequence[Verdict]) -> str:
-    """The table; the model's cell is green where it beats every floor, else red."""
+    """The table; the model's cell is green where it beats every floor, else red.
+
+    Without colour where floors have no such value.
+    """
     header, rows = rows_of(verdicts)
     wins = [v.model_wins(metric) for v in verdicts for metric in v.metrics]
     lines = ["<table><tr>", *(f"<th>{html.escape(h)}</th>" for h in header), "</tr>"]
     for row, win in zip(rows, wins, strict=True):
         cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in row)
-        lines.append(f'<tr class="{"win" if win else "lose"}">{cells}</tr>')
+        kind = {True: "win", False: "lose", None: ""}[win]
+        lines.append(f'<tr class="{kind}">{cells}</tr>')
     return "\n".join([*lines, "</table>"])
 
 
@@ -132,8 +136,9 @@ def html_report(
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{html.escape(title)}"
         f"</title><style>{STYLE}</style><h1>{html.escape(title)}</h1><ul>{bullets}</ul>"
-        "<p>Lower is better, except for top-1, top-3, ±1 beam and power ratio. Green: "
-        "better than every training-free floor. Intervals: 95 % bootstrap over "
-        f"windows, or over groups of dependent windows.</p>{html_table(verdicts)}"
+        "<p>Lower is better, except for top-1, top-3, ±1 beam and power ratio; what "
+        "intervals cover should be what they promise. Green: better than every "
+        "training-free floor. Intervals in the table: 95 % bootstrap over windows, or "
+        f"over groups of dependent windows.</p>{html_table(verdicts)}"
         f"{''.join(sections)}</html>\n"
     )

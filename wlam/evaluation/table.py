@@ -47,7 +47,9 @@ def rows_of(verdicts: Sequence[Verdict]) -> tuple[list[str], list[list[str]]]:
             model = verdict.value(metric, MODEL)
             assert model is not None
             cells = [verdict.value(metric, floor) for floor in floors]
-            best = MODEL if verdict.model_wins(metric) else verdict.best_floor(metric)
+            floor = verdict.best_floor(metric)
+            best = ABSENT if floor is None else floor.predictor
+            best = MODEL if verdict.model_wins(metric) else best
             rows.append(
                 [
                     verdict.case.name if i == 0 else "",
@@ -56,7 +58,7 @@ def rows_of(verdicts: Sequence[Verdict]) -> tuple[list[str], list[list[str]]]:
                     number(model.value),
                     f"{number(model.low)} … {number(model.high)}",
                     *(ABSENT if c is None else number(c.value) for c in cells),
-                    best if isinstance(best, str) else best.predictor,
+                    best,
                     str(model.windows) if i == 0 else "",
                 ]
             )

@@ -61,8 +61,8 @@ class Fits:
     unexplained: Float[Array, "n bin member"]  # share of the equations' power
     # Error power of the last steps, forecast from those before them, over the bin's
     # own power; silence, which says 0, comes last.
-    missed: Float[Array, "n bin member1"]
-    missed_around: Float[Array, "n bin member1"]  # the same of the bin and its eight
+    missed: Float[Array, "n bin option"]
+    missed_around: Float[Array, "n bin option"]  # the same of the bin and its eight
 
 
 @jax.tree_util.register_dataclass
@@ -70,10 +70,10 @@ class Fits:
 class Options:
     """The forecasts of some bins by every member, and what speaks for each."""
 
-    forecasts: Complex[Array, "n h k member"]
+    forecasts: Complex[Array, "n h k option"]  # silence comes last
     unexplained: Float[Array, "n k member"]
-    missed: Float[Array, "n k member1"]
-    missed_around: Float[Array, "n k member1"]
+    missed: Float[Array, "n k option"]
+    missed_around: Float[Array, "n k option"]
 
 
 def by_order(length: int) -> dict[tuple[int, bool], list[int]]:
@@ -160,15 +160,16 @@ def bank_forecasts(
         return jnp.take_along_axis(x, index, axis=1)
 
     forecasts = [forecast_all(series, pick(c), horizon) for c in fits.coefficients]
+    forecasts = in_bank_order(forecasts, series.shape[1])
     return Options(
-        in_bank_order(forecasts, series.shape[1]),
+        jnp.concatenate([forecasts, 0 * forecasts[..., :1]], axis=-1),
         pick(fits.unexplained),
         pick(fits.missed),
         pick(fits.missed_around),
     )
 
 
-def track_record(options: Options) -> Float[Array, "n k member1"]:
+def track_record(options: Options) -> Float[Array, "n k option"]:
     """Logits that weigh every member, and silence, by one over what it missed.
 
     The geometric mean of what it missed in the bin and around it. On clean tones the

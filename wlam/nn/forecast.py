@@ -1,83 +1,25 @@
-"""Forecasts of any length from a trained predictor: pad, normalise, roll out."""
+"""A trained predictor for numpy arrays: forecasts, intervals, draws and features."""
 
-import math
 from functools import partial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from einops import rearrange
 from flax import nnx
-from jaxtyping import Array, Bool, Float, Int
 
-from wlam.nn.embeddings import FREQUENCY, TIME
-from wlam.nn.guess import linear_guess, steps_per_day
-from wlam.nn.joint import Channel, continue_channel
+from wlam.nn.joint import Channel, channel_features, continue_channel
 from wlam.nn.predictor import Predictor
-from wlam.nn.scale import fit_scale
+from wlam.nn.quantiles import score
+from wlam.nn.request import Request, in_pieces
+from wlam.nn.rollout import roll_out, row_bounds, row_features
 
 CHUNK = 4096
 """Rows that a call forecasts at once. Fixed: one compilation serves a task."""
 CHANNELS = 4
 """The same for channels that enter as a whole."""
-
-
-def roll_out(
-    model: Predictor,
-    context: Float[Array, "b g t"],
-    visible: Bool[Array, "b t"],
-    interval: Float[Array, " b"],
-    axis: Int[Array, " b"],
-    center: bool,
-    horizon: int,
-) -> Float[Array, "b g {horizon}"]:
-    """Forecasts `horizon` samples; its own patches become the input for later ones.
-
-    Args:
-        context: rows in their own units, in groups that share one scale (g = 2 for the
-            real and imaginary part of a complex series).
-        visible: False where a sample is missing.
-        center: subtract the mean of the context (real series).
-
-    Statistics are those of the context throughout; the roll-out does not renormalise.
-    """
-    p, group = model.config.patch, context.shape[1]
-    pad = -context.shape[2] % p
-    context = jnp.pad(context, ((0, 0), (0, 0), (pad, 0)))
-    visible = jnp.pad(visible, ((0, 0), (pad, 0)))
-    scale = fit_scale(context, visible[:, None], center)
-    # One buffer of the final length: patches that are not there yet are hidden, and
-    # causality keeps them from mattering.
-    q, known = model.horizon, context.shape[2]
-    calls = math.ceil(horizon / q)
-    values = jnp.pad(scale.apply(context), ((0, 0), (0, 0), (0, calls * q)))
-    hidden = jnp.pad(~visible, ((0, 0), (0, calls * q)), constant_values=True)
-    season = steps_per_day(interval, axis)
-    interval, axis = jnp.repeat(interval, group), jnp.repeat(axis, group)
-
-    def step(
-        carry: tuple[Array, Array], begin: Array
-    ) -> tuple[tuple[Array, Array], None]:
-        values, hidden = carry
-        guess = linear_guess(values, hidden, season, p, q, is_complex=not center)
-        forecasts = model(
-            rearrange(values, "b g t -> (b g) t"),
-            jnp.repeat(hidden, group, axis=0),
-            rearrange(guess, "b g n q -> (b g) n q"),
-            interval,
-            axis,
-        )
-        last = jax.lax.dynamic_index_in_dim(forecasts, begin // p - 1, 1, False)
-        last = rearrange(last, "(b g) q -> b g q", g=group)
-        shown = jnp.zeros((last.shape[0], q), bool)
-        return (
-            jax.lax.dynamic_update_slice_in_dim(values, last, begin, 2),
-            jax.lax.dynamic_update_slice_in_dim(hidden, shown, begin, 1),
-        ), None
-
-    begins = known + q * jnp.arange(calls)
-    (values, _), _ = jax.lax.scan(step, (values, hidden), begins)
-    return scale.invert(values[..., known:])[..., :horizon]
+PATHS = 39
+"""Drawn paths whose quantiles are the bounds beyond the first patch. Of 39 the second
+from either end bound 90 %: 2 / 40 of the distribution is expected beyond each."""
 
 
 class Forecaster:
@@ -85,6 +27,7 @@ class Forecaster:
 
     >>> model = wlam.load("runs/quickstart")
     >>> forecast = model.predict(context, interval=0.5e-3, horizon=8)
+    >>> low, high = model.predict_interval(context, interval=0.5e-3, horizon=8)
     """
 
     def __init__(self, model: Predictor):
@@ -93,18 +36,37 @@ class Forecaster:
         self._params = params
 
         @partial(jax.jit, static_argnames=("center", "horizon"))
-        def forecast(params, context, visible, interval, axis, center, horizon):
+        def forecast(params, context, visible, interval, axis, key, center, horizon):
             model = nnx.merge(graph, params)
-            return roll_out(model, context, visible, interval, axis, center, horizon)
+            rows = (context, visible, interval, axis)
+            return roll_out(model, *rows, center, horizon, key)[0]
 
         self._forecast = forecast
+
+        @partial(jax.jit, static_argnames=("center", "horizon"))
+        def bounds(params, context, visible, interval, axis, reach, center, horizon):
+            model = nnx.merge(graph, params)
+            rows = (context, visible, interval, axis)
+            return row_bounds(model, *rows, center, horizon, reach)
+
+        self._bounds = bounds
+
+        @partial(jax.jit, static_argnames="center")
+        def described(params, context, visible, interval, axis, center):
+            model = nnx.merge(graph, params)
+            return row_features(model, context, visible, interval, axis, center)
+
+        self._described = described
 
         @partial(jax.jit, static_argnames=("axis", "horizon", "grid"))
         def continued(params, context, known, interval, axis, horizon, grid):
             model = nnx.merge(graph, params)
             x = rearrange(context, "n l (u v) -> n l u v", u=grid[0])
-            channel = Channel.of(x, known, interval, axis, horizon)
             assert model.joint is not None
+            ahead = model.joint.config.patch if horizon is None else horizon
+            channel = Channel.of(x, known, interval, axis, ahead)
+            if horizon is None:
+                return channel_features(model.joint, model.backbone, channel)
             return continue_channel(model.joint, model.backbone, channel, horizon)
 
         self._continued = continued
@@ -113,6 +75,11 @@ class Forecaster:
     def num_parameters(self) -> int:
         """Trainable numbers of the model."""
         return sum(x.size for x in jax.tree.leaves(self._params))
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether everything that the model forecasts has an interval too."""
+        return bool(self.model.config.quantiles)
 
     def predict(
         self,
@@ -147,114 +114,226 @@ class Forecaster:
         Raises:
             ValueError: naming the argument, what was found and what is needed.
         """
-        context = np.asarray(context)
-        x, interval = _checked(context, interval, horizon, axis)
-        whole = self.model.joint is not None and np.isfinite(x[:, -1]).all()
-        if grid is not None and whole:
-            return self._predict_channels(x, interval, horizon, axis, grid)
-        samples = len(x)
-        is_complex, channels = np.iscomplexobj(x), x.shape[2]
-        parts = np.stack([np.real(x), np.imag(x)] if is_complex else [x])
-        layout = "n (g c) t" if joint else "(n c) g t"
-        rows = rearrange(parts, f"g n t c -> {layout}").astype(np.float32)
-        visible = np.asarray(np.isfinite(rows).all(axis=1))
-        rows = np.where(visible[:, None], rows, 0.0).astype(np.float32)
-        interval = np.repeat(interval, len(rows) // samples).astype(np.float32)
-        which = FREQUENCY if axis == "frequency" else TIME
-        most = max(1, CHUNK // rows.shape[1])
-        size = min(most, 1 << (len(rows) - 1).bit_length())
-        pieces = []
-        for begin in range(0, len(rows), size):
-            piece = slice(begin, begin + size)
-            count = len(rows[piece])
-            fill = ((0, size - count),)  # repeats of the last row, cut off again
-            pieces.append(
-                np.asarray(
-                    self._forecast(
-                        self._params,
-                        np.pad(rows[piece], (*fill, (0, 0), (0, 0)), "edge"),
-                        np.pad(visible[piece], (*fill, (0, 0)), "edge"),
-                        np.pad(interval[piece], fill, "edge"),
-                        np.full(size, which),
-                        center=not is_complex,
-                        horizon=horizon,
-                    )
-                )[:count]
-            )
-        forecast = np.concatenate(pieces)
-        parts = rearrange(forecast, f"{layout} -> g n t c", n=samples, c=channels)
-        y = parts[0] + 1j * parts[1] if is_complex else parts[0]
-        if context.ndim == 1:
-            return y[0, :, 0]
-        return y[:, :, 0] if context.ndim == 2 else y
+        request = self._request(context, interval, axis, joint, grid, horizon)
+        if request.grid is not None:
+            return request.like_context(self._continue(request, horizon)[0])
+        rows = self._by_rows(
+            request,
+            lambda _, *rows: self._forecast(
+                self._params,
+                *rows,
+                None,
+                center=not request.is_complex,
+                horizon=horizon,
+            ),
+        )
+        return request.like_context(request.from_rows(rows))
 
-    def _predict_channels(
+    def predict_interval(
         self,
-        x: np.ndarray,
-        interval: np.ndarray,
+        context: np.ndarray,
+        interval: float | list[float] | np.ndarray,
         horizon: int,
-        axis: str,
-        grid: tuple[int, int],
-    ) -> np.ndarray:
-        """Continues channels [sample, step, bin] as a whole."""
-        if x.shape[2] != grid[0] * grid[1] or not np.iscomplexobj(x):
+        axis: str = "time",
+        joint: bool = False,
+        grid: tuple[int, int] | None = None,
+        coverage: float = 0.9,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds that hold each sample that follows a context with a given probability.
+
+        The samples are those that training forecasts: without noise, for channels. For
+        complex ones the bounds are of the real and of the imaginary part, each by
+        itself. They hold for every sample alone, not for all together.
+
+        Rows: the model's quantiles, between its levels linear in the normal score;
+        beyond the first patch, quantiles of drawn paths, on which errors grow.
+        Whole channels: of a Gaussian with the model's spread. Bounds of bins are for
+        bins: those of subcarriers and antennas do not follow from them.
+
+        Args:
+            context, interval, horizon, axis, joint, grid: see `predict`.
+            coverage: the probability; of rows not beyond the outermost quantiles.
+
+        Returns:
+            (low, high), each like the answer of `predict`.
+
+        Raises:
+            ValueError: as in `predict`; a model without quantiles; a coverage that they
+                do not span.
+        """
+        request = self._request(context, interval, axis, joint, grid, horizon)
+        if not 0 < coverage < 1:
+            raise ValueError(f"coverage: found {coverage}; needed between 0 and 1")
+        tail = (1 - coverage) / 2
+        if request.grid is not None:
+            forecast, spread = self._continue(request, horizon)
+            half = score(1 - tail) * spread / np.sqrt(np.float32(2)) * (1 + 1j)
+            bounds = forecast - half, forecast + half
+            low, high = (x.astype(np.complex64) for x in bounds)
+            return request.like_context(low), request.like_context(high)
+        levels = self._levels()
+        if min(tail - levels[0], levels[-1] - (1 - tail)) < -1e-9:
             raise ValueError(
-                f"grid: found {grid} for {x.dtype} context of {x.shape[2]} channels; "
-                "needed complex channels, one for each bin"
+                f"coverage: found {coverage}; needed at most what the model's "
+                f"quantiles {levels} span"
             )
-        known = np.asarray(np.isfinite(x).all(axis=2))
-        x = np.where(known[..., None], x, 0).astype(np.complex64)
-        pieces = []
-        for begin in range(0, len(x), CHANNELS):
-            piece = slice(begin, begin + CHANNELS)
-            count = len(x[piece])
-            fill = ((0, CHANNELS - count),)  # repeats of the last, cut off again
-            pieces.append(
-                np.asarray(
-                    self._continued(
-                        self._params,
-                        np.pad(x[piece], (*fill, (0, 0), (0, 0)), "edge"),
-                        np.pad(known[piece], (*fill, (0, 0)), "edge"),
-                        np.pad(interval[piece].astype(np.float32), fill, "edge"),
-                        axis=FREQUENCY if axis == "frequency" else TIME,
-                        horizon=horizon,
-                        grid=tuple(grid),
-                    )
-                )[:count]
-            )
-        return np.concatenate(pieces)
+        first, fixed = self.model.horizon, {"center": not request.is_complex}
 
+        def bounds_of(begin: int, *rows: np.ndarray) -> list[np.ndarray]:
+            normal = np.float32(score(1 - tail))
+            near = min(horizon, first)
+            found = self._bounds(self._params, *rows, normal, **fixed, horizon=near)
+            found = [np.asarray(bound) for bound in found]
+            if horizon <= first:
+                return found
+            paths = self._draw(request, horizon, PATHS, 0, begin, *rows)[..., first:]
+            far = np.quantile(paths, [tail, 1 - tail], axis=1, method="weibull")
+            both = zip(found, far.astype(np.float32), strict=True)
+            return [np.concatenate(pair, axis=-1) for pair in both]
 
-def _checked(
-    context: np.ndarray,
-    interval: float | list[float] | np.ndarray,
-    horizon: int,
-    axis: str,
-) -> tuple[np.ndarray, np.ndarray]:
-    """context as [sample, step, channel] and interval as [sample], or a ValueError."""
-    if context.ndim not in (1, 2, 3) or 0 in context.shape:
-        raise ValueError(
-            f"context: found shape {context.shape}; needed [step], [sample, step] or "
-            "[sample, step, channel] without empty axes"
+        low, high = map(request.from_rows, self._by_rows(request, bounds_of))
+        return request.like_context(low), request.like_context(high)
+
+    def sample(
+        self,
+        context: np.ndarray,
+        interval: float | list[float] | np.ndarray,
+        horizon: int,
+        axis: str = "time",
+        joint: bool = False,
+        grid: tuple[int, int] | None = None,
+        draws: int = 16,
+        seed: int = 0,
+    ) -> np.ndarray:
+        """Draws what may follow a context from the model's predictive distribution.
+
+        Rows: from the quantiles, patch by patch, a drawn patch being the context of the
+        next. Steps of a patch go together as errors of an AR(1) process do, see
+        `wlam.nn.quantiles.draw_scores`; channels, real and imaginary parts are drawn
+        independently. Whole channels: from a Gaussian, independently in every bin and
+        step; sums over bins are then right in power, and paths in time rougher than
+        those of a channel.
+
+        Args:
+            context, interval, horizon, axis, joint, grid: see `predict`.
+            draws: how many.
+            seed: the same seed gives the same draws.
+
+        Returns:
+            [draw, ...], each like the answer of `predict`.
+
+        Raises:
+            ValueError: as in `predict`; a model without quantiles; no draws.
+        """
+        request = self._request(context, interval, axis, joint, grid, horizon)
+        if draws < 1:
+            raise ValueError(f"draws: found {draws}; needed at least 1")
+        if request.grid is not None:
+            forecast, spread = self._continue(request, horizon)
+            shape = (2, draws, *forecast.shape)
+            normal = np.random.default_rng(seed).standard_normal(shape, np.float32)
+            noise = (normal[0] + 1j * normal[1]) / np.sqrt(np.float32(2))
+            return request.like_context(forecast + spread * noise)
+        self._levels()
+        paths = self._by_rows(
+            request,
+            lambda begin, *rows: self._draw(
+                request, horizon, draws, seed, begin, *rows
+            ),
         )
-    if context.dtype.kind not in "fciu":
-        raise ValueError(
-            f"context: found dtype {context.dtype}; needed real or complex numbers"
+        drawn = [request.from_rows(paths[:, d]) for d in range(draws)]
+        return request.like_context(np.stack(drawn))
+
+    def embed(
+        self,
+        context: np.ndarray,
+        interval: float | list[float] | np.ndarray,
+        axis: str = "time",
+        joint: bool = False,
+        grid: tuple[int, int] | None = None,
+    ) -> np.ndarray:
+        """Features of a context, for a task of your own.
+
+        They have no unit: level and spread of the context are not in them. Rows: what
+        the backbone makes of the last patch, the mean over channels (and over real and
+        imaginary parts). Whole channels: the mean over the patches of the strongest
+        bins, which no phase, unit or Doppler shift of the channel changes.
+
+        Args:
+            context, interval, axis, joint, grid: see `predict`.
+
+        Returns:
+            float32 [sample, width]; one sample for a context [step].
+
+        Raises:
+            ValueError: as in `predict`.
+        """
+        request = self._request(context, interval, axis, joint, grid)
+        if request.grid is not None:
+            return self._continue(request, None)
+        features = self._by_rows(
+            request,
+            lambda _, *rows: self._described(
+                self._params, *rows, center=not request.is_complex
+            ),
         )
-    if horizon < 1:
-        raise ValueError(f"horizon: found {horizon}; needed at least 1")
-    if axis not in ("time", "frequency"):
-        raise ValueError(f"axis: found {axis!r}; needed 'time' or 'frequency'")
-    shape = {1: (1, -1, 1), 2: (*context.shape, 1), 3: context.shape}[context.ndim]
-    x = context.reshape(shape)
-    interval = np.asarray(interval, np.float64)
-    if interval.shape not in ((), (1,), (len(x),)) or not np.all(
-        np.isfinite(interval) & (interval > 0)
-    ):
-        raise ValueError(
-            f"interval: found {interval.shape} {interval.ravel()[:3]}; needed one "
-            f"positive number, or one for each of {len(x)} samples"
+        return features.reshape(len(request.context), -1, features.shape[-1]).mean(1)
+
+    def _request(
+        self,
+        context: np.ndarray,
+        interval: float | list[float] | np.ndarray,
+        axis: str,
+        joint: bool,
+        grid: tuple[int, int] | None,
+        horizon: int = 1,
+    ) -> Request:
+        if horizon < 1:
+            raise ValueError(f"horizon: found {horizon}; needed at least 1")
+        takes_channels = self.model.joint is not None
+        return Request.of(context, interval, axis, joint, grid, takes_channels)
+
+    def _levels(self) -> tuple[float, ...]:
+        levels = self.model.config.quantiles
+        if not levels:
+            raise ValueError("quantiles: found none in the model; needed levels")
+        return levels
+
+    def _by_rows(self, request: Request, function):
+        """function(begin, *rows) by pieces; its outputs begin with the axis of rows."""
+        rows = request.rows()
+        most = max(1, CHUNK // rows[0].shape[1])
+        size = min(most, 1 << (len(rows[0]) - 1).bit_length())
+        return in_pieces(function, size, *rows)
+
+    def _draw(
+        self,
+        request: Request,
+        horizon: int,
+        draws: int,
+        seed: int,
+        begin: int,
+        *rows: np.ndarray,
+    ) -> np.ndarray:
+        """[row, draw, group, step] of rows that are a piece, from row `begin` on."""
+        fixed = {"center": not request.is_complex, "horizon": horizon}
+        piece = jax.random.fold_in(jax.random.key(seed), begin)
+        paths = [
+            self._forecast(self._params, *rows, jax.random.fold_in(piece, d), **fixed)
+            for d in range(draws)
+        ]
+        return np.stack(paths, axis=1)
+
+    def _continue(self, request: Request, horizon: int | None):
+        """Forecast and spread [sample, step, bin]; features where no horizon is."""
+        return in_pieces(
+            lambda _, *channels: self._continued(
+                self._params,
+                *channels,
+                axis=request.axis,
+                horizon=horizon,
+                grid=request.grid,
+            ),
+            CHANNELS,
+            *request.channels(),
         )
-    if not np.isfinite(x).any(axis=1).all():
-        raise ValueError("context: a channel has no finite sample; needed at least one")
-    return x, np.broadcast_to(interval.reshape(-1), (len(x),))

@@ -12,7 +12,7 @@ spectrum a path lies, nor on phases and units. What it answers is turned back.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -38,6 +38,11 @@ LIMIT = 4.0
 """The bank's forecasts are cut at this many times the size of their bin."""
 LEAST = 1e-5
 """Ratios of powers below this are not told apart: training has noise, users may not."""
+LEAST_SPREAD = 1e-3
+"""Of a forecast, in units of its bin's size: errors of clean channels go to zero."""
+LOG_RANGE = 6.0
+"""Spreads differ by at most exp of this from what the bank's record and its agreement
+suggest."""
 
 
 @dataclass(frozen=True)
@@ -115,25 +120,28 @@ class Joint(nnx.Module):
         self.config = config
         inputs = 3 * p + 2 * p * (members + 1) + NUM_FACTS
         self.embed = ResidualMlp(inputs, 2 * width, width, rngs, dtype)
-        # For every step a weight of each member and of silence, and a change.
-        outputs = p * (members + 1 + 2)
+        # For every step a weight of each member and of silence, a change, a spread.
+        outputs = p * (members + 1 + 2 + 1)
         self.head = ResidualMlp(width, 2 * width, outputs, rngs, dtype, normalise=True)
         for layer in (self.head.w2, self.head.w3):  # at first, the bank by its record
             layer.kernel[...] = jnp.zeros_like(layer.kernel[...])
 
-    def __call__(
+    def features(
         self,
         backbone: Backbone,
         channel: Channel,
         chosen: Int[Array, "n k"],
         horizon: int,
-    ) -> Complex[Array, "n {horizon} k"]:
-        """Continues bins that see each other by `horizon` steps.
+    ) -> tuple[
+        Float[Array, "n k q d"],
+        Options,
+        Complex[Array, "n {horizon} k"],
+        Float[Array, "n 1 k"],
+    ]:
+        """What the backbone makes of every patch of bins that see each other.
 
-        Args:
-            backbone: of the model.
-            channel: what is known.
-            chosen: bins, as indices into the flat grid.
+        Also what the bank and silence say in the bins' own frames, and what leads back
+        from there: turns and sizes.
         """
         length, p, k = channel.series.shape[1], self.config.patch, chosen.shape[1]
         series = jnp.take_along_axis(channel.series, chosen[:, None], axis=2)
@@ -142,7 +150,6 @@ class Joint(nnx.Module):
         series = series * frame[:, :length] / size
         options = bank.forecasts * (frame[:, length:] / size)[..., None]
         options = options / jnp.maximum(1, abs(options) / LIMIT)
-        options = jnp.concatenate([options, 0 * options[..., :1]], axis=-1)  # silence
         record = track_record(bank)[:, None]
         mix = (jax.nn.softmax(record, axis=-1) * options).sum(-1, keepdims=True)
 
@@ -175,17 +182,49 @@ class Joint(nnx.Module):
             rearrange(places, "n k q c -> n (k q) c"),
         )
 
-        # ---- a mix of what the bank says, and a change -------------------------------
         features = rearrange(features, "n (k q) d -> n k q d", k=k)
+        # A silent bin was divided by 1 and has the size 0.
+        heard = (series != 0).any(1, keepdims=True)
+        size = size * heard * channel.level[:, None, None]
+        bank = replace(bank, forecasts=options)
+        return features, bank, frame[:, length:].conj(), size
+
+    def __call__(
+        self,
+        backbone: Backbone,
+        channel: Channel,
+        chosen: Int[Array, "n k"],
+        horizon: int,
+    ) -> tuple[Complex[Array, "n {horizon} k"], Float[Array, "n {horizon} k"]]:
+        """Continues bins that see each other by `horizon` steps.
+
+        Args:
+            backbone: of the model.
+            channel: what is known.
+            chosen: bins, as indices into the flat grid.
+
+        Returns:
+            The forecast, and the root of the mean square error that is expected of it
+            (complex: that of each part is smaller by the root of 2).
+        """
+        p = self.config.patch
+        features, bank, turns, size = self.features(backbone, channel, chosen, horizon)
+        options = bank.forecasts
+        # ---- a mix of what the bank says, a change, and a spread ---------------------
         out = self.head(features[:, :, -math.ceil(horizon / p) :]).astype(jnp.float32)
         out = rearrange(out, "n k q (p c) -> n (q p) k c", p=p)[:, :horizon]
-        weights = jax.nn.softmax(record + out[..., :-2], axis=-1)
+        weights = jax.nn.softmax(track_record(bank)[:, None] + out[..., :-3], axis=-1)
         forecast = (weights * options).sum(-1)
         # Where those agree that count, as on a few clean tones, nothing is to change.
-        apart = weights * abs(options - forecast[..., None]) ** 2
-        change = jax.lax.complex(out[..., -2], out[..., -1])
-        forecast = forecast + change * jnp.sqrt(apart.sum(-1) + TINY)
-        return forecast * frame[:, length:].conj() * size * channel.level[:, None, None]
+        apart = (weights * abs(options - forecast[..., None]) ** 2).sum(-1)
+        change = jax.lax.complex(out[..., -3], out[..., -2])
+        forecast = forecast + change * jnp.sqrt(apart + TINY)
+        missed = (weights * bank.missed[:, None]).sum(-1)
+        # The spread does not ask for other weights.
+        unit = jax.lax.stop_gradient(apart + missed)
+        factor = jnp.exp(2 * LOG_RANGE * jnp.tanh(out[..., -1] / LOG_RANGE))
+        spread = jnp.sqrt(factor * unit + LEAST_SPREAD**2)
+        return forecast * turns * size, spread * size
 
 
 def own_frame(
@@ -243,19 +282,38 @@ def rests_and_places(
 
 def continue_channel(
     joint: Joint, backbone: Backbone, channel: Channel, horizon: int
-) -> Complex[Array, "n {horizon} bin"]:
-    """Continues all bins, the strongest together, then the next, and so on."""
+) -> tuple[Complex[Array, "n {horizon} bin"], Float[Array, "n {horizon} bin"]]:
+    """Continues all bins, the strongest together, then the next, and so on.
+
+    Returns forecast and spread, like `Joint`.
+    """
     order = channel.strongest_first()
     n, bins = order.shape
     k = min(joint.config.bins, bins)
     # The last group reaches back where groups do not fill the grid.
     begins = jnp.minimum(jnp.arange(0, bins, k), bins - k)
 
-    def group(forecast: Array, begin: Array) -> tuple[Array, None]:
+    def group(
+        carry: tuple[Array, Array], begin: Array
+    ) -> tuple[tuple[Array, Array], None]:
         chosen = jax.lax.dynamic_slice_in_dim(order, begin, k, axis=1)
-        part = joint(backbone, channel, chosen, horizon)
+        parts = joint(backbone, channel, chosen, horizon)
         rows, steps = jnp.arange(n)[:, None, None], jnp.arange(horizon)[None, :, None]
-        return forecast.at[rows, steps, chosen[:, None]].set(part), None
+        forecast, spread = (
+            whole.at[rows, steps, chosen[:, None]].set(part)
+            for whole, part in zip(carry, parts, strict=True)
+        )
+        return (forecast, spread), None
 
     empty = jnp.zeros((n, horizon, bins), channel.series.dtype)
-    return jax.lax.scan(group, empty, begins)[0]
+    return jax.lax.scan(group, (empty, empty.real), begins)[0]
+
+
+def channel_features(
+    joint: Joint, backbone: Backbone, channel: Channel
+) -> Float[Array, "n d"]:
+    """The mean over the tokens of the strongest bins, what follows next included."""
+    k = min(joint.config.bins, channel.power.shape[1])
+    chosen = channel.strongest_first()[:, :k]
+    features, *_ = joint.features(backbone, channel, chosen, joint.config.patch)
+    return features.mean((1, 2))

@@ -22,6 +22,7 @@ from wlam.nn.embeddings import (
     ResidualMlp,
 )
 from wlam.nn.joint import Joint, JointConfig
+from wlam.nn.quantiles import check_levels, offsets_of
 from wlam.nn.transformer import TransformerConfig
 
 
@@ -35,12 +36,17 @@ class ModelConfig:
     patch: int = 16
     # Patches that the head predicts at once.
     horizon_patches: int = 1
+    # Levels of the quantiles that rows are given beside the forecast; may be empty.
+    quantiles: tuple[float, ...] = (0.05, 0.25, 0.75, 0.95)
     # How the sampling interval reaches the model.
     granularity: GranularityConfig = field(default_factory=GranularityConfig)
     # Channels may also enter as a whole; None: only as rows.
     joint: JointConfig | None = None
     # Of matrix products; parameters, norms and the residual stream stay float32.
     dtype: Literal["float32", "bfloat16"] = "float32"
+
+    def __post_init__(self) -> None:
+        check_levels(self.quantiles)
 
     def build(self, rngs: nnx.Rngs) -> "Predictor":
         return Predictor(self, rngs)
@@ -56,8 +62,8 @@ class Predictor(nnx.Module):
         self.embed = PatchEmbedding(config.patch, self.horizon, width, rngs, dtype)
         self.granularity = Granularity(config.granularity, width, rngs, dtype)
         self.backbone = config.backbone.build(rngs, dtype)
-        # A change and a trust for every sample of the forecast.
-        outputs = 2 * self.horizon
+        # A change, a trust and a gap for each quantile, for every sample.
+        outputs = (2 + len(config.quantiles)) * self.horizon
         self.head = ResidualMlp(width, 2 * width, outputs, rngs, dtype, normalise=True)
         self.joint = (
             None if config.joint is None else Joint(config.joint, width, rngs, dtype)
@@ -88,15 +94,44 @@ class Predictor(nnx.Module):
             [:, i] is the forecast of the q = horizon_patches * patch samples after
             patch i, from patches 0..i only; in the units of `values`.
         """
+        return self.distribution(values, hidden, guess, interval, axis)[0]
+
+    def distribution(
+        self,
+        values: Float[Array, "b t"],
+        hidden: Bool[Array, "b t"],
+        guess: Float[Array, "b n q"],
+        interval: Float[Array, " b"],
+        axis: Int[Array, " b"],
+    ) -> tuple[Float[Array, "b n q"], Float[Array, "b n q level"]]:
+        """Like a call, and the quantiles of `config.quantiles` minus the forecast."""
+        p = self.config.patch
+        features = self.features(values, hidden, guess, interval, axis)
+        out = self.head(features).astype(jnp.float32)
+        change, trust, gaps = jnp.split(out, [self.horizon, 2 * self.horizon], axis=-1)
+        last = last_visible(
+            rearrange(values, "b (n p) -> b n p", p=p),
+            rearrange(hidden, "b (n p) -> b n p", p=p),
+        )[..., None]
+        forecast = last + jax.nn.sigmoid(trust) * (guess - last) + change
+        gaps = rearrange(gaps, "b n (level q) -> b n q level", q=self.horizon)
+        return forecast, offsets_of(gaps, self.config.quantiles)
+
+    def features(
+        self,
+        values: Float[Array, "b t"],
+        hidden: Bool[Array, "b t"],
+        guess: Float[Array, "b n q"],
+        interval: Float[Array, " b"],
+        axis: Int[Array, " b"],
+    ) -> Float[Array, "b n d"]:
+        """What the backbone makes of every patch and those before it."""
         p = self.config.patch
         patches = rearrange(values, "b (n p) -> b n p", p=p)
         masks = rearrange(hidden, "b (n p) -> b n p", p=p)
         granularity = self.granularity(interval, axis)
         tokens = self.embed(patches, masks, guess) + granularity[:, None, :]
-        features = self.backbone(tokens.astype(jnp.float32), ~jnp.all(masks, axis=-1))
-        change, trust = jnp.split(self.head(features).astype(jnp.float32), 2, axis=-1)
-        last = last_visible(patches, masks)[..., None]
-        return last + jax.nn.sigmoid(trust) * (guess - last) + change
+        return self.backbone(tokens.astype(jnp.float32), ~jnp.all(masks, axis=-1))
 
 
 def last_visible(

@@ -120,6 +120,24 @@ def rmse(
     return _mean_over_elements(abs(prediction - target) ** 2, np.sqrt)
 
 
+def coverage(
+    low: Inexact[np.ndarray, "n ..."],
+    high: Inexact[np.ndarray, "n ..."],
+    target: Inexact[np.ndarray, "n ..."],
+) -> Statistic:
+    """Share of the target's elements that lie within bounds, of any horizon or channel.
+
+    Of complex ones the real and the imaginary parts, each within its own bounds.
+    """
+    (low, wanted), (high, _) = _pair(low, target), _pair(high, target)
+    if np.iscomplexobj(wanted):
+        low, high, wanted = (
+            np.stack([x.real, x.imag], axis=-1) for x in (low, high, wanted)
+        )
+    inside = (low <= wanted) & (wanted <= high)
+    return _mean_over_elements(np.where(np.isnan(low + high), np.nan, inside))
+
+
 def mase(
     prediction: Float[np.ndarray, "n ..."],
     target: Float[np.ndarray, "n ..."],

@@ -2,9 +2,9 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Complex, Float, Int, PRNGKeyArray
 
-from wlam.nn.joint import Channel
+from wlam.nn.joint import LEAST_SPREAD, Channel
 from wlam.nn.predictor import Predictor
 from wlam.tasks.sequences import Grids
 
@@ -15,6 +15,12 @@ LATE = 0.25
 """How often the context begins late."""
 FLOOR = 0.05
 """Share of the context's power that errors are measured in where targets are empty."""
+SPREAD = 0.1
+"""Weight of the likelihood beside the error: forecasts come first."""
+FAR = 25.0
+"""Errors count squared up to this many variances, and beyond as the logarithm goes on:
+a spread far off must not own the batch. Errors have heavier tails than a Gaussian; with
+9 variances the spread fitted their middle: 90 % intervals of a short run held 87 %."""
 
 
 def grids_loss(model: Predictor, grids: Grids, key: PRNGKeyArray) -> Float[Array, ""]:
@@ -22,6 +28,7 @@ def grids_loss(model: Predictor, grids: Grids, key: PRNGKeyArray) -> Float[Array
 
     The error in decibels is what is reported, and the squared error what a linear fit
     minimises; the root lies between: easy samples count, hard ones do not own a batch.
+    The spread is trained beside it, on errors that it does not see as its own.
 
     Raises:
         ValueError: the model has no joint way in.
@@ -44,7 +51,7 @@ def grids_loss(model: Predictor, grids: Grids, key: PRNGKeyArray) -> Float[Array
     begin = jax.random.randint(begin_key, (), 0, u * v - k + 1)
     begin = jnp.where(jax.random.bernoulli(group_key, STRONGEST), 0, begin)
     chosen = jax.lax.dynamic_slice_in_dim(order, begin, k, axis=1)
-    forecast = model.joint(model.backbone, channel, chosen, steps - length)
+    forecast, spread = model.joint(model.backbone, channel, chosen, steps - length)
 
     def pick(x: Array) -> Array:
         return jnp.take_along_axis(x.reshape(n, -1, u * v), chosen[:, None], axis=2)
@@ -54,4 +61,28 @@ def grids_loss(model: Predictor, grids: Grids, key: PRNGKeyArray) -> Float[Array
     error = (abs(forecast / unit - target) ** 2).mean((1, 2))
     power = jnp.take_along_axis(channel.power, chosen, axis=1).mean(1)
     reference = (abs(target) ** 2).mean((1, 2)) + FLOOR * power
-    return jnp.sqrt(error / jnp.maximum(reference, 1e-12) + 1e-6).mean()
+    root = jnp.sqrt(error / jnp.maximum(reference, 1e-12) + 1e-6).mean()
+    size = channel_sizes(channel, chosen)
+    likelihood = gaussian_loss(
+        jax.lax.stop_gradient(forecast / unit - target) / size, spread / unit / size
+    )
+    return root + SPREAD * likelihood.mean()
+
+
+def channel_sizes(channel: Channel, chosen: Int[Array, "n k"]) -> Float[Array, "n 1 k"]:
+    """Sizes of the chosen bins in units of the channel's level; 1 for silent ones."""
+    size = jnp.sqrt(jnp.take_along_axis(channel.power, chosen, axis=1))[:, None]
+    return jnp.where(size > 0, size, 1)
+
+
+def gaussian_loss(
+    error: Complex[Array, "*b"], spread: Float[Array, "*b"]
+) -> Float[Array, "*b"]:
+    """-log likelihood |e|^2 / s^2 + ln s^2 of a circular complex Gaussian, no constant.
+
+    Spreads are taken as `LEAST_SPREAD` at least, errors as `FAR` says.
+    """
+    variance = jnp.maximum(spread, LEAST_SPREAD) ** 2
+    ratio = abs(error) ** 2 / variance
+    beyond = FAR * (1 + jnp.log(jnp.maximum(ratio, FAR) / FAR))
+    return jnp.where(ratio < FAR, ratio, beyond) + jnp.log(variance)

@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from wlam.nn.guess import linear_guess, steps_per_day
 from wlam.nn.predictor import Predictor
+from wlam.nn.quantiles import pinball
 from wlam.nn.scale import fit_scale
 from wlam.tasks.sequences import Grids, Rows
 from wlam.training.grids import grids_loss
@@ -21,6 +22,9 @@ from wlam.training.grids import grids_loss
 LINEAR_BEYOND = 2.0
 # Inputs and targets are cut here for the same reason.
 INPUT_LIMIT = 20.0
+# Weight of the quantiles' loss beside the forecast's. Small errors weigh more in it,
+# and what it asks of the backbone must not come before the forecast.
+QUANTILES = 0.1
 
 
 def draw_context(
@@ -61,7 +65,9 @@ def next_patches(
 def rows_loss(model: Predictor, rows: Rows, key: PRNGKeyArray) -> Float[Array, ""]:
     """Mean error of the forecasts made after the context, in units of its scale.
 
-    Squared, as in the paper, up to LINEAR_BEYOND; halved like every Huber loss.
+    Squared, as in the paper, up to LINEAR_BEYOND; halved like every Huber loss. The
+    pinball loss of the quantiles comes on top; the forecast under them is taken as it
+    is, so that they do not move it.
 
     Raises:
         ValueError: the sequences are not made of two or more whole patches.
@@ -86,7 +92,7 @@ def rows_loss(model: Predictor, rows: Rows, key: PRNGKeyArray) -> Float[Array, "
     guess = linear_guess(
         values, hidden, season, p, model.horizon, is_complex=not rows.center
     )
-    forecast = model(
+    forecast, offsets = model.distribution(
         rearrange(values, "b g t -> (b g) t"),
         repeat(hidden, "b t -> (b g) t", g=group),
         rearrange(guess, "b g n q -> (b g) n q"),
@@ -100,6 +106,9 @@ def rows_loss(model: Predictor, rows: Rows, key: PRNGKeyArray) -> Float[Array, "
     has_unit = repeat(scale.spread > 0, "b -> (b g) 1 1", g=group)
     weight = (scored & has_unit).astype(jnp.float32)
     error = optax.losses.huber_loss(forecast, target, delta=LINEAR_BEYOND)
+    if model.config.quantiles:
+        miss = target - jax.lax.stop_gradient(forecast)
+        error += QUANTILES * pinball(offsets, miss, model.config.quantiles)
     return jnp.sum(weight * error) / jnp.maximum(weight.sum(), 1.0)
 
 

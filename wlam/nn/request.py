@@ -1,0 +1,131 @@
+"""What is asked of a forecaster: checked, and laid out as rows or whole channels."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+from einops import rearrange
+
+from wlam.nn.embeddings import FREQUENCY, TIME
+
+
+@dataclass(frozen=True)
+class Request:
+    """A context in the one layout that all answers are made from."""
+
+    context: np.ndarray  # [sample, step, channel]
+    interval: np.ndarray  # float32 [sample]
+    axis: int
+    joint: bool
+    grid: tuple[int, int] | None  # of bins; None: channels are rows
+    ndim: int  # of the context that was given
+
+    @staticmethod
+    def of(
+        context: np.ndarray,
+        interval: float | list[float] | np.ndarray,
+        axis: str,
+        joint: bool,
+        grid: tuple[int, int] | None,
+        takes_channels: bool,
+    ) -> "Request":
+        """Checks the arguments of `Forecaster.predict`, or a ValueError."""
+        context = np.asarray(context)
+        if context.ndim not in (1, 2, 3) or 0 in context.shape:
+            raise ValueError(
+                f"context: found shape {context.shape}; needed [step], [sample, step] "
+                "or [sample, step, channel] without empty axes"
+            )
+        if context.dtype.kind not in "fciu":
+            raise ValueError(
+                f"context: found dtype {context.dtype}; needed real or complex numbers"
+            )
+        if axis not in ("time", "frequency"):
+            raise ValueError(f"axis: found {axis!r}; needed 'time' or 'frequency'")
+        shape = {1: (1, -1, 1), 2: (*context.shape, 1), 3: context.shape}[context.ndim]
+        x = context.reshape(shape)
+        spacing = np.asarray(interval, np.float64)
+        if spacing.shape not in ((), (1,), (len(x),)) or not np.all(
+            np.isfinite(spacing) & (spacing > 0)
+        ):
+            raise ValueError(
+                f"interval: found {spacing.shape} {spacing.ravel()[:3]}; needed one "
+                f"positive number, or one for each of {len(x)} samples"
+            )
+        finite = np.isfinite(x)
+        if not finite.any(axis=1).all():
+            raise ValueError(
+                "context: a channel has no finite sample; needed at least one"
+            )
+        if not (takes_channels and finite[:, -1].all()):
+            grid = None
+        if grid is not None:
+            if x.shape[2] != grid[0] * grid[1] or not np.iscomplexobj(x):
+                raise ValueError(
+                    f"grid: found {grid} for {x.dtype} context of {x.shape[2]} "
+                    "channels; needed complex channels, one for each bin"
+                )
+            grid = int(grid[0]), int(grid[1])
+        return Request(
+            context=x,
+            interval=np.broadcast_to(spacing.reshape(-1), len(x)).astype(np.float32),
+            axis=FREQUENCY if axis == "frequency" else TIME,
+            joint=joint,
+            grid=grid,
+            ndim=context.ndim,
+        )
+
+    @property
+    def is_complex(self) -> bool:
+        return np.iscomplexobj(self.context)
+
+    @property
+    def _layout(self) -> str:
+        return "n (g c) t" if self.joint else "(n c) g t"
+
+    def rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Rows [row, group, step], which steps are visible, intervals and axes."""
+        x = self.context
+        parts = np.stack([np.real(x), np.imag(x)] if self.is_complex else [x])
+        rows = rearrange(parts, f"g n t c -> {self._layout}").astype(np.float32)
+        visible = np.asarray(np.isfinite(rows).all(axis=1))
+        rows = np.where(visible[:, None], rows, 0.0).astype(np.float32)
+        interval = np.repeat(self.interval, len(rows) // len(x))
+        return rows, visible, interval, np.full(len(rows), self.axis)
+
+    def channels(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Channels [sample, step, bin], which steps are known, and intervals."""
+        known = np.asarray(np.isfinite(self.context).all(axis=2))
+        x = np.where(known[..., None], self.context, 0).astype(np.complex64)
+        return x, known, self.interval
+
+    def from_rows(self, rows: np.ndarray) -> np.ndarray:
+        """[row, group, step] of an answer -> [sample, step, channel]."""
+        n, _, c = self.context.shape
+        parts = rearrange(rows, f"{self._layout} -> g n t c", n=n, c=c)
+        return parts[0] + 1j * parts[1] if self.is_complex else parts[0]
+
+    def like_context(self, answer: np.ndarray) -> np.ndarray:
+        """[..., sample, step, channel] -> the axes that the given context had."""
+        if self.ndim == 1:
+            return answer[..., 0, :, 0]
+        return answer[..., 0] if self.ndim == 2 else answer
+
+
+def in_pieces(function: Callable[..., Any], size: int, *arrays: np.ndarray) -> Any:
+    """function(begin, *pieces of `size` rows), its outputs joined along their rows.
+
+    The last piece is filled with repeats of its last row, which are cut off again: one
+    compilation serves all.
+    """
+    outputs = []
+    for begin in range(0, len(arrays[0]), size):
+        pieces = [x[begin : begin + size] for x in arrays]
+        count = len(pieces[0])
+        fill = (0, size - count)
+        filled = [np.pad(x, (fill, *[(0, 0)] * (x.ndim - 1)), "edge") for x in pieces]
+        found = function(begin, *filled)
+        outputs.append(jax.tree.map(lambda y, n=count: np.asarray(y)[:n], found))
+    return jax.tree.map(lambda *parts: np.concatenate(parts), *outputs)
