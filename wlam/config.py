@@ -16,6 +16,7 @@ from typing import Any
 import tyro
 
 from wlam.data.streams import Ingredient
+from wlam.nn.model import NetworkConfig
 from wlam.nn.predictor import ModelConfig
 from wlam.tasks import TASKS
 
@@ -93,8 +94,8 @@ class Config:
     mixture: dict[str, Ingredient]
     # What is reported, by name.
     evaluation: dict[str, Case]
-    # The network.
-    model: ModelConfig = field(default_factory=ModelConfig)
+    # The network; its class chooses which.
+    model: NetworkConfig = field(default_factory=ModelConfig)
     # Optimiser steps.
     steps: int = 1000
     # Series in a batch, over all tasks.

@@ -15,6 +15,7 @@ from wlam.nn.guess import linear_guess, steps_per_day
 from wlam.nn.joint import Channel, continue_channel
 from wlam.nn.predictor import Predictor
 from wlam.nn.scale import fit_scale
+from wlam.phy.arrays import Lattice
 
 CHUNK = 4096
 """Rows that a call forecasts at once. Fixed: one compilation serves a task."""
@@ -87,8 +88,11 @@ class Forecaster:
     >>> forecast = model.predict(context, interval=0.5e-3, horizon=8)
     """
 
+    takes_rows = True
+
     def __init__(self, model: Predictor):
         self.model = model
+        self.takes_channels = model.joint is not None
         graph, params = nnx.split(model)
         self._params = params
 
@@ -122,6 +126,7 @@ class Forecaster:
         axis: str = "time",
         joint: bool = False,
         grid: tuple[int, int] | None = None,
+        lattice: Lattice = (),
     ) -> np.ndarray:
         """Forecasts the samples that follow a context.
 
@@ -140,6 +145,7 @@ class Forecaster:
                 complex channels are. A model that takes channels as a whole then
                 continues all bins together. Others ignore it, and it is ignored where a
                 last step is missing, from which the bins' frames are taken.
+            lattice: ignored; peers that see antennas need it.
 
         Returns:
             Shaped like context, with `horizon` steps; complex64 or float32.

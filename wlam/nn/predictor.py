@@ -22,11 +22,12 @@ from wlam.nn.embeddings import (
     ResidualMlp,
 )
 from wlam.nn.joint import Joint, JointConfig
+from wlam.nn.model import NetworkConfig
 from wlam.nn.transformer import TransformerConfig
 
 
 @dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(NetworkConfig):
     """Everything that fixes the parameters of a predictor."""
 
     # Any backbone's config; its class chooses the backbone.
