@@ -40,8 +40,17 @@ class ModelConfig(NetworkConfig):
     granularity: GranularityConfig = field(default_factory=GranularityConfig)
     # Channels may also enter as a whole; None: only as rows.
     joint: JointConfig | None = None
+    # Training-free forecasts are an input and one end of the residual; False: none is.
+    guess: bool = True
     # Of matrix products; parameters, norms and the residual stream stay float32.
     dtype: Literal["float32", "bfloat16"] = "float32"
+
+    def __post_init__(self) -> None:
+        if self.joint is not None and not (self.guess and self.backbone.takes_places):
+            raise ValueError(
+                "model.joint: found with guess=False, or with a backbone that knows no "
+                "places; needed None, or a Transformer that has guesses"
+            )
 
     def build(self, rngs: nnx.Rngs) -> "Predictor":
         return Predictor(self, rngs)
@@ -81,7 +90,7 @@ class Predictor(nnx.Module):
             values: normalised series; t must be a multiple of `config.patch`.
             hidden: True where a sample is unknown; its value has no influence.
             guess: a causal forecast of the same shape as the result, see
-                `wlam.nn.guess`.
+                `wlam.nn.guess`; ignored with guess=False.
             interval: spacing of the samples, in seconds (time) or Hz (frequency).
             axis: `TIME` or `FREQUENCY`, what the series runs along.
 
@@ -92,11 +101,13 @@ class Predictor(nnx.Module):
         p = self.config.patch
         patches = rearrange(values, "b (n p) -> b n p", p=p)
         masks = rearrange(hidden, "b (n p) -> b n p", p=p)
+        last = last_visible(patches, masks)[..., None]
+        if not self.config.guess:
+            guess = jnp.broadcast_to(last, guess.shape)
         granularity = self.granularity(interval, axis)
         tokens = self.embed(patches, masks, guess) + granularity[:, None, :]
         features = self.backbone(tokens.astype(jnp.float32), ~jnp.all(masks, axis=-1))
         change, trust = jnp.split(self.head(features).astype(jnp.float32), 2, axis=-1)
-        last = last_visible(patches, masks)[..., None]
         return last + jax.nn.sigmoid(trust) * (guess - last) + change
 
 
