@@ -94,6 +94,7 @@ def test_nmse_is_against_the_clean_channel():
 
     class Hold:
         def predict(self, context, interval, horizon, axis, joint, grid, lattice):
+            assert (grid, lattice) == ((4, 2), ((1, 2, 1),))
             return np.repeat(context[:, -1:], horizon, axis=1)
 
     verdict = judge(EvalCase("noisy", "csi_time", data, 9, 3), Hold())

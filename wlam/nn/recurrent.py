@@ -52,7 +52,7 @@ class Layer(nnx.Module):
         )
         if config.cell == "lstm":
             start = jnp.zeros(gates * d).at[d : 2 * d].set(1.0)
-            self.around.bias[...] = start
+            self.around.bias = nnx.Param(start)
 
     def __call__(
         self, x: Float[Array, "b n d"], visible: Bool[Array, "b n"]
@@ -65,12 +65,10 @@ class Layer(nnx.Module):
         def advance(
             state: tuple[Array, Array], token: tuple[Array, Array]
         ) -> tuple[tuple[Array, Array], Array]:
-            inward, seen = token
-            new = step(inward, state)
-            state = tuple(
-                jnp.where(seen[:, None], a, b) for a, b in zip(new, state, strict=True)
-            )
-            return state, state[0]
+            inward, seen = token[0], token[1][:, None]
+            hidden, memory = step(inward, state)
+            hidden = jnp.where(seen, hidden, state[0])
+            return (hidden, jnp.where(seen, memory, state[1])), hidden
 
         tokens = jnp.moveaxis(inward, 1, 0), visible.T
         _, outputs = jax.lax.scan(advance, (start, start), tokens)

@@ -11,7 +11,12 @@ import optax
 import pytest
 from flax import nnx
 
-from wlam.data.tensors import Csi
+import wlam
+from wlam import hub
+from wlam.config import Config
+from wlam.data.tensors import Csi, Traffic
+from wlam.evaluation.cases import fitting
+from wlam.evaluation.judge import EvalCase
 from wlam.nn.embeddings import FREQUENCY, TIME
 from wlam.nn.peers.channels import to_bins, to_channel
 from wlam.nn.peers.wifo import (
@@ -25,6 +30,9 @@ from wlam.nn.peers.wifo import (
 from wlam.phy.arrays import upa
 from wlam.tasks import TASKS
 from wlam.tasks.sequences import Grids, Rows, whole_grids
+from wlam.training.checkpoint import Checkpoints
+from wlam.training.objective import mixture_loss
+from wlam.training.state import init_state
 
 P = 4
 CONFIG = WifoConfig(width=16, encoder_layers=2, decoder_layers=1, heads=2)
@@ -313,6 +321,57 @@ def test_bad_training_data_and_configs_are_named(model):
         WifoConfig(width=20)
     with pytest.raises(ValueError, match=r"model\.masks: found none"):
         WifoConfig(masks=())
+
+
+def test_gradients_reach_everything_through_the_loss_of_a_mixture(model):
+    clean = complex_normal(2, *SHAPE)
+    silent = np.stack([0 * clean[0], clean[1]])
+    batch = {"one": grids_of(clean), "two": grids_of(silent)}
+    graph, params = nnx.split(model)
+
+    @jax.jit
+    def gradient(params, batch):
+        shares = {"one": 0.25, "two": 0.75}
+        function = partial(mixture_loss, graph, batch=batch, shares=shares, key=KEY)
+        (_, losses), found = jax.value_and_grad(function, has_aux=True)(params)
+        return losses, found
+
+    losses, found = gradient(params, batch)
+    assert losses.keys() == batch.keys()
+    for leaf in jax.tree.leaves(found):
+        assert np.isfinite(leaf).all()
+        assert np.any(leaf != 0)
+
+
+def test_a_run_is_loaded_and_released(tmp_path):
+    run, folder = str(tmp_path / "run"), tmp_path / "released"
+    config = Config(run, mixture={}, evaluation={}, model=CONFIG)
+    state = jax.jit(lambda: init_state(config))()
+    with Checkpoints(run) as checkpoints:
+        checkpoints.save(3, state, config)
+    loaded, again, step = hub.load_with_config(run)
+    assert (again, step) == (config, 3)
+    trained = jax.tree.leaves(state["params"])
+    assert loaded.num_parameters == sum(x.size for x in trained)
+    hub.release(run, folder)
+    assert np.load(folder / hub.GOLDEN).files == ["channel_forecast"]
+    found = jax.tree.leaves(nnx.state(wlam.load(folder).model))
+    for a, b in zip(found, trained, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_cases_that_are_no_channels_are_left_out_and_named(model):
+    ones = np.ones(1, np.float32)
+    csi = Csi(
+        complex_normal(1, 8, 8, 1), ones, ones, ones, np.zeros((1, 3)), np.zeros(1, int)
+    )
+    todo = [
+        EvalCase("channel", "csi_time", csi, 4, 4),
+        EvalCase("cell", "traffic", Traffic(np.ones((1, 9)), ones), 4, 4),
+    ]
+    fit, skipped = fitting(todo, model.forecaster())
+    assert [case.name for case in fit] == ["channel"]
+    assert skipped == ["skipped cell: the model forecasts channels only"]
 
 
 @pytest.mark.slow
