@@ -60,7 +60,8 @@ def main(options: Options) -> None:
         facts += notes
     else:
         measured, skipped = ([], []) if options.cases else cases.measured_cases()
-        todo = cases.generated_cases(config) + measured
+        todo, unfit = cases.fitting(cases.generated_cases(config) + measured, model)
+        skipped += unfit
         suffix = f"_{Path(options.cases).stem}" if options.cases else ""
         results = results or f"{options.model}/evaluation{suffix}.jsonl"
         report = report or f"{options.model}/report{suffix}.html"

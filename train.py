@@ -1,5 +1,6 @@
 """Trains a model: python train.py CONFIG [overrides].
 
+CONFIG is FILE.py, or FILE.py:NAME where a file defines several.
 Run the same command again to resume. `python train.py configs/quickstart.py --help`
 lists every field that can be overridden.
 """

@@ -1,34 +1,65 @@
 """Configs: every one builds, overrides work, JSON gives back what was written."""
 
+import runpy
 from pathlib import Path
 
 import jax
 import pytest
+from flax import nnx
 
 from wlam.config import Config, from_json, load_config, to_json
+from wlam.data.streams import samples_per_step, shares
 from wlam.tasks import TASKS
 from wlam.training.state import init_state
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.py"))
-QUICKSTART = str(Path(__file__).parents[1] / "configs" / "quickstart.py")
+FOLDER = Path(__file__).parents[1] / "configs"
+QUICKSTART, TINY = str(FOLDER / "quickstart.py"), str(FOLDER / "tiny.py")
+PEERS = str(FOLDER / "peers.py")
+# Of the peers one of each kind; the others differ in their task.
+CONFIGS = [str(path) for path in sorted(FOLDER.glob("*.py")) if str(path) != PEERS]
+CONFIGS += [f"{PEERS}:{name}" for name in ("wifo", "lstm_csi_time", "gru_beam")]
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def stem(path):
+    return path.removeprefix(f"{FOLDER}/")
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=stem)
 def test_every_config_builds(path):
     """Shapes only; and the header tells what a run takes and gives."""
-    config = load_config(str(path), [])
+    config = load_config(path, [])
     state = jax.eval_shape(lambda: init_state(config))
     assert sum(x.size for x in jax.tree.leaves(state["params"])) > 1000
     for case in [*config.mixture.values(), *config.evaluation.values()]:
         assert case.task in TASKS
-    header = path.read_text().split('"""')[1]
+    header = Path(path.partition(":")[0]).read_text().split('"""')[1]
     for word in ("command", "hardware", "time", "expected"):
-        assert word in header, f"{path.name}: the header lacks '{word}'"
+        assert word in header, f"{stem(path)}: the header lacks '{word}'"
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_peers_are_as_large_as_tiny_and_see_as_many_samples():
+    tiny = load_config(TINY, [])
+    share = shares(tiny.mixture, tiny.temperature)
+    samples = samples_per_step(tiny.mixture, share, tiny.rows)
+    peers = runpy.run_path(PEERS)["configs"]
+    assert len(peers) == 1 + 3 * 4
+    for name, config in peers.items():
+        share = shares(config.mixture, config.temperature)
+        found = samples_per_step(config.mixture, share, config.rows)
+        assert found.items() <= samples.items(), name
+        assert config.steps == tiny.steps
+        tasks = {part.task for part in config.mixture.values()}
+        assert len(tasks) == (2 if name == "wifo" else 1), name
+    for name in ("wifo", "transformer_beam", "lstm_beam", "gru_beam"):
+        make = peers[name].model.build
+        model = nnx.eval_shape(lambda make=make: make(nnx.Rngs(0)))
+        count = sum(x.size for x in jax.tree.leaves(nnx.state(model)))
+        assert 340_000 < count < 420_000, name
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=stem)
 def test_json_round_trip(path):
-    config = load_config(str(path), [])
+    config = load_config(path, [])
     assert from_json(to_json(config)) == config
 
 
@@ -57,6 +88,8 @@ def test_overrides_reach_every_depth():
     assert (config.steps, config.model.backbone.width, config.run) == (40, 64, "x")
     other = load_config(QUICKSTART, ["--mixture.beam.source.num-beams", "8"])
     assert other.mixture["beam"].source.num_beams == 8
+    wifo = load_config(f"{PEERS}:wifo", ["--model.width", "128"])
+    assert wifo.model.width == 128
 
 
 @pytest.mark.parametrize(
@@ -75,6 +108,11 @@ def test_missing_file_and_wrong_file(tmp_path):
     (tmp_path / "empty.py").write_text("")
     with pytest.raises(ValueError, match=r"CONFIG: .* defines config of type NoneType"):
         load_config(str(tmp_path / "empty.py"), [])
+    for wrong in (PEERS, f"{PEERS}:nobody"):
+        with pytest.raises(ValueError, match=r"CONFIG: .*:NAME, one of wifo, transf"):
+            load_config(wrong, [])
+    with pytest.raises(ValueError, match=r"CONFIG: .*tiny.py:NAME, one of none"):
+        load_config(f"{TINY}:tiny", [])
 
 
 def test_a_config_from_elsewhere_cannot_name_foreign_code():

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from wlam.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from wlam.nn.forecast import Forecaster
+    from wlam.hub import Loaded
 
 
-def load(path: "str | Path") -> "Forecaster":
+def load(path: "str | Path") -> "Loaded":
     """Loads a run or a released model; see `wlam.hub.load`."""
     # Here, not above: importing wlam.phy alone should not import a training stack.
     from wlam import hub

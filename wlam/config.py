@@ -16,6 +16,7 @@ from typing import Any
 import tyro
 
 from wlam.data.streams import Ingredient
+from wlam.nn.model import NetworkConfig
 from wlam.nn.predictor import ModelConfig
 from wlam.tasks import TASKS
 
@@ -93,8 +94,8 @@ class Config:
     mixture: dict[str, Ingredient]
     # What is reported, by name.
     evaluation: dict[str, Case]
-    # The network.
-    model: ModelConfig = field(default_factory=ModelConfig)
+    # The network; its class chooses which.
+    model: NetworkConfig = field(default_factory=ModelConfig)
     # Optimiser steps.
     steps: int = 1000
     # Series in a batch, over all tasks.
@@ -131,14 +132,23 @@ class Config:
 def load_config(file: str, arguments: list[str] | None = None) -> Config:
     """Reads `config` from a Python file and applies command-line overrides.
 
+    FILE.py:NAME reads `configs[NAME]` of a file that defines several.
+
     Raises:
-        ValueError: the file is missing or defines no `config`.
+        ValueError: the file is missing or defines no such config.
     """
-    if not Path(file).is_file():
+    path, several, name = file.partition(".py:")
+    path += ".py" if several else ""
+    if not Path(path).is_file():
         raise ValueError(
-            f"CONFIG: no file {file!r}; needed a Python file, see configs/"
+            f"CONFIG: no file {path!r}; needed a Python file, see configs/"
         )
-    config = runpy.run_path(file).get("config")
+    defined = runpy.run_path(path)
+    configs = defined.get("configs", {})
+    if (several and name not in configs) or (configs and not several):
+        names = ", ".join(configs) or "none"
+        raise ValueError(f"CONFIG: found {file}; needed {path}:NAME, one of {names}")
+    config = configs[name] if several else defined.get("config")
     if not isinstance(config, Config):
         raise ValueError(
             f"CONFIG: {file} defines config of type {type(config).__name__}; needed "

@@ -20,15 +20,19 @@ from orbax.checkpoint import v1 as ocp
 from wlam.config import Config, from_json, to_json
 from wlam.data.files import write_npz_atomic
 from wlam.nn.forecast import Forecaster
+from wlam.nn.model import Network
+from wlam.nn.peers.channels import ChannelForecaster
 from wlam.training.checkpoint import FOLDER, load_params
 from wlam.training.state import init_state
 
+Loaded = Forecaster | ChannelForecaster
+"""What predicts: the predictor of this repository, or a peer."""
 CONFIG, WEIGHTS, GOLDEN = "config.json", "weights", "golden.npz"
 RELEASED = Path(__file__).parents[1] / "models"
 """Where a checkout keeps released models, so that their names are enough."""
 
 
-def load(path: str | Path) -> Forecaster:
+def load(path: str | Path) -> Loaded:
     """Loads a model that predicts.
 
     Args:
@@ -41,7 +45,7 @@ def load(path: str | Path) -> Forecaster:
     return load_with_config(path)[0]
 
 
-def load_with_config(path: str | Path) -> tuple[Forecaster, Config, int]:
+def load_with_config(path: str | Path) -> tuple[Loaded, Config, int]:
     """Like `load`, with the experiment's config and the step of the weights."""
     given, path = path, Path(path)
     if not path.is_dir():
@@ -62,7 +66,10 @@ def load_with_config(path: str | Path) -> tuple[Forecaster, Config, int]:
             "model)"
         )
     graph = nnx.graphdef(nnx.eval_shape(lambda: config.model.build(nnx.Rngs(0))))
-    return Forecaster(nnx.merge(graph, params)), config, step
+    model = nnx.merge(graph, params)
+    if isinstance(model, Network):
+        return model.forecaster(), config, step
+    return Forecaster(model), config, step
 
 
 def state_shapes(config: Config) -> Any:
@@ -84,10 +91,13 @@ def golden_channel() -> np.ndarray:
     return np.asarray(tones / (1 + k), np.complex64)[None]
 
 
-def golden_outputs(model: Forecaster) -> dict[str, np.ndarray]:
+def golden_outputs(model: Loaded) -> dict[str, np.ndarray]:
     """What a model makes of the golden inputs, by the name of the array."""
-    found = {"forecast": model.predict(golden_context(), interval=1e-3, horizon=24)}
-    if model.model.joint is not None:
+    found = {}
+    if model.takes_rows:
+        rows = model.predict(golden_context(), interval=1e-3, horizon=24)
+        found["forecast"] = rows
+    if model.takes_channels:
         channel = model.predict(golden_channel(), interval=1e-3, horizon=8, grid=(4, 8))
         found["channel_forecast"] = channel
     return found

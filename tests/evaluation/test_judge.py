@@ -20,7 +20,7 @@ class Sine:
 
     error = 0.0
 
-    def predict(self, context, interval, horizon, axis, joint, grid):
+    def predict(self, context, interval, horizon, axis, joint, grid, lattice):
         windows = len(context) // 4
         starts = 320 + 6 * np.arange(windows)
         steps = starts[:, None] + np.arange(horizon)
@@ -124,7 +124,8 @@ def test_nmse_is_against_the_clean_channel():
     )
 
     class Hold:
-        def predict(self, context, interval, horizon, axis, joint, grid):
+        def predict(self, context, interval, horizon, axis, joint, grid, lattice):
+            assert (grid, lattice) == ((4, 2), ((1, 2, 1),))
             return np.repeat(context[:, -1:], horizon, axis=1)
 
     verdict = judge(EvalCase("noisy", "csi_time", data, 9, 3), Hold())

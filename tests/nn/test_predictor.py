@@ -9,7 +9,8 @@ import pytest
 from flax import nnx
 
 from wlam.nn.embeddings import FREQUENCY, TIME, Granularity, GranularityConfig
-from wlam.nn.predictor import last_visible
+from wlam.nn.joint import JointConfig
+from wlam.nn.predictor import ModelConfig, last_visible
 from wlam.nn.transformer import TransformerConfig
 
 B, T, P = 6, 24, 4
@@ -93,7 +94,26 @@ def test_granularity_none_is_silent_and_lookup_takes_the_nearest():
     assert not np.array_equal(out[1], out[2])
 
 
+def test_without_a_guess_a_forecast_starts_from_the_last_value(model, rows):
+    values, hidden, interval, axis = rows
+    plain = replace(model.config, guess=False).build(nnx.Rngs(0))
+    nnx.update(plain, nnx.state(model))
+    last = last_visible(values.reshape(B, N, P), hidden.reshape(B, N, P))
+
+    @nnx.jit
+    def outputs(models, guess):
+        return [m(values, hidden, guess, interval, axis) for m in models]
+
+    held, without = outputs([model, plain], jnp.repeat(last[..., None], P, 2))
+    np.testing.assert_array_equal(without, held)
+    other, same = outputs([model, plain], jnp.full((B, N, P), 3.0))
+    np.testing.assert_array_equal(same, without)
+    assert not np.allclose(other, held, atol=0.1)
+
+
 def test_bad_sizes_are_named():
+    with pytest.raises(ValueError, match=r"model\.joint: found with guess=False"):
+        ModelConfig(guess=False, joint=JointConfig())
     with pytest.raises(ValueError, match=r"backbone\.heads: 3 heads"):
         TransformerConfig(width=16, heads=3)
     with pytest.raises(ValueError, match=r"granularity\.known_intervals: empty"):

@@ -10,9 +10,12 @@ from wlam.phy.arrays import (
     beamspace,
     direction,
     element_gain_db,
+    from_beamspace,
+    lattice,
     product,
     response,
     spherical_cycles,
+    to_beamspace,
     ula,
     upa,
 )
@@ -158,6 +161,33 @@ def test_polarisations_are_transformed_apart():
 def test_an_irregular_array_keeps_its_antennas(positions):
     matrix = beamspace(positions, one(len(positions)))
     np.testing.assert_array_equal(matrix, np.eye(len(positions)))
+
+
+IRREGULAR = np.float32([[0, 0, 0], [0, 0.5, 0], [0, 1.7, 0]])
+ARRAYS = {
+    "line": (ula(8), one(8), ((1, 8, 1),)),
+    "panel": (upa(3, 4), one(12), ((3, 4, 1),)),
+    "cross": (np.repeat(upa(2, 3), 2, 0), np.tile([0, 1], 6), ((2, 3, 1),) * 2),
+    "unequal": (np.concatenate([ula(3), upa(2, 2)]), [5, 5, 5, 7, 7, 7, 7],
+                ((1, 3, 1), (2, 2, 1))),
+    "irregular": (IRREGULAR, one(3), ()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_angular_bins_go_back_to_antennas_by_their_lattice(name):
+    positions, polarisation, want = ARRAYS[name]
+    polarisation = np.asarray(polarisation)
+    shapes = lattice(positions, polarisation)
+    assert shapes == want
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(2, len(positions), 2)) @ [1, 1j]).astype(np.complex64)
+    bins = x @ beamspace(positions, polarisation).T
+    antennas = from_beamspace(jnp.asarray(bins), shapes)
+    # Sorted by polarisation, z, y and x.
+    order = np.lexsort((*positions.T, polarisation)) if shapes else np.arange(3)
+    np.testing.assert_allclose(antennas, x[:, order], atol=1e-5)
+    np.testing.assert_allclose(to_beamspace(antennas, shapes), bins, atol=1e-5)
 
 
 def test_beamspace_of_one_antenna_is_one():

@@ -61,6 +61,15 @@ def measured_cases() -> tuple[list[EvalCase], list[str]]:
     return todo, [f"skipped {name}: {reason}" for name, reason in missing.items()]
 
 
+def fitting(todo: list[EvalCase], model: Any) -> tuple[list[EvalCase], list[str]]:
+    """The cases that a model can forecast, and a line for each that it cannot."""
+    if model.takes_rows:
+        return todo, []
+    fit = [case for case in todo if isinstance(case.data, Csi)]
+    rest = [case.name for case in todo if not isinstance(case.data, Csi)]
+    return fit, [f"skipped {name}: the model forecasts channels only" for name in rest]
+
+
 @dataclass(frozen=True, kw_only=True)
 class OwnData:
     """A user's file and what is asked of it; options of eval.py."""

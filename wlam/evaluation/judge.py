@@ -6,6 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from wlam.evaluation.bootstrap import interval
+from wlam.phy.arrays import Lattice
 from wlam.tasks import TASKS
 from wlam.tasks.metrics import Statistic, coverage
 from wlam.tasks.sequences import Windows, cut_windows
@@ -34,6 +35,7 @@ class Predicts(Protocol):
         axis: str,
         joint: bool,
         grid: tuple[int, int] | None,
+        lattice: Lattice,
     ) -> np.ndarray: ...
 
 
@@ -141,6 +143,7 @@ def judge(case: EvalCase, model: Predicts) -> Verdict:
         axis,
         windows.joint,
         windows.grid,
+        windows.lattice,
     )
     forecasts = {MODEL: ours}
     for name, floor in task.floors(case.data, windows).items():

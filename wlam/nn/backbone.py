@@ -6,6 +6,7 @@ returns your `Backbone`, and name your config class in an experiment's
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import jax.numpy as jnp
 from flax import nnx
@@ -36,6 +37,8 @@ class BackboneConfig:
 
     # Channels of a token.
     width: int = 128
+    # Whether tokens may be a set with places, as channels as a whole are.
+    takes_places: ClassVar[bool] = True
 
     def build(self, rngs: nnx.Rngs, dtype: jnp.dtype) -> Backbone:
         """Makes the backbone; `dtype` is that of its matrix products."""

@@ -12,6 +12,7 @@ from wlam.nn.predictor import Predictor
 from wlam.nn.quantiles import score
 from wlam.nn.request import Request, in_pieces
 from wlam.nn.rollout import roll_out, row_bounds, row_features
+from wlam.phy.arrays import Lattice
 
 CHUNK = 4096
 """Rows that a call forecasts at once. Fixed: one compilation serves a task."""
@@ -30,8 +31,11 @@ class Forecaster:
     >>> low, high = model.predict_interval(context, interval=0.5e-3, horizon=8)
     """
 
+    takes_rows = True
+
     def __init__(self, model: Predictor):
         self.model = model
+        self.takes_channels = model.joint is not None
         graph, params = nnx.split(model)
         self._params = params
 
@@ -89,6 +93,7 @@ class Forecaster:
         axis: str = "time",
         joint: bool = False,
         grid: tuple[int, int] | None = None,
+        lattice: Lattice = (),
     ) -> np.ndarray:
         """Forecasts the samples that follow a context.
 
@@ -107,6 +112,7 @@ class Forecaster:
                 complex channels are. A model that takes channels as a whole then
                 continues all bins together. Others ignore it, and it is ignored where a
                 last step is missing, from which the bins' frames are taken.
+            lattice: ignored; peers that see antennas need it.
 
         Returns:
             Shaped like context, with `horizon` steps; complex64 or float32.

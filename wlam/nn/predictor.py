@@ -22,12 +22,13 @@ from wlam.nn.embeddings import (
     ResidualMlp,
 )
 from wlam.nn.joint import Joint, JointConfig
+from wlam.nn.model import NetworkConfig
 from wlam.nn.quantiles import check_levels, offsets_of
 from wlam.nn.transformer import TransformerConfig
 
 
 @dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(NetworkConfig):
     """Everything that fixes the parameters of a predictor."""
 
     # Any backbone's config; its class chooses the backbone.
@@ -42,11 +43,18 @@ class ModelConfig:
     granularity: GranularityConfig = field(default_factory=GranularityConfig)
     # Channels may also enter as a whole; None: only as rows.
     joint: JointConfig | None = None
+    # Training-free forecasts are an input and one end of the residual; False: none is.
+    guess: bool = True
     # Of matrix products; parameters, norms and the residual stream stay float32.
     dtype: Literal["float32", "bfloat16"] = "float32"
 
     def __post_init__(self) -> None:
         check_levels(self.quantiles)
+        if self.joint is not None and not (self.guess and self.backbone.takes_places):
+            raise ValueError(
+                "model.joint: found with guess=False, or with a backbone that knows no "
+                "places; needed None, or a Transformer that has guesses"
+            )
 
     def build(self, rngs: nnx.Rngs) -> "Predictor":
         return Predictor(self, rngs)
@@ -86,7 +94,7 @@ class Predictor(nnx.Module):
             values: normalised series; t must be a multiple of `config.patch`.
             hidden: True where a sample is unknown; its value has no influence.
             guess: a causal forecast of the same shape as the result, see
-                `wlam.nn.guess`.
+                `wlam.nn.guess`; ignored with guess=False.
             interval: spacing of the samples, in seconds (time) or Hz (frequency).
             axis: `TIME` or `FREQUENCY`, what the series runs along.
 
@@ -113,7 +121,9 @@ class Predictor(nnx.Module):
             rearrange(values, "b (n p) -> b n p", p=p),
             rearrange(hidden, "b (n p) -> b n p", p=p),
         )[..., None]
-        forecast = last + jax.nn.sigmoid(trust) * (guess - last) + change
+        forecast = last + change
+        if self.config.guess:
+            forecast += jax.nn.sigmoid(trust) * (guess - last)
         gaps = rearrange(gaps, "b n (level q) -> b n q level", q=self.horizon)
         return forecast, offsets_of(gaps, self.config.quantiles)
 
@@ -129,6 +139,9 @@ class Predictor(nnx.Module):
         p = self.config.patch
         patches = rearrange(values, "b (n p) -> b n p", p=p)
         masks = rearrange(hidden, "b (n p) -> b n p", p=p)
+        if not self.config.guess:
+            last = last_visible(patches, masks)[..., None]
+            guess = jnp.broadcast_to(last, guess.shape)
         granularity = self.granularity(interval, axis)
         tokens = self.embed(patches, masks, guess) + granularity[:, None, :]
         return self.backbone(tokens.astype(jnp.float32), ~jnp.all(masks, axis=-1))

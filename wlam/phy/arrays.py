@@ -6,6 +6,7 @@ wavelengths. The arrays lie in the y-z plane and look towards +x.
 """
 
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -210,25 +211,74 @@ def beamspace(
         positions: In wavelengths; 1e-3 of a wavelength is neglected.
         polarisation: A number for each antenna; equal numbers, equal polarisations.
     """
-    positions, polarisation = (
-        np.asarray(positions, np.float64),
-        np.asarray(polarisation),
-    )
-    num_ant = len(positions)
+    antennas = _groups(positions, polarisation)
+    num_ant = len(np.asarray(positions))
+    if antennas is None:
+        return np.eye(num_ant, dtype=np.complex64)
     matrix = np.zeros((num_ant, num_ant), np.complex64)
     first_bin = 0
-    for group in np.unique(polarisation):
-        (members,) = np.nonzero(polarisation == group)
-        grid = _grid(positions[members])
-        if grid is None:
-            return np.eye(num_ant, dtype=np.complex64)
+    for grid in antennas:
         dft = np.ones((1, 1))
         for length in grid.shape:
             dft = np.kron(dft, np.fft.fft(np.eye(length), norm="ortho"))
-        bins = np.arange(first_bin, first_bin + len(members))
-        matrix[np.ix_(bins, members[grid.ravel()])] = dft
-        first_bin += len(members)
+        bins = np.arange(first_bin, first_bin + grid.size)
+        matrix[np.ix_(bins, grid.ravel())] = dft
+        first_bin += grid.size
     return matrix
+
+
+Lattice = tuple[tuple[int, int, int], ...]
+"""Antennas along z, y and x, for each polarisation; empty: of no regular array."""
+
+
+def lattice(
+    positions: Num[ArrayLike, "antenna 3"], polarisation: Int[ArrayLike, "antenna"]
+) -> Lattice:
+    """Return the shapes whose unitary DFTs `beamspace` is; empty if the identity."""
+    antennas = _groups(positions, polarisation) or []
+    return tuple((grid.shape[0], grid.shape[1], grid.shape[2]) for grid in antennas)
+
+
+def from_beamspace(
+    bins: Complex[Array, "*batch bin"], lattice: Lattice
+) -> Complex[Array, "*batch bin"]:
+    """Return the antennas whose angular bins these are: the inverse of `beamspace`.
+
+    They come one polarisation after the other, within it by z, y and x, the latter
+    fastest, whatever the order in which the array names them.
+    """
+    return _by_polarisation(bins, lattice, jnp.fft.ifftn)
+
+
+def to_beamspace(
+    antennas: Complex[Array, "*batch bin"], lattice: Lattice
+) -> Complex[Array, "*batch bin"]:
+    """Return the angular bins of antennas in the order of `from_beamspace`."""
+    return _by_polarisation(antennas, lattice, jnp.fft.fftn)
+
+
+def _by_polarisation(x: Array, lattice: Lattice, transform: Callable) -> Array:
+    parts, first = [], 0
+    for shape in lattice:
+        part = x[..., first : first + math.prod(shape)]
+        grid = part.reshape(*x.shape[:-1], *shape)
+        turned = transform(grid, axes=(-3, -2, -1), norm="ortho")
+        parts.append(turned.reshape(part.shape))
+        first += math.prod(shape)
+    return jnp.concatenate(parts, axis=-1) if lattice else x
+
+
+def _groups(positions: ArrayLike, polarisation: ArrayLike) -> list[np.ndarray] | None:
+    """Return the grid of each polarisation; None where one has none."""
+    places, kinds = np.asarray(positions, np.float64), np.asarray(polarisation)
+    found = []
+    for kind in np.unique(kinds):
+        (members,) = np.nonzero(kinds == kind)
+        grid = _grid(places[members])
+        if grid is None:
+            return None
+        found.append(members[grid])
+    return found
 
 
 def _grid(positions: np.ndarray) -> np.ndarray | None:

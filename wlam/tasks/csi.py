@@ -15,7 +15,7 @@ from einops import rearrange
 from wlam.data.tensors import Array, Csi
 from wlam.nn.embeddings import FREQUENCY, TIME
 from wlam.phy import floors
-from wlam.phy.arrays import beamspace
+from wlam.phy.arrays import beamspace, lattice
 from wlam.tasks.metrics import Statistic, nmse
 from wlam.tasks.sequences import Sequences, Windows
 from wlam.tasks.task import Forecaster, Task
@@ -88,6 +88,7 @@ class CsiTime(Task):
             axis=TIME,
             labels=data.labels,
             grid=data.csi.shape[2:],
+            lattice=lattice(data.antenna_positions, data.antenna_polarisation),
         )
 
     def floors(self, data: Csi, windows: Windows) -> dict[str, Forecaster]:
@@ -141,6 +142,7 @@ class CsiFrequency(Task):
             labels=data.labels,
             joint=True,
             grid=(times, antennas),
+            lattice=lattice(data.antenna_positions, data.antenna_polarisation),
         )
 
     def floors(self, data: Csi, windows: Windows) -> dict[str, Forecaster]:

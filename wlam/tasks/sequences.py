@@ -15,6 +15,7 @@ from jaxtyping import Array, Complex, Float, PRNGKeyArray
 
 from wlam.data.tensors import Array as AnyArray
 from wlam.data.tensors import DataError
+from wlam.phy.arrays import Lattice
 
 
 @jax.tree_util.register_dataclass
@@ -33,6 +34,8 @@ class Sequences:
     joint: bool = field(default=False, metadata={"static": True})
     # Rows and columns of the grid of bins that the channels are; None: they are none.
     grid: tuple[int, int] | None = field(default=None, metadata={"static": True})
+    # Where the columns of that grid are angles: of which arrays.
+    lattice: Lattice = field(default=(), metadata={"static": True})
 
 
 @jax.tree_util.register_dataclass
@@ -57,6 +60,7 @@ class Grids:
     interval: Float[Array, " n"]
     axis: int = field(metadata={"static": True})
     context: int = field(metadata={"static": True})  # steps that are given
+    lattice: Lattice = field(default=(), metadata={"static": True})  # of the columns
 
 
 def real_rows(x: AnyArray) -> AnyArray:
@@ -122,7 +126,8 @@ def whole_grids(sequences: Sequences, context: int) -> Grids:
         for x in (sequences.values, sequences.clean)
     )
     interval = jnp.asarray(sequences.interval)
-    return Grids(values, clean, interval, sequences.axis, context)
+    axis, lattice = sequences.axis, sequences.lattice
+    return Grids(values, clean, interval, axis, context, lattice)
 
 
 @dataclass(frozen=True)
@@ -138,6 +143,7 @@ class Windows:
     source: np.ndarray  # int64 [window], which sequence
     start: np.ndarray  # int64 [window], index of the first target step
     labels: dict[str, np.ndarray]  # name -> [window]
+    lattice: Lattice = ()  # of the arrays whose angles the grid's columns are
 
     @property
     def horizon(self) -> int:
@@ -210,4 +216,5 @@ def cut_windows(
         source=repeat(np.arange(samples)),
         start=np.tile(starts, samples).astype(np.int64),
         labels={name: repeat(x) for name, x in sequences.labels.items()},
+        lattice=sequences.lattice,
     )

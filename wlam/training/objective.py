@@ -11,6 +11,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from wlam.nn.guess import linear_guess, steps_per_day
+from wlam.nn.model import Network
 from wlam.nn.predictor import Predictor
 from wlam.nn.quantiles import pinball
 from wlam.nn.scale import fit_scale
@@ -123,8 +124,10 @@ def mixture_loss(
     model = nnx.merge(graph, params)
 
     def loss(
-        model: Predictor, part: Rows | Grids, key: PRNGKeyArray
+        model: Predictor | Network, part: Rows | Grids, key: PRNGKeyArray
     ) -> Float[Array, ""]:
+        if isinstance(model, Network):
+            return model.loss(part, key)
         if isinstance(part, Grids):
             return grids_loss(model, part, key)
         return rows_loss(model, part, key)

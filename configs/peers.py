@@ -1,0 +1,63 @@
+"""Peers: other networks, trained on the same stream for the same samples as tiny.
+
+command   python train.py configs/peers.py:wifo
+          python eval.py runs/peers/wifo --cases configs/benchmark.py
+names     wifo; PEER_TASK for PEER in transformer, lstm, gru and TASK in csi_time,
+          csi_frequency, beam, traffic
+hardware  2 CPU cores
+time      not yet measured
+expected  not yet measured
+
+WiFo learns all channels of tiny's mixture, as a whole. The others are the literature's:
+a network for each task that continues one row at a time, starting from the last value
+and without a linear guess.
+"""
+
+import runpy
+from dataclasses import replace
+from pathlib import Path
+
+from wlam.config import Config
+from wlam.data.streams import Ingredient, shares
+from wlam.nn.backbone import BackboneConfig
+from wlam.nn.model import NetworkConfig
+from wlam.nn.peers.wifo import WifoConfig
+from wlam.nn.predictor import ModelConfig
+from wlam.nn.recurrent import RecurrentConfig
+from wlam.nn.transformer import TransformerConfig
+
+tiny: Config = runpy.run_path(str(Path(__file__).with_name("tiny.py")))["config"]
+
+
+def peer(name: str, model: NetworkConfig, parts: dict[str, Ingredient]) -> Config:
+    """Tiny's experiment with another network on some of its ingredients.
+
+    A step has as many samples of them as a step of tiny.
+    """
+    share = shares(tiny.mixture, tiny.temperature)
+    rows = round(tiny.rows * sum(share[part] for part in parts))
+    return replace(
+        tiny, run=f"runs/peers/{name}", model=model, mixture=parts, rows=rows
+    )
+
+
+def by_rows(backbone: BackboneConfig) -> ModelConfig:
+    """Next-patch prediction of rows; 8 steps a patch, since channels have 24."""
+    return ModelConfig(backbone, patch=8, guess=False)
+
+
+ROWS = {
+    "transformer": by_rows(TransformerConfig(width=96, layers=3, heads=4)),
+    "lstm": by_rows(RecurrentConfig(width=128, layers=2, cell="lstm")),
+    "gru": by_rows(RecurrentConfig(width=144, layers=2, cell="gru")),
+}
+channels = {name: part for name, part in tiny.mixture.items() if part.context}
+configs = {"wifo": peer("wifo", WifoConfig(width=64), channels)}
+for kind, model in ROWS.items():
+    for task in ("csi_time", "csi_frequency", "beam", "traffic"):
+        parts = {
+            name: replace(part, context=None)
+            for name, part in tiny.mixture.items()
+            if part.task == task
+        }
+        configs[f"{kind}_{task}"] = peer(f"{kind}_{task}", model, parts)
