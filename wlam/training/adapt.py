@@ -69,22 +69,20 @@ def _with_file(config: Config, own: OwnFile, data: Data) -> Config:
     layout = LAYOUTS[task]
     training, held_out = (getattr(part, layout.name) for part in split(own, data))
     steps = training.shape[layout.axes.index(layout.target)]
-    # Channels are adapted the way they will be predicted.
-    whole = layout.name == "csi" and config.model.joint is not None
-    patch = config.model.patch
-    if whole:
-        length = context + horizon
-        rows = CHANNEL_ROWS
-    else:
-        length = max(2, math.ceil((context + horizon) / patch)) * patch
-        length = min(length, steps // patch * patch)
+    # Channels are adapted the way they will be predicted: as a whole, or as rows.
+    whole, length, rows = True, context + horizon, CHANNEL_ROWS
+    model = config.model
+    if isinstance(model, ModelConfig) and (layout.name != "csi" or not model.joint):
+        whole = False
+        length = max(2, math.ceil(length / model.patch)) * model.patch
+        length = min(length, steps // model.patch * model.patch)
         channels = training.shape[-1] if training.ndim > 2 else 1
         rows = CSI_ROWS if layout.name == "csi" else min(channels, CHANNEL_ROWS)
-    if length < 2 * patch and not whole:
-        raise DataError(
-            f"data: found {steps} steps along the {layout.target} axis to train on; "
-            f"needed at least two patches of the model, {2 * patch}"
-        )
+        if length < 2 * model.patch:
+            raise DataError(
+                f"data: found {steps} steps along the {layout.target} axis to train "
+                f"on; needed at least two patches of the model, {2 * model.patch}"
+            )
     source = FileConfig(own, "train", length, checksum(str(own.data)))
     part = Ingredient(task, source, 1.0, rows, context if whole else None)
     case = Case(
