@@ -22,6 +22,7 @@ from wlam.evaluation.report import html_report
 from wlam.evaluation.table import text_table
 from wlam.hub import load_with_config
 from wlam.tasks import TASKS
+from wlam.training.checkpoint import latest_config
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,7 @@ class Options(cases.OwnData):
 
     # A run's folder or a released model's.
     model: Annotated[str, tyro.conf.Positional]
-    # A config file whose evaluation cases are judged instead of the model's own.
+    # A config file, or a run, whose evaluation cases are judged instead of the model's.
     cases: str | None = None
     # JSON lines; without --data, evaluation.jsonl in the model's folder.
     json: str | None = None
@@ -52,7 +53,7 @@ def main(options: Options) -> None:
             raise DataError(f"output: {path} lies in no folder that exists")
     model, config, step = load_with_config(options.model)
     if options.cases:
-        config = load_config(options.cases, [])
+        config = latest_config(options.cases) or load_config(options.cases, [])
     facts = [f"{options.model}: {model.num_parameters:,} parameters, step {step:,}"]
     if options.data:
         case, notes = cases.file_case(options)

@@ -7,11 +7,13 @@ lists every field that can be overridden.
 
 import sys
 import time
+from functools import partial
 
 import jax
 import numpy as np
 
 from wlam.config import Config, load_config
+from wlam.training.adapt import prepare, pretrained
 from wlam.training.checkpoint import Checkpoints
 from wlam.training.journal import Journal
 from wlam.training.sharding import make_mesh, tree_shardings
@@ -58,20 +60,22 @@ def train(config: Config) -> int:
     validate = jax.jit(validate, in_shardings=(shardings,))
     count = sum(x.size for x in jax.tree.leaves(shapes["params"]))
     print(
-        f"{config.run}: {count:,} parameters, {config.steps} steps on {mesh.size} "
-        f"{jax.devices()[0].platform} device(s)",
+        f"{config.run}: {count:,} parameters to train, {config.steps} steps on "
+        f"{mesh.size} {jax.devices()[0].platform} device(s)",
         flush=True,
     )
 
     with Checkpoints(config.run, config.checkpoint.keep) as checkpoints:
         # ---- restore -----------------------------------------------------------------
-        # 1. A complete checkpoint in the run's folder wins; else start from the seed.
+        # 1. A complete checkpoint in the run's folder wins; else start from config.init
+        #    or, without one, from the seed.
         # 2. It must come from this config, except for fields that no bit depends on.
         # 3. It holds params, optimiser, PRNG key and step; step is the stream position.
         # 4. The journal forgets what was written after it.
         state = checkpoints.restore(shapes, shardings, config)
         if state is None:
-            state = jax.jit(lambda: init_state(config), out_shardings=shardings)()
+            start = jax.jit(partial(init_state, config), out_shardings=shardings)
+            state = start(pretrained(config))
         step = int(state["step"])
         if step:
             print(f"resuming {checkpoints.folder.parent} at step {step}", flush=True)
@@ -131,7 +135,10 @@ if __name__ == "__main__":
         print(__doc__)
         sys.exit(0 if sys.argv[1:] in (["-h"], ["--help"]) else 2)
     try:
-        sys.exit(train(load_config(sys.argv[1], sys.argv[2:])))
+        config, notes = prepare(load_config(sys.argv[1], sys.argv[2:]))
+        for note in notes:
+            print(note)
+        sys.exit(train(config))
     except (ValueError, NonFiniteError) as error:
         print(f"train.py: {error}", file=sys.stderr)
         sys.exit(2)

@@ -11,11 +11,13 @@ import runpy
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tyro
 
+from wlam.data.own import OwnFile
 from wlam.data.streams import Ingredient
+from wlam.nn.lora import AdaptConfig
 from wlam.nn.model import NetworkConfig
 from wlam.nn.predictor import ModelConfig
 from wlam.tasks import TASKS
@@ -94,8 +96,14 @@ class Config:
     mixture: dict[str, Ingredient]
     # What is reported, by name.
     evaluation: dict[str, Case]
-    # The network; its class chooses which.
+    # The network, that its class chooses; that of `init` where one is given.
     model: NetworkConfig = field(default_factory=ModelConfig)
+    # Run or released model (folder or name) whose parameters to start from.
+    init: str | None = None
+    # Which of them move.
+    adapt: AdaptConfig = field(default_factory=AdaptConfig)
+    # Your own data, in place of the mixture and the evaluation.
+    own: Annotated[OwnFile, tyro.conf.OmitArgPrefixes] = field(default_factory=OwnFile)
     # Optimiser steps.
     steps: int = 1000
     # Series in a batch, over all tasks.
@@ -121,6 +129,11 @@ class Config:
                 raise ValueError(
                     f"{name}: found {getattr(self, name)}; needed at least 1"
                 )
+        if self.init is None and self.adapt.method != "full":
+            raise ValueError(
+                f"adapt.method: found {self.adapt.method!r} without a trained model; "
+                "needed --init MODEL, or 'full'"
+            )
         for name in ("steps", "validate_every"):
             if getattr(self, name) % self.steps_per_dispatch:
                 raise ValueError(

@@ -23,7 +23,7 @@ from wlam.nn.forecast import Forecaster
 from wlam.nn.model import Network
 from wlam.nn.peers.channels import ChannelForecaster
 from wlam.training.checkpoint import FOLDER, load_params
-from wlam.training.state import init_state
+from wlam.training.state import init_state, model_params
 
 Loaded = Forecaster | ChannelForecaster
 """What predicts: the predictor of this repository, or a peer."""
@@ -47,6 +47,16 @@ def load(path: str | Path) -> Loaded:
 
 def load_with_config(path: str | Path) -> tuple[Loaded, Config, int]:
     """Like `load`, with the experiment's config and the step of the weights."""
+    params, config, step = load_weights(path)
+    graph = nnx.graphdef(nnx.eval_shape(lambda: config.model.build(nnx.Rngs(0))))
+    model = nnx.merge(graph, params)
+    if isinstance(model, Network):
+        return model.forecaster(), config, step
+    return Forecaster(model), config, step
+
+
+def load_weights(path: str | Path) -> tuple[dict[str, Any], Config, int]:
+    """The parameters alone, as a nested dict; else like `load_with_config`."""
     given, path = path, Path(path)
     if not path.is_dir():
         path = RELEASED / given
@@ -57,19 +67,12 @@ def load_with_config(path: str | Path) -> tuple[Loaded, Config, int]:
             f"name of models/ ({names or 'there is none here'})"
         )
     if (path / FOLDER).is_dir():
-        params, config, step = load_params(path, state_shapes)
-    elif (path / CONFIG).is_file():
-        params, config, step = _load_released(path)
-    else:
-        raise ValueError(
-            f"model: {path} holds neither {FOLDER}/ (a run) nor {CONFIG} (a released "
-            "model)"
-        )
-    graph = nnx.graphdef(nnx.eval_shape(lambda: config.model.build(nnx.Rngs(0))))
-    model = nnx.merge(graph, params)
-    if isinstance(model, Network):
-        return model.forecaster(), config, step
-    return Forecaster(model), config, step
+        return load_params(path, state_shapes)
+    if (path / CONFIG).is_file():
+        return _load_released(path)
+    raise ValueError(
+        f"model: {path} holds neither {FOLDER}/ (a run) nor {CONFIG} (a released model)"
+    )
 
 
 def state_shapes(config: Config) -> Any:
@@ -118,8 +121,8 @@ def release(run: str | Path, folder: str | Path) -> None:
     draft = folder.with_name(folder.name + ".draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    config = replace(config, run=folder.name)  # not where it was on this machine
-    text = json.dumps({"step": step, "config": to_json(config)}, indent=1)
+    saved = _without_folders(to_json(replace(config, run=folder.name)))
+    text = json.dumps({"step": step, "config": saved}, indent=1)
     (draft / CONFIG).write_text(text + "\n")
     ocp.save(str(draft / WEIGHTS), nnx.to_pure_dict(nnx.state(model.model)))
     # Orbax writes there which folder of this machine it was.
@@ -129,6 +132,19 @@ def release(run: str | Path, folder: str | Path) -> None:
     os.replace(draft, folder)
 
 
+def _without_folders(node: Any) -> Any:
+    """A config's JSON with the names of files, but not where they lay."""
+    if isinstance(node, list):
+        return [_without_folders(value) for value in node]
+    if not isinstance(node, dict):
+        return node
+    kept = {name: _without_folders(value) for name, value in node.items()}
+    for name in ("init", "data"):
+        if isinstance(kept.get(name), str):
+            kept[name] = Path(kept[name]).name
+    return kept
+
+
 def _load_released(path: Path) -> tuple[Any, Config, int]:
     try:
         saved = json.loads((path / CONFIG).read_text())
@@ -136,8 +152,9 @@ def _load_released(path: Path) -> tuple[Any, Config, int]:
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"model: {path / CONFIG} cannot be used: {error}") from error
     home = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    # Those of the model: what was released of an adapted one is whole.
     shapes = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=home),
-        state_shapes(config)["params"],
+        jax.eval_shape(lambda: model_params(init_state(config), config)),
     )
     return ocp.load(str((path / WEIGHTS).absolute()), shapes), config, step

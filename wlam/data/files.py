@@ -90,6 +90,23 @@ def read_npz(path: StrPath, task: str) -> tuple[Data, list[str]]:
     return layout.data(**fields), notes
 
 
+def guess_task(path: StrPath) -> str:
+    """The task that a user's file is for, by the array that it holds.
+
+    Raises:
+        DataError: one line: the file cannot be opened, or holds no task's array.
+    """
+    with _open(path) as archive:
+        held = archive.files
+    for task, layout in LAYOUTS.items():
+        if layout.name in held:
+            return task
+    names = ", ".join(dict.fromkeys(layout.name for layout in LAYOUTS.values()))
+    raise _error(
+        f"data: {os.fspath(path)} holds {_some(held)}, must hold one of {names}"
+    )
+
+
 def check_window(task: str, data: Data, context: int, horizon: int) -> None:
     """Refuse a context and horizon that do not fit into the data.
 

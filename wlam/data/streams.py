@@ -11,6 +11,7 @@ from typing import Any
 import jax
 from jaxtyping import PRNGKeyArray
 
+from wlam.data import own
 from wlam.phy import beams, cdl, hybrid_field, sweeps, tdl, traffic
 from wlam.phy.tr38901 import drops
 from wlam.tasks import TASKS
@@ -26,6 +27,7 @@ GENERATORS: dict[type, Generator] = {
     beams.BeamConfig: beams.generate,
     sweeps.SweepConfig: sweeps.generate,
     traffic.TrafficConfig: traffic.generate,
+    own.FileConfig: own.generate,
 }
 """(key, config, samples) -> tensor, by the type of the config."""
 

@@ -12,6 +12,7 @@ import numpy as np
 from wlam.config import Config
 from wlam.data.files import check_window, read_npz
 from wlam.data.measured import find_measured
+from wlam.data.own import FileConfig
 from wlam.data.streams import generate
 from wlam.data.tensors import Csi, DataError
 from wlam.evaluation.judge import EvalCase
@@ -26,6 +27,7 @@ def generated_cases(config: Config) -> list[EvalCase]:
     for name, case in config.evaluation.items():
         make = jax.jit(lambda key, c=case: generate(key, c.source, c.samples))
         data = jax.tree.map(np.asarray, make(jax.random.key(case.seed)))
+        of_file = isinstance(case.source, FileConfig)
         found.append(
             EvalCase(
                 name=name,
@@ -34,7 +36,7 @@ def generated_cases(config: Config) -> list[EvalCase]:
                 context=case.context,
                 horizon=case.horizon,
                 tail=case.tail,
-                about=f"generated: {case.source}",
+                about=f"{'file' if of_file else 'generated'}: {case.source}",
             )
         )
     return found

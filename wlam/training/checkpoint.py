@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from orbax.checkpoint import v1 as ocp
 
 from wlam.config import Config, from_json, to_json
+from wlam.training.state import model_params
 
 FOLDER = "checkpoints"
 # What may change between a run and its resumption: nothing that the bits depend on.
@@ -108,8 +109,20 @@ def differences(there: Any, here: Any, path: str = "") -> list[tuple[str, Any, A
     return [] if there == here else [(path, there, here)]
 
 
+def latest_config(run: str | Path) -> Config | None:
+    """The config of a run's newest checkpoint, or None where there is none."""
+    folder = Path(run).absolute() / FOLDER
+    if not folder.is_dir():
+        return None
+    with ocp.training.Checkpointer(str(folder)) as orbax:
+        latest = orbax.latest
+        return None if latest is None else saved_config(orbax, latest.step)
+
+
 def load_params(run: str | Path, shapes_of: Any) -> tuple[Any, Config, int]:
     """Parameters, config and step of a run's newest checkpoint, on the default device.
+
+    An adapted model's are merged: they are those of a model like any other.
 
     Args:
         shapes_of: config -> tree of the shapes of its training state.
@@ -131,4 +144,4 @@ def load_params(run: str | Path, shapes_of: Any) -> tuple[Any, Config, int]:
             shapes_of(config),
         )
         state = orbax.load_checkpointables(step, {"state": target})["state"]
-    return state["params"], config, step
+    return model_params(state, config), config, step

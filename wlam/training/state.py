@@ -11,10 +11,14 @@ from jax.sharding import PartitionSpec
 
 from wlam.config import Config, OptimizerConfig
 from wlam.data.streams import draw_batch, samples_per_step, shares
+from wlam.nn.lora import merge_params, split_params
 from wlam.training.objective import mixture_loss
 
 State = dict[str, Any]
-"""params, optimizer, step (also the position in the data stream) and key."""
+"""params, optimizer, step (also the position in the data stream) and key.
+
+Of an adapted model, `params` are those that move, and `frozen` the others, if any.
+"""
 
 # Folded into the seed's key: two streams that never meet.
 TRAINING, VALIDATION = 0, 1
@@ -43,17 +47,29 @@ def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransfo
     )
 
 
-def init_state(config: Config) -> State:
-    """A fresh state; call it under `jax.eval_shape` or `jax.jit`."""
+def init_state(config: Config, start: dict[str, Any] | None = None) -> State:
+    """A fresh state; call it under `jax.eval_shape` or `jax.jit`.
+
+    Args:
+        start: parameters to start from; those that the seed gives if None.
+    """
     params_key, data_key = jax.random.split(jax.random.key(config.seed))
-    model = config.model.build(nnx.Rngs(params_key))
-    params = nnx.to_pure_dict(nnx.state(model, nnx.Param))
-    return {
+    if start is None:
+        model = config.model.build(nnx.Rngs(params_key))
+        start = nnx.to_pure_dict(nnx.state(model, nnx.Param))
+    params, frozen = split_params(start, config.adapt, params_key)
+    rest = {"frozen": frozen} if frozen else {}
+    return rest | {
         "params": params,
         "optimizer": make_optimizer(config.optimizer, config.steps).init(params),
         "step": jnp.zeros((), jnp.int32),
         "key": jax.random.key_data(data_key),
     }
+
+
+def model_params(state: State, config: Config) -> dict[str, Any]:
+    """The parameters of the model that a state holds, adapted or not."""
+    return merge_params(state["params"], state.get("frozen", {}), config.adapt)
 
 
 def make_steps(config: Config) -> tuple[Callable, Callable]:
@@ -70,20 +86,22 @@ def make_steps(config: Config) -> tuple[Callable, Callable]:
     devices = config.mesh.data
     samples = samples_per_step(config.mixture, share, config.rows, devices)
 
-    def loss_of(params: Any, key: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def loss_of(state: State, key: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
         data_key, mask_key = jax.random.split(key)
         batch = draw_batch(data_key, config.mixture, samples)
         if devices > 1:  # each generates, and learns from, its own part
             batch = jax.lax.with_sharding_constraint(batch, PartitionSpec("data"))
-        return mixture_loss(graph, params, batch, share, mask_key)
+        return mixture_loss(graph, model_params(state, config), batch, share, mask_key)
 
     def key_of(state: State, stream: int) -> jax.Array:
         return jax.random.fold_in(jax.random.wrap_key_data(state["key"]), stream)
 
     def one_step(state: State, _: None) -> tuple[State, dict[str, jax.Array]]:
         key = jax.random.fold_in(key_of(state, TRAINING), state["step"])
-        grad = jax.value_and_grad(loss_of, has_aux=True)
-        (loss, losses), gradients = grad(state["params"], key)
+        grad = jax.value_and_grad(
+            lambda params: loss_of(state | {"params": params}, key), has_aux=True
+        )
+        (loss, losses), gradients = grad(state["params"])
         updates, opt = optimizer.update(gradients, state["optimizer"], state["params"])
         params = optax.apply_updates(state["params"], updates)
         norm = optax.tree.norm(gradients)
@@ -91,13 +109,13 @@ def make_steps(config: Config) -> tuple[Callable, Callable]:
             f"loss/{name}": value for name, value in losses.items()
         }
         new = {"params": params, "optimizer": opt, "step": state["step"] + 1}
-        return new | {"key": state["key"]}, metrics
+        return state | new, metrics
 
     def advance(state: State) -> tuple[State, dict[str, jax.Array]]:
         return jax.lax.scan(one_step, state, length=config.steps_per_dispatch)
 
     def validate(state: State) -> dict[str, jax.Array]:
-        loss, losses = loss_of(state["params"], key_of(state, VALIDATION))
+        loss, losses = loss_of(state, key_of(state, VALIDATION))
         return {"validation": loss} | {
             f"validation/{name}": value for name, value in losses.items()
         }

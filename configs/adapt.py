@@ -1,0 +1,29 @@
+"""Adapts a trained model to your own data; see docs/training.md.
+
+command   python train.py configs/adapt.py --init MODEL --data FILE.npz --run runs/mine
+          && python eval.py runs/mine
+hardware  2 CPU cores
+time      not yet measured
+expected  not yet measured
+
+MODEL is a run's folder, a released model's or its name. The first 80 % of the samples
+are trained on (--shots 100: the first hundred of them), the rest is what eval.py
+judges. --adapt.method full moves all parameters, head those of the heads alone, lora
+low-rank changes of the backbone's matrices (--adapt.rank).
+"""
+
+from wlam.config import Config, OptimizerConfig
+from wlam.nn.lora import AdaptConfig
+
+config = Config(
+    run="runs/adapted",
+    mixture={},
+    evaluation={},
+    init="wlam_little",
+    adapt=AdaptConfig(method="lora"),
+    steps=400,
+    rows=240,
+    validate_every=0,
+    # Decay would pull away from where the model started, except with low ranks.
+    optimizer=OptimizerConfig(learning_rate=1e-3, warmup_steps=40, weight_decay=0.0),
+)
