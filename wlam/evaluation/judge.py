@@ -44,6 +44,7 @@ class EvalCase:
     stride: int | None = None  # between windows; the horizon if None
     tail: float = 0.2  # share of each series that targets lie in
     about: str = ""  # one line: what the data are, licence, assumptions
+    skip: int = 0  # first steps of the horizon, which are forecast but not scored
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,11 @@ class Verdict:
     """Everything that a table and a report need about one case."""
 
     case: EvalCase
-    windows: Windows
+    windows: Windows  # with the target steps that are scored
     forecasts: dict[str, np.ndarray] = field(repr=False)  # predictor -> [window, H, C]
     results: list[Result]
+    # predictor -> metric -> what the result and its interval are made of
+    statistics: dict[str, dict[str, Statistic]] = field(repr=False)
 
     def value(self, metric: str, predictor: str) -> Result | None:
         for r in self.results:
@@ -107,14 +110,18 @@ class Verdict:
         self, predictor: str, keep: np.ndarray, steps: slice = slice(None)
     ) -> dict[str, Statistic]:
         """Metrics on some windows and target steps only, for curves."""
-        windows = self.windows.subset(keep)
-        cut = Windows(**{**vars(windows), "target": windows.target[:, steps]})
+        cut = self.windows.subset(keep).steps(steps)
         forecast = self.forecasts[predictor][keep][:, steps]
         return TASKS[self.case.task].scores(forecast, self.case.data, cut)
 
 
-def judge(case: EvalCase, model: Predicts) -> Verdict:
+def judge(case: EvalCase, model: Predicts | None, floors: bool = True) -> Verdict:
     """Forecasts a case with the model and with its floors, and scores all alike.
+
+    Args:
+        case: the data and the question.
+        model: what is judged; None judges the floors alone.
+        floors: False judges the model alone.
 
     Raises:
         DataError: context and horizon do not fit into the data.
@@ -124,23 +131,29 @@ def judge(case: EvalCase, model: Predicts) -> Verdict:
     windows = cut_windows(
         sequences, case.context, case.horizon, case.stride, case.tail, task.sliding
     )
-    axis = ("time", "frequency")[windows.axis]
-    ours = model.predict(
-        windows.context,
-        windows.interval,
-        case.horizon,
-        axis,
-        windows.joint,
-        windows.grid,
-    )
-    forecasts = {MODEL: ours}
-    for name, floor in task.floors(case.data, windows).items():
+    forecasts = {}
+    if model is not None:
+        forecasts[MODEL] = model.predict(
+            windows.context,
+            windows.interval,
+            case.horizon,
+            ("time", "frequency")[windows.axis],
+            windows.joint,
+            windows.grid,
+        )
+    for name, floor in task.floors(case.data, windows).items() if floors else ():
         forecasts[name] = np.asarray(floor(windows.context, case.horizon))
-    groups = windows.labels.get("group", windows.source)
+    scored = slice(case.skip, None)
+    windows = windows.steps(scored)
+    forecasts = {name: forecast[:, scored] for name, forecast in forecasts.items()}
+    statistics = {
+        name: task.scores(forecast, case.data, windows)
+        for name, forecast in forecasts.items()
+    }
     results = []
-    for predictor, forecast in forecasts.items():
-        for metric, statistic in task.scores(forecast, case.data, windows).items():
-            low, high = interval(statistic, groups)
+    for predictor, scores in statistics.items():
+        for metric, statistic in scores.items():
+            low, high = interval(statistic, windows.groups)
             results.append(
                 Result(
                     case=case.name,
@@ -156,4 +169,4 @@ def judge(case: EvalCase, model: Predicts) -> Verdict:
                     horizon=case.horizon,
                 )
             )
-    return Verdict(case, windows, forecasts, results)
+    return Verdict(case, windows, forecasts, results, statistics)
