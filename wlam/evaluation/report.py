@@ -34,7 +34,7 @@ BINS = 5
 def curves(verdict: Verdict) -> Figure:
     """Prediction against truth, and the headline metric over horizon, speed and SNR."""
     found = verdict.windows.labels
-    labels = [name for name in BINNED if name in found and np.ptp(found[name]) > 0]
+    labels = [name for name in BINNED if len(np.unique(found.get(name, 0))) > 1]
     figure = Figure(figsize=(4.2 * (2 + len(labels)), 3.2), layout="constrained")
     axes = list(np.ravel(figure.subplots(1, 2 + len(labels))))
     predictors = [MODEL, *(f for f in SHOWN if f in verdict.forecasts)]
