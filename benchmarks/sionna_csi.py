@@ -22,10 +22,8 @@ from wlam.evaluation.table import text_table
 
 def differences(verdicts: list[Verdict], floor: str) -> str:
     """Mean over settings of the model's decibels minus the floor's."""
-    found = [
-        v.value("NMSE dB", MODEL).value - v.value("NMSE dB", floor).value
-        for v in verdicts
-    ]
+    scores = [v.statistics for v in verdicts]
+    found = [s[MODEL]["NMSE dB"].value - s[floor]["NMSE dB"].value for s in scores]
     return f"{np.mean(found):+.2f} dB to {floor} (worst {max(found):+.2f})"
 
 

@@ -57,6 +57,9 @@ _CASES = {  # name: dataset, task, context, horizon, stride, tail
     "deepsense_h5": ("beam_deepsense_60ghz", "beam", 8, 5, 1, 1.0),
 }
 
+SINGLE_HORIZONS = ("deepsense_h1", "deepsense_h3", "deepsense_h5")
+"""Cases that score only the last step of their horizon."""
+
 _SOURCES = {  # whom to name, and the licence
     "traffic_milan_5x5": "Telecom Italia Big Data Challenge (Barlacchi et al. 2015), "
     "processed by suemon-suemon/DGRN-wireless-traffic-forecast; ODbL 1.0 and MIT",
@@ -231,7 +234,7 @@ CASES: dict[str, Callable[[Read], MeasuredCase]] = {
     "csu_frequency": csu_frequency,
     "ucc_rsrp": ucc_rsrp,
     "deepsense_beams": partial(deepsense, name="deepsense_beams", last_only=False),
-    **{name: partial(deepsense, name=name) for name in _CASES if "_h" in name},
+    **{name: partial(deepsense, name=name) for name in SINGLE_HORIZONS},
 }
 
 

@@ -143,15 +143,12 @@ def judge(case: EvalCase, model: Predicts | None, floors: bool = True) -> Verdic
         )
     for name, floor in task.floors(case.data, windows).items() if floors else ():
         forecasts[name] = np.asarray(floor(windows.context, case.horizon))
-    scored = slice(case.skip, None)
-    windows = windows.steps(scored)
-    forecasts = {name: forecast[:, scored] for name, forecast in forecasts.items()}
-    statistics = {
-        name: task.scores(forecast, case.data, windows)
-        for name, forecast in forecasts.items()
-    }
-    results = []
-    for predictor, scores in statistics.items():
+    scored = windows.steps(slice(case.skip, None))
+    forecasts = {name: x[:, case.skip :] for name, x in forecasts.items()}
+    results, statistics = [], {}
+    for predictor, forecast in forecasts.items():
+        scores = task.scores(forecast, case.data, scored)
+        statistics[predictor] = scores
         for metric, statistic in scores.items():
             low, high = interval(statistic, windows.groups)
             results.append(
@@ -169,4 +166,4 @@ def judge(case: EvalCase, model: Predicts | None, floors: bool = True) -> Verdic
                     horizon=case.horizon,
                 )
             )
-    return Verdict(case, windows, forecasts, results, statistics)
+    return Verdict(case, scored, forecasts, results, statistics)
