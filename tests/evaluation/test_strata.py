@@ -88,8 +88,9 @@ def test_sizes_of_training_are_those_of_its_samples():
         source = CdlConfig(num_times=24, num_subcarriers=subcarriers, array=antennas)
         return Ingredient("csi_time", source, 1.0)
 
+    nowhere = Ingredient("csi_time", "a file of somebody else", 1.0)
     series = Ingredient("traffic", TrafficConfig(num_times=32), 1.0)
-    mixture = {"a": part(16, (1, 4)), "b": part(32, (2, 4)), "c": series}
+    mixture = {"a": part(16, (1, 4)), "b": part(32, (2, 4)), "c": series, "d": nowhere}
     config = Config(run="unused", mixture=mixture, evaluation={})
     assert of.trained_sizes(config, "csi_time") == {
         "snapshots": (24, 24),

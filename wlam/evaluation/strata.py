@@ -157,7 +157,8 @@ def all_strata(
 def trained_sizes(config: Config, task: str) -> Sizes:
     """The ranges of SIZES among a config's channels for a CSI task; {} without any.
 
-    Sizes are those that a sample has when it is generated; nothing is computed.
+    Sizes are those that a sample has when it is generated; nothing is computed. A
+    source that cannot be generated here tells no size.
     """
     found: dict[str, list[int]] = {}
     for ingredient in config.mixture.values():
@@ -165,7 +166,10 @@ def trained_sizes(config: Config, task: str) -> Sizes:
             continue
         source = ingredient.source
         key = jax.eval_shape(lambda: jax.random.key(0))
-        data = jax.eval_shape(lambda key, s=source: generate(key, s, 1), key)
+        try:
+            data = jax.eval_shape(lambda key, s=source: generate(key, s, 1), key)
+        except ValueError:  # a source that is not here, such as somebody's file
+            continue
         if isinstance(data, Csi):
             for name, size in zip(SIZES, data.csi.shape[1:], strict=True):
                 found.setdefault(name, []).append(size)
