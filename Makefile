@@ -38,12 +38,12 @@ quickstart: setup ## train a small model and judge it: under 10 minutes on 2 cor
 	$(BIN)/python train.py configs/quickstart.py
 	$(BIN)/python eval.py runs/quickstart
 
-# Released models are judged; one with wifo in its name is a peer. Sionna, the other
-# simulator, is needed once, to make its channels.
+# Released models are judged; those whose names do not begin with wlam are peers. Sionna,
+# the other simulator, is needed once, to make its channels.
 SIONNA := $(or $(WLAM_SIONNA_DIR),data/sionna_csi)
 RELEASED := $(patsubst models/%/config.json,%,$(wildcard models/*/config.json))
-PEERS := $(foreach model,$(RELEASED),$(if $(findstring wifo,$(model)),$(model)))
-MODELS := $(filter-out $(PEERS),$(RELEASED))
+MODELS := $(filter wlam%,$(RELEASED))
+PEERS := $(filter-out $(MODELS),$(RELEASED))
 
 benchmark: dev   ## judge models/ on all sets that are found: docs/benchmark.md and .html
 	@if [ -d "$(SIONNA)" ]; then :; \

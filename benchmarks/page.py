@@ -36,7 +36,8 @@ class Options:
 
     # Runs or released models; none: the floors alone.
     models: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
-    # Runs or models of the WiFo architecture, compared with the model of their size.
+    # Runs or models of other architectures; those with wifo in their name are the peers
+    # of the figures to reach, each of the model of its size.
     peers: tuple[str, ...] = ()
     # Runs of one config that differ in their training seed.
     seeds: tuple[str, ...] = ()

@@ -140,9 +140,11 @@ def test_the_peer_of_a_model_is_the_one_of_its_size(hold):
     def model(name, parameters):
         return Model(name, name, hold(), parameters, {})
 
-    results = Results([], [], peers=[model("s", 300_000), model("l", 5_000_000)])
-    assert results.peer_of(model("tiny", 400_000)).name == "s"
-    assert results.peer_of(model("small", 2_500_000)).name == "l"
+    sizes = {"wifo_s": 300_000, "lstm": 400_000, "WiFo_l": 5_000_000}
+    peers = [model(name, parameters) for name, parameters in sizes.items()]
+    results = Results([], [], peers=peers)
+    assert results.peer_of(model("tiny", 400_000)).name == "wifo_s"
+    assert results.peer_of(model("small", 2_500_000)).name == "WiFo_l"
     assert Results([], []).peer_of(model("tiny", 400_000)) is None
 
 

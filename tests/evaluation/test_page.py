@@ -100,7 +100,7 @@ def test_what_is_not_there_is_a_row_and_a_line(results, hold):
     assert "not there: no prepared \\| data" in text
     assert "- csi_time CDL-A: no file" in text
     assert "- models/x: no such folder" in text
-    assert "- no peer of the WiFo architecture was given" in text
+    assert "- no peer with wifo in its name was given" in text
     alone = markdown(Results([], []))
     assert alone.count("no model given") == len(GOALS) + 1
     assert "Runs of other training seeds: 0 given" in alone

@@ -258,7 +258,7 @@ class Results:
 
     judged: list[Judged]
     models: list[Model]
-    peers: list[Model] = field(default_factory=list)  # of the WiFo architecture
+    peers: list[Model] = field(default_factory=list)  # other architectures
     seeds: list[Model] = field(default_factory=list)  # one model, trained again
     absent: list[str] = field(default_factory=list)  # models that could not be opened
 
@@ -271,12 +271,18 @@ class Results:
         """Names of the predictors that have columns."""
         return [model.name for model in (*self.models, *self.peers)]
 
+    @property
+    def wifo(self) -> list[Model]:
+        """The peers of WiFo's architecture, known by their names."""
+        return [peer for peer in self.peers if "wifo" in peer.name.lower()]
+
     def peer_of(self, model: Model) -> Model | None:
-        """The peer of the most similar size."""
-        ratio = {
-            p.name: abs(np.log(p.parameters / model.parameters)) for p in self.peers
-        }
-        return min(self.peers, key=lambda p: ratio[p.name], default=None)
+        """The WiFo peer of the most similar size."""
+
+        def gap(peer: Model) -> float:
+            return abs(np.log(peer.parameters / model.parameters))
+
+        return min(self.wifo, key=gap, default=None)
 
     def sets(self) -> dict[str, list[str]]:
         """Cases that are summed up together, by title; only those that are there."""

@@ -5,10 +5,7 @@ pictures. Every number is computed from `Scores`; what is not there is a row tha
 so.
 """
 
-import html
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -22,9 +19,9 @@ from wlam.evaluation.benchmark import (
     Results,
 )
 from wlam.evaluation.bootstrap import Pair, difference, interval
+from wlam.evaluation.document import Block, as_html, as_markdown
 from wlam.evaluation.goals import GOALS, Row, check
 from wlam.evaluation.judge import HIGHER_IS_BETTER
-from wlam.evaluation.report import STYLE, embed
 from wlam.evaluation.scores import Scores, pooled
 from wlam.evaluation.sionna import TASKS
 from wlam.evaluation.strata import all_strata, best_floors, by_snr, strata
@@ -32,10 +29,6 @@ from wlam.evaluation.table import ABSENT, FLOORS, number
 
 NONE_YET = "no model given"
 COLOURS = {"met": "win", "missed": "lose"}
-PAGE_STYLE = """
-body { max-width: 1800px } td:nth-child(4) { font-weight: normal }
-tr.win { background: #e2f4e2 } tr.lose { background: #fbe9e2 }
-"""
 INTRO = """\
 Printed by `make benchmark`; nothing here is typed. Every model is frozen and was
 trained on generated data alone; every predictor sees the same windows. Targets are
@@ -44,19 +37,6 @@ Numbers in brackets are 95 % bootstrap intervals over samples, or over groups of
 that depend on each other; of differences they are paired. *Best floor* is the best
 training-free predictor that knows what a model knows ([evaluation.md](evaluation.md)).
 Lower is better, except for top-1, top-3, ±1 beam and power ratio."""
-
-
-@dataclass(frozen=True)
-class Block:
-    """A heading with text, a table and, in HTML, a picture below it."""
-
-    title: str
-    level: int = 2
-    text: Sequence[str] = ()  # paragraphs
-    header: Sequence[str] = ()
-    rows: Sequence[Sequence[str]] = ()
-    kinds: Sequence[str] = ()  # of rows in HTML: "win", "lose" or ""
-    picture: Figure | None = None
 
 
 def blocks(results: Results, every_floor: bool) -> Iterator[Block]:
@@ -321,8 +301,8 @@ def missing(results: Results) -> list[str]:
     lines = [f"{', '.join(names)}: {reason}" for reason, names in reasons.items()]
     lines += [line for item in results.judged for line in item.failed]
     lines += results.absent
-    if not results.peers:
-        lines.append("no peer of the WiFo architecture was given")
+    if not results.wifo:
+        lines.append("no peer with wifo in its name was given")
     lines.append("ray-traced scenes: not among the sets yet")
     return lines
 
@@ -356,47 +336,9 @@ def _picture(judged: Sequence[Judged], models: Sequence[str]) -> Figure | None:
 
 def markdown(results: Results) -> str:
     """The page for docs/."""
-    lines = []
-    for block in blocks(results, every_floor=False):
-        lines += [f"{'#' * block.level} {block.title}", ""]
-        lines += [part for text in block.text for part in (text, "")]
-        if block.rows:
-            rule = ["---"] * len(block.header)
-            for cells in (block.header, rule, *block.rows):
-                lines.append("| " + " | ".join(_escape(c) for c in cells) + " |")
-            lines.append("")
-    return "\n".join(lines).rstrip() + "\n"
-
-
-def _escape(cell: str) -> str:
-    return cell.replace("|", "\\|").replace("\n", " ")
+    return as_markdown(blocks(results, every_floor=False))
 
 
 def html_page(results: Results) -> str:
     """The page as one file, with every floor and pictures."""
-    parts = []
-    for block in blocks(results, every_floor=True):
-        parts.append(f"<h{block.level}>{html.escape(block.title)}</h{block.level}>")
-        parts += [f"<p>{_inline(text)}</p>" for text in block.text]
-        if block.picture is not None:
-            parts.append(embed(block.picture))
-        if block.rows:
-            head = "".join(f"<th>{html.escape(cell)}</th>" for cell in block.header)
-            parts.append(f"<table><tr>{head}</tr>")
-            kinds = block.kinds or [""] * len(block.rows)
-            for row, kind in zip(block.rows, kinds, strict=True):
-                cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in row)
-                parts.append(f'<tr class="{kind}">{cells}</tr>')
-            parts.append("</table>")
-    return (
-        "<!doctype html><html lang=en><meta charset=utf-8><title>wlam benchmark</title>"
-        f"<style>{STYLE}{PAGE_STYLE}</style>{''.join(parts)}</html>\n"
-    )
-
-
-def _inline(text: str) -> str:
-    """The Markdown of paragraphs: lists, code, emphasis and links."""
-    text = html.escape(text).replace("\n- ", "<br>- ")
-    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
-    text = re.sub(r"\*([^*]+)\*", r"<em>\1</em>", text)
-    return re.sub(r"\[([^]]+)\]\(([^)]+)\)", r'<a href="\2">\1</a>', text)
+    return as_html("wlam benchmark", blocks(results, every_floor=True))
