@@ -27,7 +27,7 @@ WAYS = {
     "SNR": of.by_snr,
     "line of sight": of.by_line_of_sight,
     "size": lambda scores: of.by_size(scores, "antennas", {"antennas": (16, 32)}),
-    "size not known": lambda scores: of.by_size(scores, "antennas", {}),
+    "one size": lambda scores: of.by_size(scores, "antennas", {"antennas": (32, 32)}),
 }
 
 
@@ -68,7 +68,12 @@ def test_the_best_floors_leave_models_out(scores):
 def test_one_stratum_says_nothing(scores, in_db):
     ways = {s.by for s in of.all_strata(scores, ["mine"], {"antennas": (1, 99)})}
     assert ways == {"speed", "SNR", "line of sight", "antennas"}
-    assert not list(of.all_strata(in_db({"mine": -1.0}), ["mine"], {}))
+    unknown = in_db({"mine": -1.0})
+    assert not list(of.all_strata(unknown, ["mine"], {}))
+    # But that every window is larger than in training does.
+    large = in_db({"mine": -1.0}, antennas=np.full(12, 64.0))
+    (line,) = of.all_strata(large, ["mine"], {"antennas": (4, 32)})
+    assert (line.by, line.name, line.windows) == ("antennas", "larger than 32", 12)
 
 
 def test_quarters_of_the_horizon(in_db):

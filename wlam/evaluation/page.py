@@ -81,7 +81,7 @@ def _fact(model: Model) -> str:
 
 def goal_blocks(results: Results) -> Iterator[Block]:
     """The figures to reach, a table for each model."""
-    header = ["figure", "needed", "found", "95 %", "", "of"]
+    header = ["figure", "needed", "found", "95 %", "verdict", "of"]
     if not results.models:
         rows = [[g.what, g.needed, ABSENT, ABSENT, NONE_YET, ""] for g in GOALS]
         yield Block("Figures to reach", 2, (), header, rows)
@@ -166,7 +166,16 @@ def result_rows(
     """Header and a row for each case and metric; what is not there has one row."""
     used = {p for j in judged if j.scores for p in j.scores.statistics}
     floors = [f for f in FLOORS if f in used] if every_floor else []
-    header = ["case", "L→H", "metric", *models, "best floor", "", *floors, "windows"]
+    header = [
+        "case",
+        "L→H",
+        "metric",
+        *models,
+        "best floor",
+        "its value",
+        *floors,
+        "windows",
+    ]
     rows = []
     for item in judged:
         scores, name, question = item.scores, item.entry.name, item.entry.question
@@ -258,7 +267,7 @@ def _strata_table(found: Sequence, shown: Sequence[str]) -> tuple:
         ]
         for i, s in enumerate(found)
     ]
-    return ["by", "", *shown, "windows"], rows
+    return ["by", "stratum", *shown, "windows"], rows
 
 
 def seed_block(results: Results) -> Block:

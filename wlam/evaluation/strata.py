@@ -75,12 +75,11 @@ def by_line_of_sight(scores: Scores) -> list[tuple[str, np.ndarray]]:
 def by_size(scores: Scores, name: str, trained: Sizes) -> list[tuple[str, np.ndarray]]:
     """The same for a size of SIZES, against the range that a model was trained on."""
     size = scores.labels[name]
-    if name not in trained:
-        return [("not known", np.ones(len(size), bool))]
     low, high = trained[name]
+    inside = f"{low}" if low == high else f"{low} to {high}"
     return [
         (f"smaller than {low}", size < low),
-        (f"{low} to {high}, as trained", (size >= low) & (size <= high)),
+        (f"{inside}, as trained", (size >= low) & (size <= high)),
         (f"larger than {high}", size > high),
         ("not known", np.isnan(size)),
     ]
@@ -138,20 +137,22 @@ def all_strata(
 ) -> Iterator[Stratum]:
     """By speed, SNR, line of sight, horizon and sizes, one after the other.
 
-    A way to divide windows that leaves all of them together is left out.
+    A label that leaves all windows together is left out; a size is not, since that all
+    are larger than in training says something.
     """
     ways = {
         "speed": by_speed(scores),
         "SNR": by_snr(scores),
         "line of sight": by_line_of_sight(scores),
-        **{name: by_size(scores, name, trained) for name in SIZES},
     }
     for by, parts in ways.items():
         found = strata(scores, by, parts, predictors)
         if len(found) > 1:
             yield from found
-        if by == "line of sight":
-            yield from horizon_strata(scores, predictors)
+    yield from horizon_strata(scores, predictors)
+    for name in SIZES:
+        if name in trained:
+            yield from strata(scores, name, by_size(scores, name, trained), predictors)
 
 
 def trained_sizes(config: Config, task: str) -> Sizes:
