@@ -43,6 +43,7 @@ JUDGING = ("tasks/*.py", "phy/floors/*.py", "evaluation/judge.py")
 JUDGING = (*JUDGING, "evaluation/scores.py", "nn/embeddings.py")
 FORECASTING = (*JUDGING, "nn/**/*.py", "phy/arrays.py")
 GENERATING = ("phy/**/*.py", "data/streams.py", "evaluation/sionna.py")
+GENERATING = (*GENERATING, "evaluation/cases.py")
 
 
 @dataclass(frozen=True)
