@@ -10,7 +10,7 @@ INSTALL := pip install --no-compile --no-deps --quiet --disable-pip-version-chec
 # says: else every process would compile all of JAX again.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help setup dev quickstart test test-all lint format clean
+.PHONY: help setup dev quickstart benchmark test test-all lint format clean
 help:            ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
 
@@ -37,6 +37,23 @@ quickstart: export XLA_FLAGS += \
 quickstart: setup ## train a small model and judge it: under 10 minutes on 2 cores
 	$(BIN)/python train.py configs/quickstart.py
 	$(BIN)/python eval.py runs/quickstart
+
+# Released models are judged; those whose names do not begin with wlam are peers. Sionna,
+# the other simulator, is needed once, to make its channels.
+SIONNA := $(or $(WLAM_SIONNA_DIR),data/sionna_csi)
+RELEASED := $(patsubst models/%/config.json,%,$(wildcard models/*/config.json))
+MODELS := $(filter wlam%,$(RELEASED))
+PEERS := $(filter-out $(MODELS),$(RELEASED))
+
+benchmark: dev   ## judge models/ on all sets that are found: docs/benchmark.md and .html
+	@if [ -d "$(SIONNA)" ]; then :; \
+	elif $(BIN)/python -c "import sionna" 2> /dev/null; then \
+	  $(BIN)/python benchmarks/sionna_channels.py "$(SIONNA)"; \
+	else \
+	  echo "no $(SIONNA) and no extra [peers] to make it: its rows will say so"; \
+	fi
+	$(BIN)/python benchmarks/page.py $(MODELS) --sionna "$(SIONNA)" \
+	  $(if $(PEERS),--peers $(PEERS))
 
 # Tests compile far longer than they run, so they do without LLVM's optimiser and with
 # XLA's older emitters, which takes half the time. Two workers, each with whole files,

@@ -1,6 +1,7 @@
 """The zero-shot benchmark: what no model of this repository is trained on.
 
-command   python eval.py MODEL --cases configs/benchmark.py --report benchmark.html
+command   python eval.py MODEL --cases configs/benchmark.py --report benchmark.html,
+          or make benchmark for the page of all models and sets
 hardware  2 CPU cores
 time      not yet measured
 expected  a line for each case, the model beside every floor

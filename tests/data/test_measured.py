@@ -259,8 +259,16 @@ def test_phone_floors(published):
 
 @real_data
 def test_beam_floors(published):
-    best = published[0]["deepsense_beams"].data.rsrp_db.argmax(-1)
-    assert len(best) == 7595
-    off = np.abs(best[:, 12] - best[:, 7])
-    assert (off == 0).mean() == pytest.approx(0.076, abs=5e-4)
-    assert (off <= 1).mean() == pytest.approx(0.175, abs=5e-4)
+    assert len(published[0]["deepsense_beams"].data.rsrp_db) == 7595
+    for horizon, count, top1, near in [
+        (1, 8170, 0.423, 0.749),
+        (3, 7871, 0.163, 0.366),
+        (5, 7595, 0.076, 0.175),
+    ]:
+        case = published[0][f"deepsense_h{horizon}"]
+        assert (case.horizon, case.skip) == (horizon, horizon - 1)
+        best = case.data.rsrp_db.argmax(-1)
+        assert len(best) == count
+        off = np.abs(best[:, -1] - best[:, 7])
+        assert (off == 0).mean() == pytest.approx(top1, abs=5e-4)
+        assert (off <= 1).mean() == pytest.approx(near, abs=5e-4)

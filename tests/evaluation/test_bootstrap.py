@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wlam.evaluation.bootstrap import interval
+from wlam.evaluation.bootstrap import Pair, difference, interval
 from wlam.tasks import metrics
 from wlam.tasks.metrics import Statistic
 
@@ -104,3 +104,61 @@ def test_nothing_is_claimed_from_one_group_or_from_nan(statistic, groups):
 def test_wrong_settings_are_named(wrong, message):
     with pytest.raises(ValueError, match=message):
         interval(mean_of([1.0, 2.0]), **wrong)
+
+
+def pair(ours, other, groups=None):
+    groups = np.arange(len(ours)) if groups is None else groups
+    return Pair(mean_of(ours), mean_of(other), groups)
+
+
+def test_a_paired_difference_is_as_wide_as_that_of_the_differences():
+    """What both predictors find hard cancels: sqrt(var(a - b) / n), not of each."""
+    rng = np.random.default_rng(7)
+    hard = rng.normal(0, 10, 4000)
+    ours, other = hard + rng.normal(1, 1, 4000), hard + rng.normal(3, 2, 4000)
+    found = difference([pair(ours, other)])
+    apart = ours - other
+    half = 1.96 * apart.std() / np.sqrt(4000)
+    assert found.value == pytest.approx(apart.mean())
+    assert found.low == pytest.approx(apart.mean() - half, abs=0.2 * half)
+    assert found.high == pytest.approx(apart.mean() + half, abs=0.2 * half)
+
+
+def test_the_mean_over_cases_has_the_variance_of_a_mean():
+    rng = np.random.default_rng(8)
+    cases = [rng.normal(k, 1, (2, 2000)) for k in range(4)]
+    found = difference([pair(*case) for case in cases])
+    expected = np.mean([case[0].mean() - case[1].mean() for case in cases])
+    half = 1.96 * np.sqrt(2 / 2000) / np.sqrt(4)
+    assert found.value == pytest.approx(expected)
+    assert found.high - found.low == pytest.approx(2 * half, rel=0.15)
+
+
+def test_differences_are_of_the_transformed_metric():
+    """A tenth of the error everywhere is 10 dB, however the windows are drawn."""
+    error = np.random.default_rng(9).exponential(size=30)
+    ones = np.ones(30)
+    ours = Statistic(error / 10, ones, metrics.decibel)
+    other = Statistic(error, ones, metrics.decibel)
+    found = difference([Pair(ours, other, np.arange(30))])
+    assert (found.value, found.low, found.high) == pytest.approx((-10, -10, -10))
+
+
+def test_windows_left_out_by_one_are_left_out_of_both():
+    ours, other = mean_of([1.0, 2.0, 4.0]), mean_of([0.0, 0.0, 1.0])
+    gap = Statistic(np.array([0.0, 2.0, 4.0]), np.array([0.0, 1.0, 1.0]))
+    assert difference([Pair(gap, other, np.arange(3))]).value == 3 - 0.5
+    assert difference([Pair(ours, other, np.arange(3))]).value == 2.0
+
+
+def test_a_difference_claims_nothing_from_one_group_or_perfection():
+    one = difference([pair([1.0, 2.0], [0.0, 0.0], np.zeros(2, int))])
+    assert one.value == 1.5
+    assert np.isnan([one.low, one.high]).all()
+    perfect = mean_of(np.zeros(4), transform=metrics.decibel)
+    found = difference([Pair(perfect, perfect, np.arange(4))])
+    assert np.isnan([found.value, found.low, found.high]).all()
+    with pytest.raises(ValueError, match="pairs: found none"):
+        difference([])
+    with pytest.raises(ValueError, match="needed the same in all"):
+        difference([Pair(mean_of([1.0]), mean_of([1.0, 2.0]), np.arange(2))])

@@ -1,5 +1,7 @@
 """The judge, the table and the report, with a forecaster that knows the answer."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -134,6 +136,37 @@ def test_nmse_is_against_the_clean_channel():
     ratio /= (abs(clean[:, 9:]) ** 2).sum((1, 2, 3))
     expected = 10 * np.log10(ratio.mean())
     assert verdict.value("NMSE dB", MODEL).value == pytest.approx(expected, abs=1e-3)
+    # And, under its own name, against what was measured.
+    measured = (clean + 3 * noise)[:, 9:]
+    ratio = (abs(held - measured) ** 2).sum((1, 2, 3))
+    ratio /= (abs(measured) ** 2).sum((1, 2, 3))
+    found = verdict.value("NMSE noisy dB", MODEL).value
+    assert found == pytest.approx(10 * np.log10(ratio.mean()), abs=1e-3)
+    # One step of two samples: the noisy target is cut like the clean one.
+    cut = verdict.score_slice(MODEL, np.array([0, 2]), slice(1, 2))["NMSE noisy dB"]
+    ratio = (abs(held - measured[:, 1:2]) ** 2).sum((1, 2, 3))
+    ratio /= (abs(measured[:, 1:2]) ** 2).sum((1, 2, 3))
+    assert cut.value == pytest.approx(10 * np.log10(ratio[[0, 2]].mean()), abs=1e-3)
+    # Without noise there is no second target.
+    data = replace(data, csi=data.clean)
+    quiet = judge(EvalCase("quiet", "csi_time", data, 9, 3), Hold())
+    assert quiet.metrics == ["NMSE dB", "NMSE pooled dB"]
+
+
+def test_steps_that_are_skipped_are_forecast_but_not_scored(verdict):
+    last = judge(replace(CASE, skip=5), Sine())
+    assert last.windows.horizon == 1
+    for floor in ("repeat last", "seasonal AR"):
+        everyone = np.arange(len(verdict.windows.source))
+        step = verdict.score_slice(floor, everyone, slice(5, 6))["MAE"]
+        assert last.value("MAE", floor).value == pytest.approx(step.value)
+    html_report("title", [], [last], [])
+
+
+def test_the_model_and_the_floors_can_be_judged_apart(verdict):
+    ours, floors = judge(CASE, Sine(), floors=False), judge(CASE, None)
+    assert list(ours.statistics) == [MODEL]
+    assert ours.results + floors.results == verdict.results
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ folders of `wlam.data.builders` keep the raw values.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -40,6 +40,7 @@ class MeasuredCase:
     # labels["group"] [sample], int32: resample groups, not samples, for intervals.
     data: Traffic | Series | Csi | Beams
     about: str  # source, licence, unit and assumptions
+    skip: int = 0  # first steps of the horizon, which are forecast but not scored
 
 
 _CASES = {  # name: dataset, task, context, horizon, stride, tail
@@ -51,7 +52,13 @@ _CASES = {  # name: dataset, task, context, horizon, stride, tail
     "csu_frequency": ("csi_csu_wifi", "csi_frequency", 28, 28, 28, 1.0),
     "ucc_rsrp": ("kpi_ucc5g", "series", 32, 8, 8, 1.0),
     "deepsense_beams": ("beam_deepsense_60ghz", "beam", 8, 5, 1, 1.0),
+    "deepsense_h1": ("beam_deepsense_60ghz", "beam", 8, 1, 1, 1.0),
+    "deepsense_h3": ("beam_deepsense_60ghz", "beam", 8, 3, 1, 1.0),
+    "deepsense_h5": ("beam_deepsense_60ghz", "beam", 8, 5, 1, 1.0),
 }
+
+SINGLE_HORIZONS = ("deepsense_h1", "deepsense_h3", "deepsense_h5")
+"""Cases that score only the last step of their horizon."""
 
 _SOURCES = {  # whom to name, and the licence
     "traffic_milan_5x5": "Telecom Italia Big Data Challenge (Barlacchi et al. 2015), "
@@ -197,12 +204,16 @@ def ucc_rsrp(read: Read, *, keep_error_codes: bool = False) -> MeasuredCase:
     return _case("ucc_rsrp", data, about)
 
 
-def deepsense_beams(read: Read) -> MeasuredCase:
-    """64 beams of a vehicle pass, 8 -> 5 sweeps, stride 1: 10 log10 of the power."""
+def deepsense(read: Read, name: str, *, last_only: bool = True) -> MeasuredCase:
+    """64 beams of a vehicle pass, 8 -> 5 sweeps, stride 1: 10 log10 of the power.
+
+    The published floors are of the last sweep of a horizon (`last_only`) of 1, 3 or 5.
+    """
+    _, _, context, horizon, _, _ = _CASES[name]
     windows, group, scenario = [], [], []
     for example in read("beam_deepsense_60ghz", "train"):
         power = np.maximum(example["power"], np.finfo(np.float32).tiny)
-        cut = _windows(10 * np.log10(power), 13, 1)
+        cut = _windows(10 * np.log10(power), context + horizon, 1)
         windows += cut
         group += [example["vehicle_pass"]] * len(cut)
         scenario += [example["scenario"]] * len(cut)
@@ -212,7 +223,8 @@ def deepsense_beams(read: Read) -> MeasuredCase:
         labels={"group": _ints(group), "scenario": _ints(scenario)},
     )
     about = "dB to an arbitrary reference; 0.1 s a sweep assumed"
-    return _case("deepsense_beams", data, about)
+    case = _case(name, data, about)
+    return replace(case, skip=horizon - 1) if last_only else case
 
 
 CASES: dict[str, Callable[[Read], MeasuredCase]] = {
@@ -221,7 +233,8 @@ CASES: dict[str, Callable[[Read], MeasuredCase]] = {
     "csu_amplitude": csu_amplitude,
     "csu_frequency": csu_frequency,
     "ucc_rsrp": ucc_rsrp,
-    "deepsense_beams": deepsense_beams,
+    "deepsense_beams": partial(deepsense, name="deepsense_beams", last_only=False),
+    **{name: partial(deepsense, name=name) for name in SINGLE_HORIZONS},
 }
 
 

@@ -1,6 +1,7 @@
 """What is judged: generated cases of a config, measured sets, a user's file."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from wlam.config import Config
+from wlam.config import Case, Config
 from wlam.data.files import check_window, read_npz
-from wlam.data.measured import find_measured
+from wlam.data.measured import CASES, SINGLE_HORIZONS, find_measured
 from wlam.data.own import FileConfig
 from wlam.data.streams import generate
 from wlam.data.tensors import Csi, DataError
@@ -19,27 +20,28 @@ from wlam.evaluation.judge import EvalCase
 from wlam.phy.noise import awgn
 
 NOISE_SEED = 0
+USUAL = tuple(name for name in CASES if name not in SINGLE_HORIZONS)
 
 
 def generated_cases(config: Config) -> list[EvalCase]:
     """The config's evaluation cases, with their data."""
-    found = []
-    for name, case in config.evaluation.items():
-        make = jax.jit(lambda key, c=case: generate(key, c.source, c.samples))
-        data = jax.tree.map(np.asarray, make(jax.random.key(case.seed)))
-        of_file = isinstance(case.source, FileConfig)
-        found.append(
-            EvalCase(
-                name=name,
-                task=case.task,
-                data=data,
-                context=case.context,
-                horizon=case.horizon,
-                tail=case.tail,
-                about=f"{'file' if of_file else 'generated'}: {case.source}",
-            )
-        )
-    return found
+    return [generated_case(name, case) for name, case in config.evaluation.items()]
+
+
+def generated_case(name: str, case: Case) -> EvalCase:
+    """One of them."""
+    make = jax.jit(lambda key: generate(key, case.source, case.samples))
+    data = jax.tree.map(np.asarray, make(jax.random.key(case.seed)))
+    of_file = isinstance(case.source, FileConfig)
+    return EvalCase(
+        name=name,
+        task=case.task,
+        data=data,
+        context=case.context,
+        horizon=case.horizon,
+        tail=case.tail,
+        about=f"{'file' if of_file else 'generated'}: {case.source}",
+    )
 
 
 def measured_root() -> Path:
@@ -48,13 +50,19 @@ def measured_root() -> Path:
     return Path(given) if given else Path(__file__).parents[3] / "shared" / "data"
 
 
-def measured_cases() -> tuple[list[EvalCase], list[str]]:
+def measured_cases(
+    names: Sequence[str] = USUAL,
+) -> tuple[list[EvalCase], list[str]]:
     """The measured sets found in `measured_root()`, and a line for each that is not.
 
     They are prepared on first use, in WLAM_PREPARED_DIR or ./data.
+
+    Args:
+        names: of `wlam.data.measured.CASES`. Those of a single horizon, which the
+            benchmark asks for, are not among the usual ones.
     """
     prepared = os.environ.get("WLAM_PREPARED_DIR", "data")
-    found, missing = find_measured(prepared, manual_dir=measured_root())
+    found, missing = find_measured(prepared, names, manual_dir=measured_root())
     names = [field.name for field in fields(EvalCase)]
     todo = [
         EvalCase(**{name: getattr(case, name) for name in names})

@@ -51,6 +51,7 @@ class EvalCase:
     stride: int | None = None  # between windows; the horizon if None
     tail: float = 0.2  # share of each series that targets lie in
     about: str = ""  # one line: what the data are, licence, assumptions
+    skip: int = 0  # first steps of the horizon, which are forecast but not scored
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,11 @@ class Verdict:
     """Everything that a table and a report need about one case."""
 
     case: EvalCase
-    windows: Windows
+    windows: Windows  # with the target steps that are scored
     forecasts: dict[str, np.ndarray] = field(repr=False)  # predictor -> [window, H, C]
     results: list[Result]
+    # predictor -> metric -> what the result and its interval are made of
+    statistics: dict[str, dict[str, Statistic]] = field(repr=False)
 
     def value(self, metric: str, predictor: str) -> Result | None:
         for r in self.results:
@@ -118,14 +121,18 @@ class Verdict:
         self, predictor: str, keep: np.ndarray, steps: slice = slice(None)
     ) -> dict[str, Statistic]:
         """Metrics on some windows and target steps only, for curves."""
-        windows = self.windows.subset(keep)
-        cut = Windows(**{**vars(windows), "target": windows.target[:, steps]})
+        cut = self.windows.subset(keep).steps(steps)
         forecast = self.forecasts[predictor][keep][:, steps]
         return TASKS[self.case.task].scores(forecast, self.case.data, cut)
 
 
-def judge(case: EvalCase, model: Predicts) -> Verdict:
+def judge(case: EvalCase, model: Predicts | None, floors: bool = True) -> Verdict:
     """Forecasts a case with the model and with its floors, and scores all alike.
+
+    Args:
+        case: the data and the question.
+        model: what is judged; None judges the floors alone.
+        floors: False judges the model alone.
 
     Raises:
         DataError: context and horizon do not fit into the data.
@@ -135,27 +142,29 @@ def judge(case: EvalCase, model: Predicts) -> Verdict:
     windows = cut_windows(
         sequences, case.context, case.horizon, case.stride, case.tail, task.sliding
     )
-    axis = ("time", "frequency")[windows.axis]
-    ours = model.predict(
-        windows.context,
-        windows.interval,
-        case.horizon,
-        axis,
-        windows.joint,
-        windows.grid,
-        windows.lattice,
-    )
-    forecasts = {MODEL: ours}
-    for name, floor in task.floors(case.data, windows).items():
+    forecasts = {}
+    if model is not None:
+        forecasts[MODEL] = model.predict(
+            windows.context,
+            windows.interval,
+            case.horizon,
+            ("time", "frequency")[windows.axis],
+            windows.joint,
+            windows.grid,
+            windows.lattice,
+        )
+    for name, floor in task.floors(case.data, windows).items() if floors else ():
         forecasts[name] = np.asarray(floor(windows.context, case.horizon))
-    groups = windows.labels.get("group", windows.source)
-    results = []
+    scored = windows.steps(slice(case.skip, None))
+    forecasts = {name: x[:, case.skip :] for name, x in forecasts.items()}
+    results, statistics = [], {}
     for predictor, forecast in forecasts.items():
-        scores = task.scores(forecast, case.data, windows)
+        scores = task.scores(forecast, case.data, scored)
         if predictor == MODEL and getattr(model, "has_intervals", False):
-            scores[f"cover {100 * COVERAGE:.0f} %"] = covered(model, windows)
+            scores[f"cover {100 * COVERAGE:.0f} %"] = covered(model, windows, case.skip)
+        statistics[predictor] = scores
         for metric, statistic in scores.items():
-            low, high = interval(statistic, groups)
+            low, high = interval(statistic, windows.groups)
             results.append(
                 Result(
                     case=case.name,
@@ -171,14 +180,14 @@ def judge(case: EvalCase, model: Predicts) -> Verdict:
                     horizon=case.horizon,
                 )
             )
-    return Verdict(case, windows, forecasts, results)
+    return Verdict(case, scored, forecasts, results, statistics)
 
 
-def covered(model: Any, windows: Windows) -> Statistic:
+def covered(model: Any, windows: Windows, skip: int) -> Statistic:
     """Share of the targets within the model's intervals, see `COVERED`.
 
     In the units that the model forecasts (bins of a channel, dB of a beam), all steps
-    and channels alike.
+    but the first `skip`, and all channels alike.
     """
     n = len(windows.source)
     chosen = np.unique(np.linspace(0, n - 1, min(n, COVERED)).round().astype(np.int64))
@@ -192,7 +201,7 @@ def covered(model: Any, windows: Windows) -> Statistic:
         windows.grid,
         COVERAGE,
     )
-    statistic = coverage(low, high, some.target)
+    statistic = coverage(*(x[:, skip:] for x in (low, high, some.target)))
     share, count = np.zeros(n), np.zeros(n)
     share[chosen], count[chosen] = statistic.numerator, statistic.denominator
     return Statistic(share, count)

@@ -33,7 +33,8 @@ BINS = 5
 
 def curves(verdict: Verdict) -> Figure:
     """Prediction against truth, and the headline metric over horizon, speed and SNR."""
-    labels = [name for name in BINNED if name in verdict.windows.labels]
+    found = verdict.windows.labels
+    labels = [name for name in BINNED if len(np.unique(found.get(name, 0))) > 1]
     figure = Figure(figsize=(4.2 * (2 + len(labels)), 3.2), layout="constrained")
     axes = list(np.ravel(figure.subplots(1, 2 + len(labels))))
     predictors = [MODEL, *(f for f in SHOWN if f in verdict.forecasts)]
@@ -41,14 +42,14 @@ def curves(verdict: Verdict) -> Figure:
     everyone = np.arange(len(verdict.windows.source))
 
     draw_example(axes[0], verdict, predictors)
-    horizon = verdict.case.horizon
+    horizon, skip = verdict.windows.horizon, verdict.case.skip
     steps = np.unique(np.linspace(0, horizon - 1, min(horizon, 16)).round().astype(int))
     for predictor in predictors:
         scores = [
             verdict.score_slice(predictor, everyone, slice(s, s + 1))[headline].value
             for s in steps
         ]
-        axes[1].plot(steps + 1, scores, marker=".", label=predictor)
+        axes[1].plot(skip + steps + 1, scores, marker=".", label=predictor)
     axes[1].set(xlabel="horizon in steps", ylabel=headline)
     axes[1].legend(fontsize=8)
     for axis, label in zip(axes[2:], labels, strict=True):
@@ -78,7 +79,7 @@ def draw_example(axis, verdict: Verdict, predictors: list[str]) -> None:
     length, horizon = len(context), len(target)
     past = np.arange(max(0, length - 4 * horizon), length) - length
     axis.plot(past + 1, context[past], color="0.6", label="context")
-    future = np.arange(horizon) + 1
+    future = verdict.case.skip + np.arange(horizon) + 1
     axis.plot(future, target, color="black", linewidth=2, label="truth")
     for predictor in predictors:
         forecast = np.real(verdict.forecasts[predictor][w, :, c])

@@ -16,7 +16,7 @@ from wlam.data.tensors import Array, Csi
 from wlam.nn.embeddings import FREQUENCY, TIME
 from wlam.phy import floors
 from wlam.phy.arrays import beamspace, lattice
-from wlam.tasks.metrics import Statistic, nmse
+from wlam.tasks.metrics import Statistic, nmse, nmse_mean_db
 from wlam.tasks.sequences import Sequences, Windows
 from wlam.tasks.task import Forecaster, Task
 
@@ -59,6 +59,14 @@ def ar_local(windows: Windows) -> Forecaster:
         return rearrange(floors.ar_local(bins, horizon), "n h u v -> n h (u v)")
 
     return forecast
+
+
+def csi_scores(forecast: np.ndarray, windows: Windows) -> dict[str, Statistic]:
+    """NMSE against the noise-free channel and, where that differs, the noisy one."""
+    scores = nmse(forecast, windows.target)
+    if windows.noisy is not None:
+        scores["NMSE noisy dB"] = nmse_mean_db(forecast, windows.noisy)
+    return scores
 
 
 class CsiTime(Task):
@@ -105,7 +113,7 @@ class CsiTime(Task):
     def scores(
         self, forecast: np.ndarray, data: Csi, windows: Windows
     ) -> dict[str, Statistic]:
-        return nmse(forecast, windows.target)
+        return csi_scores(forecast, windows)
 
     def user_arrays(
         self, forecast: np.ndarray, data: Csi, windows: Windows
@@ -156,7 +164,7 @@ class CsiFrequency(Task):
     def scores(
         self, forecast: np.ndarray, data: Csi, windows: Windows
     ) -> dict[str, Statistic]:
-        return nmse(forecast, windows.target)
+        return csi_scores(forecast, windows)
 
     def user_arrays(
         self, forecast: np.ndarray, data: Csi, windows: Windows

@@ -144,10 +144,17 @@ class Windows:
     start: np.ndarray  # int64 [window], index of the first target step
     labels: dict[str, np.ndarray]  # name -> [window]
     lattice: Lattice = ()  # of the arrays whose angles the grid's columns are
+    # The target as measured, like target; None where that is the target itself.
+    noisy: np.ndarray | None = None
 
     @property
     def horizon(self) -> int:
         return self.target.shape[1]
+
+    @property
+    def groups(self) -> np.ndarray:
+        """What the bootstrap draws: the set's groups, or sequences."""
+        return self.labels.get("group", self.source)
 
     def subset(self, keep: np.ndarray) -> "Windows":
         arrays = ("context", "target", "interval", "source", "start")
@@ -155,7 +162,13 @@ class Windows:
             self,
             **{name: getattr(self, name)[keep] for name in arrays},
             labels={name: x[keep] for name, x in self.labels.items()},
+            noisy=None if self.noisy is None else self.noisy[keep],
         )
+
+    def steps(self, keep: slice) -> "Windows":
+        """The same windows, judged on some of the target steps."""
+        noisy = None if self.noisy is None else self.noisy[:, keep]
+        return replace(self, target=self.target[:, keep], noisy=noisy)
 
 
 def cut_windows(
@@ -206,9 +219,10 @@ def cut_windows(
     def repeat(x: AnyArray) -> np.ndarray:
         return np.repeat(np.asarray(x), len(starts), axis=0)
 
+    target, measured = gather(clean, 0, horizon), gather(values, 0, horizon)
     return Windows(
         context=gather(values, -context, 0),
-        target=gather(clean, 0, horizon),
+        target=target,
         interval=repeat(sequences.interval),
         axis=sequences.axis,
         joint=sequences.joint,
@@ -217,4 +231,5 @@ def cut_windows(
         start=np.tile(starts, samples).astype(np.int64),
         labels={name: repeat(x) for name, x in sequences.labels.items()},
         lattice=sequences.lattice,
+        noisy=None if np.array_equal(target, measured) else measured,
     )

@@ -13,6 +13,7 @@ from wlam.data.own import FileConfig, OwnFile, checksum, settle, split
 from wlam.data.streams import Ingredient
 from wlam.data.tensors import DataError
 from wlam.nn.model import NetworkConfig
+from wlam.nn.predictor import ModelConfig
 from wlam.training.checkpoint import latest_config
 
 CSI_ROWS = 16

@@ -1,0 +1,113 @@
+"""The benchmark page: models beside peers and floors on every set that is found.
+
+    python benchmarks/page.py MODEL... [--peers RUN...] [--seeds RUN...]
+
+Judges every model on the cases of configs/benchmark.py, on Sionna's channels
+(benchmarks/sionna_channels.py makes them) and on the measured sets, and writes
+docs/benchmark.md, docs/benchmark.html and all numbers as JSON lines. What was judged
+before is not judged again; kill it and run it again at will.
+"""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from wlam.data.files import write_text_atomic
+from wlam.data.tensors import DataError
+from wlam.evaluation.benchmark import (
+    Judged,
+    Results,
+    all_entries,
+    judge_entry,
+    open_model,
+)
+from wlam.evaluation.bootstrap import interval
+from wlam.evaluation.page import html_page, markdown
+from wlam.evaluation.sionna import sionna_root
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is judged, and where the page goes."""
+
+    # Runs or released models; none: the floors alone.
+    models: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+    # Runs or models of other architectures; those with wifo in their name are the peers
+    # of the figures to reach, each of the model of its size.
+    peers: tuple[str, ...] = ()
+    # Runs of one config that differ in their training seed.
+    seeds: tuple[str, ...] = ()
+    # The generated cases.
+    cases: str = "configs/benchmark.py"
+    # Folder of Sionna's channels; WLAM_SIONNA_DIR or data/sionna_csi if not given.
+    sionna: str | None = None
+    # Folder that scores are kept in.
+    cache: str = "runs/benchmark/scores"
+    # All numbers, as JSON lines.
+    json: str = "runs/benchmark/results.jsonl"
+    # The pages, NAME.md and NAME.html.
+    page: str = "docs/benchmark"
+
+
+def main(options: Options) -> None:
+    """Judges, then writes all files."""
+    opened, absent = {}, []
+    for path in dict.fromkeys((*options.models, *options.peers, *options.seeds)):
+        try:
+            opened[path] = open_model(path)
+        except ValueError as error:
+            absent.append(f"{path}: {error}")
+    if len({model.name for model in opened.values()}) < len(opened):
+        raise DataError(f"models: found {[*opened]}; needed folders of different names")
+    entries = all_entries(options.cases, Path(options.sionna or sionna_root()))
+    models, folder = [*opened.values()], Path(options.cache)
+    judged = [judge_entry(entry, models, folder) for entry in entries]
+
+    def known(paths: tuple[str, ...]) -> list:
+        return [opened[path] for path in paths if path in opened]
+
+    results = Results(
+        judged,
+        models=known(options.models),
+        peers=known(options.peers),
+        seeds=known(options.seeds),
+        absent=absent,
+    )
+    for path in (options.json, options.page):
+        Path(path).absolute().parent.mkdir(parents=True, exist_ok=True)
+    lines = [json.dumps(line) for item in judged for line in records(item)]
+    write_text_atomic(options.json, "\n".join(lines) + "\n")
+    write_text_atomic(f"{options.page}.md", markdown(results))
+    write_text_atomic(f"{options.page}.html", html_page(results))
+    print(f"{options.page}.md, {options.page}.html, {options.json}")
+
+
+def records(item: Judged) -> list[dict]:
+    """One line for each predictor and metric, or one that says what is missing."""
+    entry = item.entry
+    about = {"case": entry.name, "section": entry.section, "task": entry.task}
+    if item.scores is None:
+        return [{**about, "missing": item.missing}]
+    found = []
+    for predictor, metrics in item.scores.statistics.items():
+        for metric, statistic in metrics.items():
+            low, high = interval(statistic, item.scores.groups)
+            numbers = {"value": statistic.value, "low": low, "high": high}
+            counts = {"windows": len(item.scores.groups)}
+            counts["left_out"] = statistic.left_out
+            found.append(
+                {**about, "metric": metric, "predictor": predictor, **numbers, **counts}
+            )
+    return found
+
+
+if __name__ == "__main__":
+    try:
+        main(tyro.cli(Options, description=__doc__))
+    except (DataError, ValueError, OSError) as error:
+        print(f"page.py: {error}", file=sys.stderr)
+        sys.exit(2)

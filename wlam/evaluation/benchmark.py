@@ -1,0 +1,306 @@
+"""The benchmark: every case that a page shows, and scores that are computed once.
+
+A case is made when it is needed and not before, since generating one takes longer than
+reading its scores. Scores are kept by what they depend on: the case, the model's files
+and the code in between. A killed run goes on where it was, and one more model costs its
+own forecasts alone.
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+import wlam
+from wlam.config import Config, load_config, to_json
+from wlam.data.measured import CASES
+from wlam.data.tensors import DataError
+from wlam.evaluation import sionna
+from wlam.evaluation.cases import generated_case, measured_cases
+from wlam.evaluation.goals import Board
+from wlam.evaluation.judge import MODEL, EvalCase, Predicts, judge
+from wlam.evaluation.scores import (
+    Scores,
+    joined,
+    load_scores,
+    save_scores,
+    scores_of,
+)
+from wlam.evaluation.strata import Sizes, trained_sizes
+from wlam.hub import CONFIG, RELEASED, WEIGHTS, load_with_config
+from wlam.training.checkpoint import FOLDER
+
+GENERATED, SIONNA, MEASURED = "Generated", "Sionna", "Measured"
+# What scores depend on beside the case and the model, below wlam/.
+JUDGING = ("tasks/*.py", "phy/floors/*.py", "evaluation/judge.py")
+JUDGING = (*JUDGING, "evaluation/scores.py", "nn/embeddings.py")
+FORECASTING = (*JUDGING, "nn/**/*.py", "phy/arrays.py")
+GENERATING = ("phy/**/*.py", "data/streams.py", "evaluation/sionna.py")
+GENERATING = (*GENERATING, "evaluation/cases.py")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A case that the page has a row for, whether its data are there or not."""
+
+    name: str
+    section: str  # GENERATED, SIONNA or MEASURED
+    task: str
+    question: str = ""  # context → horizon
+    key: str = ""  # changes when the data or the question do
+    make: Callable[[], EvalCase] | None = None  # None: it is not there
+    missing: str = ""  # why
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An entry with the scores of floors and models, or why there are none."""
+
+    entry: Entry
+    scores: Scores | None
+    missing: str = ""
+    failed: tuple[str, ...] = ()  # a line for each model that could not be judged
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model on the page."""
+
+    name: str
+    fingerprint: str  # of its files
+    predicts: Predicts
+    parameters: int
+    sizes: dict[str, Sizes]  # task -> what it was trained on
+    step: int = 0
+
+
+def open_model(path: str) -> Model:
+    """A run or a released model, under its folder's name.
+
+    Raises:
+        ValueError: there is none at the path, or its files do not fit.
+    """
+    predicts, config, step = load_with_config(path)
+    folder = Path(path) if Path(path).is_dir() else RELEASED / path
+    kept = folder / FOLDER / str(step)
+    files = kept.rglob("*") if kept.is_dir() else weights_of(folder)
+    return Model(
+        name=folder.absolute().name,
+        fingerprint=digest_files(files, folder),
+        predicts=predicts,
+        parameters=predicts.num_parameters,
+        sizes={task: trained_sizes(config, task) for task in sionna.TASKS},
+        step=step,
+    )
+
+
+def weights_of(folder: Path) -> list[Path]:
+    """The files of a released model that its forecasts depend on."""
+    return [folder / CONFIG, *(folder / WEIGHTS).rglob("*")]
+
+
+def digest_files(files: Iterable[Path], root: Path) -> str:
+    """Of names and contents of the files, in any order."""
+    state = hashlib.sha256()
+    for path in sorted(path for path in files if path.is_file()):
+        state.update(f"{path.relative_to(root)}\0".encode())
+        state.update(hashlib.sha256(path.read_bytes()).digest())
+    return state.hexdigest()
+
+
+@cache
+def digest_code(patterns: tuple[str, ...]) -> str:
+    """Of the modules of wlam that match the patterns."""
+    root = Path(wlam.__file__).parent
+    return digest_files((p for pattern in patterns for p in root.glob(pattern)), root)
+
+
+def digest(*parts: Any) -> str:
+    """Of anything that JSON can say."""
+    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
+
+
+def digest_case(case: EvalCase) -> str:
+    """Of a case's question and all its numbers."""
+    state = hashlib.sha256()
+    for part in fields(case):
+        if part.name not in ("data", "about"):
+            state.update(f"{part.name}={getattr(case, part.name)}\0".encode())
+    for path, x in jax.tree_util.tree_flatten_with_path(case.data)[0]:
+        x = np.ascontiguousarray(x)
+        state.update(f"{jax.tree_util.keystr(path)}{x.shape}{x.dtype}\0".encode())
+        state.update(x.tobytes())
+    return state.hexdigest()
+
+
+def generated_entries(config: Config) -> list[Entry]:
+    """The evaluation cases of a config."""
+    return [
+        Entry(
+            name=name,
+            section=GENERATED,
+            task=case.task,
+            question=f"{case.context}→{case.horizon}",
+            key=digest(name, to_json(case), digest_code(GENERATING)),
+            make=lambda name=name, case=case: generated_case(name, case),
+        )
+        for name, case in config.evaluation.items()
+    ]
+
+
+def sionna_entries(folder: Path) -> list[Entry]:
+    """Sionna's channels in both tasks, clean and noisy; missing ones say so."""
+    entries = []
+    for setting in sionna.SETTINGS:
+        path = folder / setting.file
+        there = path.is_file()
+        file = digest_files([path], folder) if there else ""
+        for snr_db in sionna.SNRS_DB:
+            for task in sionna.TASKS:
+                name = sionna.case_name(setting, task, snr_db)
+                if not there:
+                    why = f"no {setting.file}; see benchmarks/sionna_channels.py"
+                    entries.append(Entry(name, SIONNA, task, missing=why))
+                    continue
+
+                def make(setting=setting, task=task, snr_db=snr_db) -> EvalCase:
+                    return sionna.sionna_case(setting, task, snr_db, folder)
+
+                key = digest(name, file, digest_code(GENERATING))
+                question = "→".join(map(str, sionna.TASKS[task]))
+                entries.append(Entry(name, SIONNA, task, question, key, make))
+    return entries
+
+
+def measured_entries() -> list[Entry]:
+    """Every measured case; missing ones say so."""
+    found, skipped = measured_cases(tuple(CASES))
+    cases = {case.name: case for case in found}
+    reasons = dict(line.removeprefix("skipped ").split(": ", 1) for line in skipped)
+    entries = []
+    for name in CASES:
+        if name not in cases:
+            entries.append(Entry(name, MEASURED, "", missing=reasons[name]))
+            continue
+        case = cases[name]
+        question = f"{case.context}→{case.horizon}"
+        if case.skip:
+            question += f", step {case.skip + 1}"
+        key = digest_case(case)
+        make = partial(cases.__getitem__, name)
+        entries.append(Entry(name, MEASURED, case.task, question, key, make))
+    return entries
+
+
+def all_entries(config_file: str, folder: Path) -> list[Entry]:
+    """Every row of the page."""
+    config = load_config(config_file, [])
+    return [
+        *generated_entries(config),
+        *sionna_entries(folder),
+        *measured_entries(),
+    ]
+
+
+def judge_entry(entry: Entry, models: Sequence[Model], folder: Path) -> Judged:
+    """The floors and all models on one case; what was judged before is read.
+
+    Args:
+        entry: the case.
+        models: under names of their own.
+        folder: where scores are kept.
+    """
+    if entry.make is None:
+        return Judged(entry, None, entry.missing)
+    parts: list[Scores] = []
+    failed: list[str] = []
+    case: EvalCase | None = None
+    for model in (None, *models):
+        patterns = JUDGING if model is None else FORECASTING
+        who = "floors" if model is None else model.fingerprint
+        path = folder / f"{digest(entry.key, who, digest_code(patterns))}.npz"
+        found = _read(path)
+        if found is None:
+            name = "floors" if model is None else model.name
+            print(f"{entry.name}: {name} …", file=sys.stderr, flush=True)
+            try:
+                case = case or entry.make()
+                predicts = None if model is None else model.predicts
+                found = scores_of(judge(case, predicts, floors=model is None))
+            except ValueError as error:
+                if model is None:
+                    return Judged(entry, None, str(error))
+                failed.append(f"{entry.name}: {name} failed: {error}")
+                continue
+            folder.mkdir(parents=True, exist_ok=True)
+            save_scores(path, found)
+        parts.append(found if model is None else found.renamed(MODEL, model.name))
+    return Judged(entry, joined(parts), failed=tuple(failed))
+
+
+def _read(path: Path) -> Scores | None:
+    """What is kept; a file that cannot be read is made again."""
+    try:
+        return load_scores(path) if path.is_file() else None
+    except DataError:
+        return None
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that the page is made of."""
+
+    judged: list[Judged]
+    models: list[Model]
+    peers: list[Model] = field(default_factory=list)  # other architectures
+    seeds: list[Model] = field(default_factory=list)  # one model, trained again
+    absent: list[str] = field(default_factory=list)  # models that could not be opened
+
+    @property
+    def board(self) -> Board:
+        return {j.entry.name: j.scores for j in self.judged if j.scores is not None}
+
+    @property
+    def shown(self) -> list[str]:
+        """Names of the predictors that have columns."""
+        return [model.name for model in (*self.models, *self.peers)]
+
+    @property
+    def wifo(self) -> list[Model]:
+        """The peers of WiFo's architecture, known by their names."""
+        return [peer for peer in self.peers if "wifo" in peer.name.lower()]
+
+    def peer_of(self, model: Model) -> Model | None:
+        """The WiFo peer of the most similar size."""
+
+        def gap(peer: Model) -> float:
+            return abs(np.log(peer.parameters / model.parameters))
+
+        return min(self.wifo, key=gap, default=None)
+
+    def sets(self) -> dict[str, list[str]]:
+        """Cases that are summed up together, by title; only those that are there."""
+        found: dict[str, list[str]] = {}
+        for task in sionna.TASKS:
+            found[f"{GENERATED}, {task}"] = self.names_of(GENERATED, task)
+            for snr_db in sionna.SNRS_DB:
+                noise = "clean" if snr_db is None else f"{snr_db:g} dB"
+                found[f"{SIONNA}, {task}, {noise}"] = self.names_of(SIONNA, task, noise)
+        return found
+
+    def names_of(self, section: str, task: str, ending: str = "") -> list[str]:
+        """Cases that are there, of a section and a task, whose names end alike."""
+        return [
+            j.entry.name
+            for j in self.judged
+            if (j.entry.section, j.entry.task) == (section, task)
+            and j.entry.name.endswith(ending)
+            and j.scores is not None
+        ]
