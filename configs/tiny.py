@@ -93,7 +93,7 @@ config = Config(
     model=ModelConfig(
         TransformerConfig(width=80, layers=3, heads=4), joint=JointConfig(bins=64)
     ),
-    steps=3200,
+    steps=1600,
     rows=480,
     validate_every=0,
     optimizer=OptimizerConfig(learning_rate=2e-3, warmup_steps=200),

@@ -17,3 +17,15 @@ def test_solves_positive_systems():
         rtol=1e-3,
         atol=1e-4,
     )
+
+
+def test_singular_systems_have_a_solution_too():
+    """Of rank 2, and of rank 0: nothing overflows, and what is found solves them."""
+    a = jax.random.normal(jax.random.key(2), (50, 6, 2)).at[0].set(0)
+    matrix = jnp.einsum("bik,bjk->bij", a, a)
+    x = jax.random.normal(jax.random.key(3), (50, 6))
+    right = jnp.einsum("bij,bj->bi", matrix, x)
+    found = solve_positive(matrix, right)
+    assert not found[0].any()
+    again = jnp.einsum("bij,bj->bi", matrix, found)
+    np.testing.assert_allclose(again, right, rtol=1e-3, atol=1e-3)

@@ -18,7 +18,7 @@ from wlam.phy.cdl import CdlConfig
 from wlam.phy.traffic import TrafficConfig
 from wlam.tasks.sequences import Grids, Sequences, whole_grids
 from wlam.training import grids, objective
-from wlam.training.grids import FAR, gaussian_loss, grids_loss
+from wlam.training.grids import FAR, channel_losses, gaussian_loss, grids_loss
 from wlam.training.objective import mixture_loss
 
 CONFIG = ModelConfig(
@@ -47,7 +47,9 @@ def model():
 @pytest.fixture(scope="module")
 def loss(model):
     graph, params = model
-    return jax.jit(lambda grids: grids_loss(nnx.merge(graph, params), grids, KEY))
+    return jax.jit(
+        lambda grids: grids_loss(nnx.merge(graph, params), grids, KEY).mean()
+    )
 
 
 def test_a_batch_holds_rows_and_whole_channels(batch):
@@ -70,6 +72,20 @@ def test_the_loss_has_no_unit(batch, loss):
     grids = batch["csi"]
     small = replace(grids, values=1e-9 * grids.values, clean=1e-9 * grids.clean)
     np.testing.assert_allclose(loss(small), loss(grids), rtol=1e-3)
+
+
+def test_parts_of_one_shape_go_together_and_keep_their_losses(batch, model):
+    """Equal parts have equal losses, whatever stands beside them, up to their draws."""
+    graph, params = model
+    grids = batch["csi"]
+    exact = replace(grids, values=grids.clean, clean=0 * grids.clean)
+    parts = {"a": grids, "b": exact, "c": grids}
+    found = jax.jit(lambda parts: channel_losses(nnx.merge(graph, params), parts, KEY))(
+        parts
+    )
+    assert found.keys() == parts.keys()
+    np.testing.assert_allclose(found["a"], found["c"], rtol=0.5)
+    assert found["b"] > 2 * found["a"]  # nothing to predict, and yet predicted
 
 
 def test_gradients_reach_both_ways_in_and_silence_breaks_none(batch, model):

@@ -1,5 +1,6 @@
 """Many small linear systems at once."""
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Inexact
 
@@ -19,11 +20,16 @@ def solve_positive(
     """
     table = jnp.concatenate([matrix, right[..., None]], axis=-1)
     least = ROUNDING * jnp.diagonal(matrix, axis1=-2, axis2=-1).real
-    for k in range(matrix.shape[-1]):  # no pivoting: the diagonal stays positive
-        pivot = table[..., k, k].real
-        usable = pivot > least[..., k]
-        row = table[..., k, :] / jnp.where(usable, pivot, 1)[..., None]
-        row = jnp.where(usable[..., None], row, 0)
-        table = table - table[..., :, k, None] * row[..., None, :]
-        table = table.at[..., k, :].set(row)
-    return table[..., -1]
+
+    def eliminate(k: Array, table: Array) -> Array:
+        # No pivoting: what is left of the diagonal stays positive.
+        row = jax.lax.dynamic_index_in_dim(table, k, axis=-2)
+        column = jax.lax.dynamic_index_in_dim(table, k, axis=-1)
+        pivot = jax.lax.dynamic_index_in_dim(row, k, axis=-1).real
+        usable = pivot > jax.lax.dynamic_index_in_dim(least, k, axis=-1)[..., None]
+        row = jnp.where(usable, row / jnp.where(usable, pivot, 1), 0)
+        table = table - column * row
+        return jax.lax.dynamic_update_slice_in_dim(table, row, k, axis=-2)
+
+    # A loop, since a system of 16 written out takes seconds to compile.
+    return jax.lax.fori_loop(0, matrix.shape[-1], eliminate, table)[..., -1]

@@ -16,7 +16,7 @@ from wlam.nn.predictor import Predictor
 from wlam.nn.quantiles import pinball
 from wlam.nn.scale import fit_scale
 from wlam.tasks.sequences import Grids, Rows
-from wlam.training.grids import grids_loss
+from wlam.training.grids import channel_losses
 
 # Errors beyond this many context scales count linearly (Huber), not squared. A context
 # of a few near-constant samples before a burst would otherwise own the whole batch.
@@ -122,19 +122,13 @@ def mixture_loss(
 ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
     """The share-weighted sum of the losses of all tasks, and each of them."""
     model = nnx.merge(graph, params)
-
-    def loss(
-        model: Predictor | Network, part: Rows | Grids, key: PRNGKeyArray
-    ) -> Float[Array, ""]:
-        if isinstance(model, Network):
-            return model.loss(part, key)
-        if isinstance(part, Grids):
-            return grids_loss(model, part, key)
-        return rows_loss(model, part, key)
-
-    losses = {
-        name: loss(model, part, jax.random.fold_in(key, i))
-        for i, (name, part) in enumerate(sorted(batch.items()))
-    }
+    keys = {name: jax.random.fold_in(key, i) for i, name in enumerate(sorted(batch))}
+    if isinstance(model, Network):
+        losses = {name: model.loss(batch[name], keys[name]) for name in keys}
+    else:
+        rows = {name: part for name, part in batch.items() if isinstance(part, Rows)}
+        channels = {n: part for n, part in batch.items() if isinstance(part, Grids)}
+        losses = channel_losses(model, channels, jax.random.fold_in(key, len(keys)))
+        losses |= {name: rows_loss(model, rows[name], keys[name]) for name in rows}
     total = jnp.sum(jnp.stack([shares[name] * losses[name] for name in losses]))
     return total, losses

@@ -1,0 +1,24 @@
+"""Little: the mixture of configs/tiny.py for a model of 1.5 M parameters.
+
+command   python train.py configs/little.py
+hardware  2 CPU cores
+time      an hour
+expected  not yet measured; printed by `make benchmark`
+"""
+
+import runpy
+from dataclasses import replace
+from pathlib import Path
+
+from wlam.config import OptimizerConfig
+from wlam.nn.transformer import TransformerConfig
+
+tiny = runpy.run_path(str(Path(__file__).with_name("tiny.py")))["config"]
+
+config = replace(
+    tiny,
+    run="runs/little",
+    model=replace(tiny.model, backbone=TransformerConfig(width=136, layers=5, heads=4)),
+    steps=1200,
+    optimizer=OptimizerConfig(learning_rate=1.5e-3, warmup_steps=200),
+)
