@@ -79,7 +79,8 @@ def test_parts_of_one_shape_go_together_and_keep_their_losses(batch, model):
     graph, params = model
     grids = batch["csi"]
     exact = replace(grids, values=grids.clean, clean=0 * grids.clean)
-    parts = {"a": grids, "b": exact, "c": grids}
+    other_array = replace(grids, lattice=((2, 2, 1),))
+    parts = {"a": grids, "b": exact, "c": other_array}
     found = jax.jit(lambda parts: channel_losses(nnx.merge(graph, params), parts, KEY))(
         parts
     )
