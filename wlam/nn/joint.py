@@ -110,6 +110,23 @@ class Channel:
         return jnp.argsort(-self.power, axis=1)
 
 
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Tokens:
+    """What the backbone gets for some bins, and what leads back from its answer."""
+
+    values: Float[Array, "n kq d"]  # all patches of a bin, then of the next
+    places: Int[Array, "n kq 3"]  # patch, row and column
+    bank: Options  # in the bins' own frames and units
+    turns: Complex[Array, "n h k"]  # back from the frames
+    size: Float[Array, "n 1 k"]  # back from the units
+
+    def through(self, backbone: Backbone) -> Float[Array, "n kq d"]:
+        """What the backbone makes of them."""
+        visible = jnp.ones(self.values.shape[:2], bool)
+        return backbone(self.values, visible, self.places)
+
+
 class Joint(nnx.Module):
     """Embedding and head of bins; the backbone between them is the model's."""
 
@@ -126,34 +143,23 @@ class Joint(nnx.Module):
         for layer in (self.head.w2, self.head.w3):  # at first, the bank by its record
             layer.kernel[...] = jnp.zeros_like(layer.kernel[...])
 
-    def features(
-        self,
-        backbone: Backbone,
-        channel: Channel,
-        chosen: Int[Array, "n k"],
-        horizon: int,
-    ) -> tuple[
-        Float[Array, "n k q d"],
-        Options,
-        Complex[Array, "n {horizon} k"],
-        Float[Array, "n 1 k"],
-    ]:
-        """What the backbone makes of every patch of bins that see each other.
-
-        Also what the bank and silence say in the bins' own frames, and what leads back
-        from there: turns and sizes.
-        """
-        length, p, k = channel.series.shape[1], self.config.patch, chosen.shape[1]
+    def tokens(
+        self, channel: Channel, chosen: Int[Array, "n k"], horizon: int
+    ) -> "Tokens":
+        """Tokens of every patch of the chosen bins, and what their answers need."""
+        length, p = channel.series.shape[1], self.config.patch
         series = jnp.take_along_axis(channel.series, chosen[:, None], axis=2)
         bank = bank_forecasts(series, channel.fits, chosen, horizon)
         frame, size, facts = own_frame(series, channel.known, horizon)
+        # A silent bin was divided by 1 and has the size 0.
+        heard = (series != 0).any(1, keepdims=True)
         series = series * frame[:, :length] / size
         options = bank.forecasts * (frame[:, length:] / size)[..., None]
         options = options / jnp.maximum(1, abs(options) / LIMIT)
         record = track_record(bank)[:, None]
         mix = (jax.nn.softmax(record, axis=-1) * options).sum(-1, keepdims=True)
 
-        # ---- tokens: patches of what is known, then of what the bank says ------------
+        # ---- patches of what is known, then of what the bank says --------------------
         row, column = chosen // channel.grid[1], chosen % channel.grid[1]
         facts = jnp.concatenate(
             [facts, rests_and_places(channel, bank, row, column)], axis=-1
@@ -169,25 +175,21 @@ class Joint(nnx.Module):
         both = rearrange(both, "n (q p) k c -> n k q (p c)", p=p)
         facts = jnp.broadcast_to(facts[:, :, None], (*both.shape[:3], NUM_FACTS))
         tokens = self.embed(jnp.concatenate([both, facts], axis=-1))
-        count = tokens.shape[2]
         places = jnp.stack(
             jnp.broadcast_arrays(
-                jnp.arange(count)[None, None], row[..., None], column[..., None]
+                jnp.arange(tokens.shape[2])[None, None],
+                row[..., None],
+                column[..., None],
             ),
             axis=-1,
         )
-        features = backbone(
-            rearrange(tokens, "n k q d -> n (k q) d").astype(jnp.float32),
-            jnp.ones((len(tokens), k * count), bool),
-            rearrange(places, "n k q c -> n (k q) c"),
+        return Tokens(
+            values=rearrange(tokens, "n k q d -> n (k q) d").astype(jnp.float32),
+            places=rearrange(places, "n k q c -> n (k q) c"),
+            bank=replace(bank, forecasts=options),
+            turns=frame[:, length:].conj(),
+            size=size * heard * channel.level[:, None, None],
         )
-
-        features = rearrange(features, "n (k q) d -> n k q d", k=k)
-        # A silent bin was divided by 1 and has the size 0.
-        heard = (series != 0).any(1, keepdims=True)
-        size = size * heard * channel.level[:, None, None]
-        bank = replace(bank, forecasts=options)
-        return features, bank, frame[:, length:].conj(), size
 
     def __call__(
         self,
@@ -208,8 +210,10 @@ class Joint(nnx.Module):
             (complex: that of each part is smaller by the root of 2).
         """
         p = self.config.patch
-        features, bank, turns, size = self.features(backbone, channel, chosen, horizon)
-        options = bank.forecasts
+        tokens = self.tokens(channel, chosen, horizon)
+        bank, options = tokens.bank, tokens.bank.forecasts
+        features = tokens.through(backbone)
+        features = rearrange(features, "n (k q) d -> n k q d", k=chosen.shape[1])
         # ---- a mix of what the bank says, a change, and a spread ---------------------
         out = self.head(features[:, :, -math.ceil(horizon / p) :]).astype(jnp.float32)
         out = rearrange(out, "n k q (p c) -> n (q p) k c", p=p)[:, :horizon]
@@ -224,7 +228,7 @@ class Joint(nnx.Module):
         unit = jax.lax.stop_gradient(apart + missed)
         factor = jnp.exp(2 * LOG_RANGE * jnp.tanh(out[..., -1] / LOG_RANGE))
         spread = jnp.sqrt(factor * unit + LEAST_SPREAD**2)
-        return forecast * turns * size, spread * size
+        return forecast * tokens.turns * tokens.size, spread * tokens.size
 
 
 def own_frame(
@@ -315,5 +319,5 @@ def channel_features(
     """The mean over the tokens of the strongest bins, what follows next included."""
     k = min(joint.config.bins, channel.power.shape[1])
     chosen = channel.strongest_first()[:, :k]
-    features, *_ = joint.features(backbone, channel, chosen, joint.config.patch)
-    return features.mean((1, 2))
+    tokens = joint.tokens(channel, chosen, joint.config.patch)
+    return tokens.through(backbone).mean(1)

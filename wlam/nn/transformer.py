@@ -74,6 +74,17 @@ class Attention(nnx.Module):
         visible: Bool[Array, "b n"],
         places: Num[Array, "b n axis"] | None,
     ) -> Float[Array, "b n d"]:
+        weights, v = self.weights(x, visible, places)
+        mixed = jnp.einsum("bhqk,bkhd->bqhd", weights, v)
+        return self.out(rearrange(mixed, "b n h d -> b n (h d)"))
+
+    def weights(
+        self,
+        x: Float[Array, "b n d"],
+        visible: Bool[Array, "b n"],
+        places: Num[Array, "b n axis"] | None,
+    ) -> tuple[Float[Array, "b h n n"], Float[Array, "b n h c"]]:
+        """How much each token (third axis) takes of each (last), and what there is."""
         n = x.shape[1]
         q, k, v = rearrange(
             self.qkv(x), "b n (three h d) -> three b n h d", three=3, h=self.heads
@@ -85,9 +96,7 @@ class Attention(nnx.Module):
         # Every token sees itself, so that a token before the context stays finite.
         seen = causal[None] & (visible[:, None, :] | jnp.eye(n, dtype=bool)[None])
         scores = jnp.where(seen[:, None], scores.astype(jnp.float32), HIDDEN_SCORE)
-        weights = jax.nn.softmax(scores, axis=-1).astype(v.dtype)
-        mixed = jnp.einsum("bhqk,bkhd->bqhd", weights, v)
-        return self.out(rearrange(mixed, "b n h d -> b n (h d)"))
+        return jax.nn.softmax(scores, axis=-1).astype(v.dtype), v
 
 
 class Block(nnx.Module):
@@ -128,3 +137,18 @@ class Transformer(Backbone):
         for block in self.blocks:
             tokens = block(tokens, visible, places)
         return tokens
+
+    def attention(
+        self,
+        tokens: Float[Array, "b n d"],
+        visible: Bool[Array, "b n"],
+        places: Num[Array, "b n axis"] | None = None,
+    ) -> Float[Array, "layer b h n n"]:
+        """The attention weights of every layer, for looking at."""
+        found = []
+        for block in self.blocks:
+            found.append(
+                block.attention.weights(block.norm1(tokens), visible, places)[0]
+            )
+            tokens = block(tokens, visible, places)
+        return jnp.stack(found)
