@@ -116,8 +116,12 @@ def test_a_silent_channel_stays_silent_and_finite(forecast):
     assert not forecast(0 * X).any()
 
 
-def test_bins_of_a_group_see_each_other_and_their_order_does_not_matter(model):
-    channel = Channel.of(X, ALL, INTERVAL, TIME, H)
+@pytest.fixture(scope="module")
+def channel():
+    return jax.jit(partial(Channel.of, axis=TIME, horizon=H))(X, ALL, INTERVAL)
+
+
+def test_bins_of_a_group_see_each_other_and_their_order_does_not_matter(model, channel):
     run = jax.jit(lambda chosen: model.joint(model.backbone, channel, chosen, H)[0])
     chosen = jnp.tile(jnp.array([7, 2, 9, 4, 0, 11]), (N, 1))
     first = np.asarray(run(chosen))
@@ -126,17 +130,50 @@ def test_bins_of_a_group_see_each_other_and_their_order_does_not_matter(model):
     assert not close(np.asarray(run(other))[..., :5], first[..., :5], 1e-4)
 
 
-@pytest.mark.parametrize("bins", [5, 12, 50])
-def test_training_starts_from_the_bank_weighed_by_its_record(bins):
+@pytest.fixture(scope="module")
+def weighed_by_record(channel):
+    """What the bank says of every bin, in the channel's units."""
+
+    @jax.jit
+    def run(channel):
+        everything = jnp.tile(jnp.arange(U * V), (N, 1))
+        bank = bank_forecasts(channel.series, channel.fits, everything, H)
+        weights = jax.nn.softmax(track_record(bank), axis=-1)[:, None]
+        return (weights * bank.forecasts).sum(-1) * channel.level[:, None, None]
+
+    return np.asarray(run(channel))
+
+
+@pytest.mark.parametrize("bins", [5, 50])
+def test_training_starts_from_the_bank_weighed_by_its_record(
+    bins, channel, weighed_by_record
+):
     config = ModelConfig(CONFIG.backbone, joint=JointConfig(patch=8, bins=bins))
     model = config.build(nnx.Rngs(0))
-    channel = jax.jit(partial(Channel.of, axis=TIME, horizon=H))(X, ALL, INTERVAL)
     start = jax.jit(lambda c: continue_channel(model.joint, model.backbone, c, H)[0])
-    everything = jnp.tile(jnp.arange(U * V), (N, 1))
-    bank = bank_forecasts(channel.series, channel.fits, everything, H)
-    weights = jax.nn.softmax(track_record(bank), axis=-1)[:, None]
-    expected = (weights * bank.forecasts).sum(-1) * channel.level[:, None, None]
-    assert close(np.asarray(start(channel)), np.asarray(expected))
+    assert close(np.asarray(start(channel)), weighed_by_record)
+
+
+def test_attention_says_what_the_backbone_takes(model, channel):
+    """Weights sum to one; a token that no other takes from changes no other."""
+    chosen = jnp.tile(jnp.arange(K), (N, 1))
+
+    @jax.jit
+    def look(channel):
+        tokens = model.joint.tokens(channel, chosen, H)
+        visible = jnp.arange(tokens.values.shape[1])[None] != 2
+        visible = jnp.broadcast_to(visible, tokens.values.shape[:2])
+        weights = model.backbone.attention(tokens.values, visible, tokens.places)
+        through = model.backbone(tokens.values, visible, tokens.places)
+        moved = tokens.values.at[:, 2].set(0)
+        return weights, through, model.backbone(moved, visible, tokens.places)
+
+    weights, through, other = map(np.asarray, look(channel))
+    assert weights.shape == (1, N, 2, 3 * K, 3 * K)
+    np.testing.assert_allclose(weights.sum(-1), 1, rtol=1e-5)
+    others = np.arange(3 * K) != 2
+    assert not weights[..., others, 2].any()
+    np.testing.assert_array_equal(through[:, others], other[:, others])
 
 
 def test_clean_tones_are_continued_exactly(forecast):
