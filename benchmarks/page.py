@@ -4,8 +4,9 @@
 
 Judges every model on the cases of configs/benchmark.py, on Sionna's channels
 (benchmarks/sionna_channels.py makes them) and on the measured sets, and writes
-docs/benchmark.md, docs/benchmark.html and all numbers as JSON lines. What was judged
-before is not judged again; kill it and run it again at will.
+docs/benchmark.md, docs/benchmark.html and all numbers as JSON lines; beside a released
+model's weights those of the model, metrics.json. What was judged before is not judged
+again; kill it and run it again at will.
 """
 
 import json
@@ -28,6 +29,7 @@ from wlam.evaluation.benchmark import (
 from wlam.evaluation.bootstrap import interval
 from wlam.evaluation.page import html_page, markdown
 from wlam.evaluation.sionna import sionna_root
+from wlam.hub import CONFIG, RELEASED
 
 
 @dataclass(frozen=True)
@@ -79,11 +81,18 @@ def main(options: Options) -> None:
     )
     for path in (options.json, options.page):
         Path(path).absolute().parent.mkdir(parents=True, exist_ok=True)
-    lines = [json.dumps(line) for item in judged for line in records(item)]
-    write_text_atomic(options.json, "\n".join(lines) + "\n")
+    numbers = [line for item in judged for line in records(item)]
+    lines = "\n".join(map(json.dumps, numbers))
+    write_text_atomic(options.json, f"{lines}\n")
     write_text_atomic(f"{options.page}.md", markdown(results))
     write_text_atomic(f"{options.page}.html", html_page(results))
     print(f"{options.page}.md, {options.page}.html, {options.json}")
+    for path, model in opened.items():
+        folder = Path(path) if Path(path).is_dir() else RELEASED / path
+        if (folder / CONFIG).is_file():  # released: its figures lie beside its weights
+            own = [line for line in numbers if line.get("predictor") == model.name]
+            text = json.dumps(own, indent=1)
+            write_text_atomic(folder / "metrics.json", f"{text}\n")
 
 
 def records(item: Judged) -> list[dict]:

@@ -9,6 +9,7 @@ expected  csi_time_2.6GHz_CDL-B -5.5 dB, csi_frequency_2.6GHz_CDL-B -9.7 dB,
 
 from wlam.config import Case, Config, OptimizerConfig
 from wlam.data.streams import Ingredient
+from wlam.nn.joint import JointConfig
 from wlam.nn.predictor import ModelConfig
 from wlam.nn.transformer import TransformerConfig
 from wlam.phy.beams import BeamConfig
@@ -18,7 +19,7 @@ from wlam.phy.traffic import TrafficConfig
 
 # ---- what the model is trained on ----------------------------------------------------
 # Channels are drops of users in streets and cities; clustered delay lines are unseen.
-# Rows along time are delay-angle bins, so few subcarriers, far apart, are enough.
+# They enter as a whole: 64 snapshots given and 8 to predict, or 48 subcarriers and 8.
 SEEN = {
     "speeds_kmh": (3.0, 80.0),
     "base": PanelConfig(1, 8),
@@ -35,10 +36,11 @@ mixture = {
             **SEEN,
             carriers_hz=SUB_7_GHZ,
             time_steps_s=(0.1e-3, 0.15e-3, 0.2e-3, 0.25e-3, 0.3e-3, 0.5e-3),
-            num_times=96,
+            num_times=72,
             **BINS,
         ),
-        rows_per_sample=16,
+        rows_per_sample=40,
+        context=64,
         size=2e6,
     ),
     # Apart from the above, because Doppler shifts ten times as high are sampled faster.
@@ -49,10 +51,11 @@ mixture = {
             **SEEN,
             carriers_hz=MMWAVE,
             time_steps_s=(0.03e-3, 0.05e-3, 0.08e-3, 0.1e-3),
-            num_times=96,
+            num_times=72,
             **BINS,
         ),
-        rows_per_sample=16,
+        rows_per_sample=40,
+        context=64,
         size=1e6,
     ),
     "csi_frequency": Ingredient(
@@ -61,12 +64,13 @@ mixture = {
             "UMa",
             **SEEN,
             carriers_hz=SUB_7_GHZ + MMWAVE,
-            num_times=1,
-            num_subcarriers=64,
+            num_times=4,
+            num_subcarriers=56,
             subcarrier_spacings_hz=(30e3, 60e3, 90e3, 180e3, 360e3),
         ),
+        rows_per_sample=40,
+        context=48,
         size=2e6,
-        rows_per_sample=16,
     ),
     "beam": Ingredient(
         task="beam",
@@ -182,7 +186,9 @@ config = Config(
     run="runs/quickstart",
     mixture=mixture,
     evaluation=evaluation,
-    model=ModelConfig(TransformerConfig(width=96, layers=3, heads=4)),
+    model=ModelConfig(
+        TransformerConfig(width=96, layers=3, heads=4), joint=JointConfig(bins=32)
+    ),
     steps=600,
     rows=400,
     # No batch is seen twice, so the training loss is one of unseen data already, and a
