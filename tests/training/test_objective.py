@@ -39,7 +39,7 @@ def loss_of(values, clean=None, key=0):
     model = config.build(nnx.Rngs(0))
     clean = values if clean is None else clean
     rows = Rows(values, clean, jnp.full(len(values), 1e-3), TIME, center=True)
-    return jax.jit(lambda rows: rows_loss(model, rows, jax.random.key(key)))(rows)
+    return jax.jit(lambda rows: rows_loss(model, rows, jax.random.key(key))[0])(rows)
 
 
 def test_the_loss_has_no_unit():

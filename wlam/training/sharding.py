@@ -17,6 +17,7 @@ from jax.sharding import PartitionSpec as P
 from wlam.config import MeshConfig
 
 RULES: tuple[tuple[str, P], ...] = (
+    (r"experts/(up|down)/kernel$", P("model", None, None)),  # each has its experts
     (r"(qkv|up|w1)/kernel$", P(None, "model")),
     (r"(out|down|w2)/kernel$", P("model", None)),
 )

@@ -12,7 +12,7 @@ from jax.sharding import PartitionSpec
 from wlam.config import Config, OptimizerConfig
 from wlam.data.streams import draw_batch, samples_per_step, shares
 from wlam.nn.lora import merge_params, split_params
-from wlam.training.objective import mixture_loss
+from wlam.training.objective import Figures, mixture_loss
 
 State = dict[str, Any]
 """params, optimizer, step (also the position in the data stream) and key.
@@ -86,7 +86,9 @@ def make_steps(config: Config) -> tuple[Callable, Callable]:
     devices = config.mesh.data
     samples = samples_per_step(config.mixture, share, config.rows, devices)
 
-    def loss_of(state: State, key: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def loss_of(
+        state: State, key: jax.Array
+    ) -> tuple[jax.Array, tuple[Figures, Figures]]:
         data_key, mask_key = jax.random.split(key)
         batch = draw_batch(data_key, config.mixture, samples)
         if devices > 1:  # each generates, and learns from, its own part
@@ -101,13 +103,12 @@ def make_steps(config: Config) -> tuple[Callable, Callable]:
         grad = jax.value_and_grad(
             lambda params: loss_of(state | {"params": params}, key), has_aux=True
         )
-        (loss, losses), gradients = grad(state["params"])
+        (loss, (losses, figures)), gradients = grad(state["params"])
         updates, opt = optimizer.update(gradients, state["optimizer"], state["params"])
         params = optax.apply_updates(state["params"], updates)
         norm = optax.tree.norm(gradients)
-        metrics = {"loss": loss, "gradient_norm": norm} | {
-            f"loss/{name}": value for name, value in losses.items()
-        }
+        metrics = {"loss": loss, "gradient_norm": norm} | figures
+        metrics |= {f"loss/{name}": value for name, value in losses.items()}
         new = {"params": params, "optimizer": opt, "step": state["step"] + 1}
         return state | new, metrics
 
@@ -115,7 +116,7 @@ def make_steps(config: Config) -> tuple[Callable, Callable]:
         return jax.lax.scan(one_step, state, length=config.steps_per_dispatch)
 
     def validate(state: State) -> dict[str, jax.Array]:
-        loss, losses = loss_of(state, key_of(state, VALIDATION))
+        loss, (losses, _) = loss_of(state, key_of(state, VALIDATION))
         return {"validation": loss} | {
             f"validation/{name}": value for name, value in losses.items()
         }
