@@ -12,6 +12,7 @@ from jax.sharding import PartitionSpec
 from wlam.config import Config, OptimizerConfig
 from wlam.data.streams import draw_batch, samples_per_step, shares
 from wlam.nn.lora import merge_params, split_params
+from wlam.training.conflicts import conflicts
 from wlam.training.objective import Figures, mixture_loss
 
 State = dict[str, Any]
@@ -72,13 +73,15 @@ def model_params(state: State, config: Config) -> dict[str, Any]:
     return merge_params(state["params"], state.get("frozen", {}), config.adapt)
 
 
-def make_steps(config: Config) -> tuple[Callable, Callable]:
-    """Builds the two functions of a run, both pure.
+def make_steps(config: Config) -> tuple[Callable, Callable, Callable]:
+    """Builds the three functions of a run, all pure.
 
     Returns:
         advance: state -> (state, metrics of each of `steps_per_dispatch` steps).
         validate: state -> losses on data of the training distribution that training
             does not draw.
+        compare: state -> how the gradients of the ingredients conflict on these data;
+            of what moves only.
     """
     graph = nnx.graphdef(nnx.eval_shape(lambda: config.model.build(nnx.Rngs(0))))
     optimizer = make_optimizer(config.optimizer, config.steps)
@@ -121,4 +124,14 @@ def make_steps(config: Config) -> tuple[Callable, Callable]:
             f"validation/{name}": value for name, value in losses.items()
         }
 
-    return advance, validate
+    def compare(state: State) -> dict[str, jax.Array]:
+        names = sorted(config.mixture)
+
+        def losses_of(params: Any) -> jax.Array:
+            merged = state | {"params": params}
+            loss, (losses, _) = loss_of(merged, key_of(state, VALIDATION))
+            return jnp.stack([loss, *(losses[name] for name in names)])
+
+        return conflicts(losses_of, state["params"], names)
+
+    return advance, validate, compare
