@@ -50,14 +50,17 @@ def train(config: Config) -> int:
     # ---- state: shapes first; nothing is allocated before they are right -----------
     shapes = jax.eval_shape(lambda: init_state(config))
     shardings = tree_shardings(shapes, mesh)
-    advance, validate = make_steps(config)
+    advance, validate, compare = make_steps(config)
     advance = jax.jit(
         advance,
         donate_argnums=0,
         in_shardings=(shardings,),
         out_shardings=(shardings, None),
     )
-    validate = jax.jit(validate, in_shardings=(shardings,))
+    looks = (
+        (config.validate_every, jax.jit(validate, in_shardings=(shardings,))),
+        (config.conflicts_every, jax.jit(compare, in_shardings=(shardings,))),
+    )
     count = sum(x.size for x in jax.tree.leaves(shapes["params"]))
     print(
         f"{config.run}: {count:,} parameters to train, {config.steps} steps on "
@@ -104,10 +107,11 @@ def train(config: Config) -> int:
                 pending = (step + 1, metrics)
                 step += config.steps_per_dispatch
 
-                if config.validate_every and step % config.validate_every == 0:
-                    settle()
-                    losses = jax.device_get(validate(state))
-                    journal.write(step, {n: float(x) for n, x in losses.items()})
+                for every, look in looks:
+                    if every and step % every == 0:
+                        settle()
+                        found = jax.device_get(look(state))
+                        journal.write(step, {n: float(x) for n, x in found.items()})
                 due = step - saved_step >= config.checkpoint.every_steps
                 late = (
                     time.monotonic() - saved_at > 60 * config.checkpoint.every_minutes

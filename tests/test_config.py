@@ -94,7 +94,11 @@ def test_overrides_reach_every_depth():
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["--steps", "15"], "steps: found 15"), (["--rows", "0"], "rows: found 0")],
+    [
+        (["--steps", "15"], "steps: found 15"),
+        (["--rows", "0"], "rows: found 0"),
+        (["--conflicts-every", "7"], "conflicts_every: found 7; needed a multiple"),
+    ],
 )
 def test_impossible_values_are_named(arguments, message, capsys):
     with pytest.raises((ValueError, SystemExit)) as error:

@@ -116,6 +116,8 @@ class Config:
     steps_per_dispatch: int = 10
     # Steps between two looks at fresh data of the training distribution; 0 never.
     validate_every: int = 500
+    # Steps between two looks at how the tasks' gradients conflict; 0 never.
+    conflicts_every: int = 0
     # Schedule and regularisation.
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     # Device layout.
@@ -134,7 +136,7 @@ class Config:
                 f"adapt.method: found {self.adapt.method!r} without a trained model; "
                 "needed --init MODEL, or 'full'"
             )
-        for name in ("steps", "validate_every"):
+        for name in ("steps", "validate_every", "conflicts_every"):
             if getattr(self, name) % self.steps_per_dispatch:
                 raise ValueError(
                     f"{name}: found {getattr(self, name)}; needed a multiple of "

@@ -48,7 +48,7 @@ def model():
 def loss(model):
     graph, params = model
     return jax.jit(
-        lambda grids: grids_loss(nnx.merge(graph, params), grids, KEY).mean()
+        lambda grids: grids_loss(nnx.merge(graph, params), grids, KEY)[0].mean()
     )
 
 
@@ -83,10 +83,23 @@ def test_parts_of_one_shape_go_together_and_keep_their_losses(batch, model):
     parts = {"a": grids, "b": exact, "c": other_array}
     found = jax.jit(lambda parts: channel_losses(nnx.merge(graph, params), parts, KEY))(
         parts
-    )
+    )[0]
     assert found.keys() == parts.keys()
     np.testing.assert_allclose(found["a"], found["c"], rtol=0.5)
     assert found["b"] > 2 * found["a"]  # nothing to predict, and yet predicted
+
+
+def test_experts_see_the_tokens_of_whole_channels(batch):
+    """2 samples of 8 bins, with two patches that are known and one that follows."""
+    backbone = replace(CONFIG.backbone, experts=3, active=2)
+    graph, params = nnx.split(replace(CONFIG, backbone=backbone).build(nnx.Rngs(0)))
+    parts = {"csi": batch["csi"]}
+    losses, (load,) = jax.jit(
+        lambda params: channel_losses(nnx.merge(graph, params), parts, KEY)
+    )(params)
+    assert np.isfinite(losses["csi"])
+    assert load.used.sum(1) == 2 * 2 * 8 * 3  # two experts a token
+    np.testing.assert_allclose(load.wished.sum(1), 2 * 8 * 3, rtol=1e-5)
 
 
 def test_gradients_reach_both_ways_in_and_silence_breaks_none(batch, model):

@@ -1,8 +1,11 @@
 """Contexts, targets and the loss."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from flax import nnx
 
@@ -10,7 +13,12 @@ from wlam.nn.embeddings import TIME
 from wlam.nn.predictor import ModelConfig
 from wlam.nn.transformer import TransformerConfig
 from wlam.tasks.sequences import Rows
-from wlam.training.objective import draw_context, next_patches, rows_loss
+from wlam.training.objective import (
+    draw_context,
+    mixture_loss,
+    next_patches,
+    rows_loss,
+)
 
 N, P = 6, 4
 
@@ -39,7 +47,7 @@ def loss_of(values, clean=None, key=0):
     model = config.build(nnx.Rngs(0))
     clean = values if clean is None else clean
     rows = Rows(values, clean, jnp.full(len(values), 1e-3), TIME, center=True)
-    return jax.jit(lambda rows: rows_loss(model, rows, jax.random.key(key)))(rows)
+    return jax.jit(lambda rows: rows_loss(model, rows, jax.random.key(key))[0])(rows)
 
 
 def test_the_loss_has_no_unit():
@@ -64,3 +72,106 @@ def test_sequences_that_are_no_patches_are_named(steps):
 def test_targets_are_the_clean_series():
     x = jax.random.normal(jax.random.key(0), (64, 1, N * P))
     assert loss_of(x, clean=jnp.zeros_like(x)) != loss_of(x)
+
+
+# Guesses and quantiles would be compiled too.
+EXPERTS = ModelConfig(
+    TransformerConfig(width=8, layers=2, heads=2, experts=4, balance=0.3),
+    patch=P,
+    quantiles=(),
+    guess=False,
+)
+ADAM = optax.adam(1e-2)
+KEY = jax.random.key(1)
+
+
+@pytest.fixture(scope="module")
+def skewed():
+    """A model of four experts, two of which the routers know: (graph, parameters)."""
+    model = EXPERTS.build(nnx.Rngs(0))
+    for block in model.backbone.blocks:
+        kernel = block.experts.router.kernel
+        one = 3 * kernel[...][:, :1]
+        kernel[...] = jnp.concatenate([one, -one, 0 * one, 0 * one], axis=1)
+    graph, params = nnx.split(model)
+    return graph, nnx.to_pure_dict(params)
+
+
+@pytest.fixture(scope="module")
+def mixture():
+    """Two tasks: (batch, shares)."""
+    x = jax.random.normal(jax.random.key(0), (24, 1, N * P))
+    interval = jnp.full(24, 1e-3)
+    one, other = (Rows(v, v, interval, TIME, center=True) for v in (x, abs(x)))
+    return {"one": one, "other": other}, {"one": 0.25, "other": 0.75}
+
+
+@pytest.fixture(scope="module")
+def learned(skewed, mixture):
+    """What each of 60 steps found: the loss, those of the tasks, figures of experts."""
+    graph, params = skewed
+    step = jax.value_and_grad(
+        lambda p: mixture_loss(graph, p, *mixture, KEY), has_aux=True
+    )
+
+    def advance(carry, _):
+        params, memory = carry
+        (loss, (losses, figures)), gradient = step(params)
+        updates, memory = ADAM.update(gradient, memory)
+        return (optax.apply_updates(params, updates), memory), (loss, losses, figures)
+
+    start = params, ADAM.init(params)
+    return jax.jit(lambda carry: jax.lax.scan(advance, carry, length=60)[1])(start)
+
+
+def test_experts_add_their_imbalance_to_the_loss_and_training_mends_it(
+    mixture, learned
+):
+    loss, losses, figures = learned
+    shares = mixture[1]
+    tasks = sum(shares[name] * losses[name] for name in shares)
+    # The weight times the sum over two layers, of which the mean is logged.
+    added = 0.3 * 2 * figures["experts/balance"]
+    np.testing.assert_allclose(loss, tasks + added, rtol=1e-5)
+    balance, largest = figures["experts/balance"], figures["experts/largest_share"]
+    print("balance", balance[9::10], "largest share", largest[9::10])
+    assert balance[0] > 1.8  # two experts share everything
+    assert largest[0] >= 0.5
+    assert balance[-10:].mean() < 1.1
+    assert largest[-10:].mean() < 0.4
+    assert np.isfinite(loss).all()
+    assert tasks[-1] < tasks[0]
+
+
+def test_experts_of_all_tasks_are_balanced_together(skewed, mixture, learned):
+    """The load of a mixture is that of its parts as one set of tokens."""
+    graph, params = skewed
+    batch, _ = mixture
+
+    @jax.jit
+    def loads_of(params):
+        model = nnx.merge(graph, params)
+        keys = (jax.random.fold_in(KEY, i) for i in range(2))
+        parts = zip(sorted(batch), keys, strict=True)
+        return [rows_loss(model, batch[name], key)[1] for name, key in parts]
+
+    loads = loads_of(params)
+    used = np.sum([load.used for load in loads], axis=0)
+    wished = np.sum([load.wished for load in loads], axis=0)
+    share, chance = (x / x.sum(1, keepdims=True) for x in (used, wished))
+    balance = 4 * (share * chance).sum(1).mean()
+    found = {name: x[0] for name, x in learned[2].items()}  # of the first step
+    np.testing.assert_allclose(found["experts/balance"], balance, rtol=1e-4)
+    np.testing.assert_allclose(found["experts/largest_share"], share.max(), rtol=1e-4)
+    # Tokens of hidden patches are not counted.
+    assert used.sum(1).max() < 2 * 24 * N
+
+
+def test_without_experts_nothing_is_added(mixture):
+    plain = replace(EXPERTS, backbone=TransformerConfig(width=8, layers=1, heads=2))
+    graph, params = nnx.split(nnx.eval_shape(lambda: plain.build(nnx.Rngs(0))))
+    _, (losses, figures) = jax.eval_shape(
+        lambda p: mixture_loss(graph, p, *mixture, KEY), params
+    )
+    assert losses.keys() == {"one", "other"}
+    assert figures == {}

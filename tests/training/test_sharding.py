@@ -24,6 +24,11 @@ def test_rules_by_path():
     assert partition(up.replace("up", "down"), (32, 8), EIGHT) == P("model", None)
     assert partition("optimizer/1/0/mu/backbone/blocks/0/up/kernel", (8, 32), EIGHT)
     assert partition(up, (8, 30), EIGHT) == P()  # four does not divide 30
+    expert = up.replace("up", "experts/up")
+    assert partition(expert, (3, 16, 64), EIGHT) == P(None, None, "model")
+    expert = up.replace("up", "experts/down")
+    assert partition(expert, (3, 64, 16), EIGHT) == P(None, "model", None)
+    assert partition(up.replace("up", "experts/router"), (16, 3), EIGHT) == P()
     assert partition("params/embed/mlp/w3/kernel", (8, 32), EIGHT) == P()
 
 

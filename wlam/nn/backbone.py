@@ -12,6 +12,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Num
 
+from wlam.nn.experts import Load
+
 
 class Backbone(nnx.Module):
     """Maps tokens to features."""
@@ -29,6 +31,15 @@ class Backbone(nnx.Module):
         output may depend on every token, on where they lie by distances alone.
         """
         raise NotImplementedError
+
+    def routed(
+        self,
+        tokens: Float[Array, "b n d"],
+        visible: Bool[Array, "b n"],
+        places: Num[Array, "b n axis"] | None = None,
+    ) -> tuple[Float[Array, "b n d"], Load | None]:
+        """Like a call, and how tokens were spread over experts; None without any."""
+        return self(tokens, visible, places), None
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from wlam.nn.bank import (
     track_record,
 )
 from wlam.nn.embeddings import ResidualMlp
+from wlam.nn.experts import Load
 from wlam.phy.arrays import angle, cis
 
 LIMIT = 4.0
@@ -123,8 +124,12 @@ class Tokens:
 
     def through(self, backbone: Backbone) -> Float[Array, "n kq d"]:
         """What the backbone makes of them."""
+        return self.routed(backbone)[0]
+
+    def routed(self, backbone: Backbone) -> tuple[Float[Array, "n kq d"], Load | None]:
+        """The features, and the load of the backbone's experts, if any."""
         visible = jnp.ones(self.values.shape[:2], bool)
-        return backbone(self.values, visible, self.places)
+        return backbone.routed(self.values, visible, self.places)
 
 
 class Joint(nnx.Module):
@@ -209,11 +214,15 @@ class Joint(nnx.Module):
             The forecast, and the root of the mean square error that is expected of it
             (complex: that of each part is smaller by the root of 2).
         """
-        p = self.config.patch
         tokens = self.tokens(channel, chosen, horizon)
-        bank, options = tokens.bank, tokens.bank.forecasts
-        features = tokens.through(backbone)
-        features = rearrange(features, "n (k q) d -> n k q d", k=chosen.shape[1])
+        return self.answer(tokens, tokens.through(backbone), horizon)
+
+    def answer(
+        self, tokens: Tokens, features: Float[Array, "n kq d"], horizon: int
+    ) -> tuple[Complex[Array, "n {horizon} k"], Float[Array, "n {horizon} k"]]:
+        """What a call gives, from what the backbone made of the tokens."""
+        p, bank, options = self.config.patch, tokens.bank, tokens.bank.forecasts
+        features = rearrange(features, "n (k q) d -> n k q d", k=options.shape[2])
         # ---- a mix of what the bank says, a change, and a spread ---------------------
         out = self.head(features[:, :, -math.ceil(horizon / p) :]).astype(jnp.float32)
         out = rearrange(out, "n k q (p c) -> n (q p) k c", p=p)[:, :horizon]

@@ -21,6 +21,7 @@ from wlam.nn.embeddings import (
     PatchEmbedding,
     ResidualMlp,
 )
+from wlam.nn.experts import Load
 from wlam.nn.joint import Joint, JointConfig
 from wlam.nn.model import NetworkConfig
 from wlam.nn.quantiles import check_levels, offsets_of
@@ -113,8 +114,18 @@ class Predictor(nnx.Module):
         axis: Int[Array, " b"],
     ) -> tuple[Float[Array, "b n q"], Float[Array, "b n q level"]]:
         """Like a call, and the quantiles of `config.quantiles` minus the forecast."""
-        p = self.config.patch
         features = self.features(values, hidden, guess, interval, axis)
+        return self.answer(features, values, hidden, guess)
+
+    def answer(
+        self,
+        features: Float[Array, "b n d"],
+        values: Float[Array, "b t"],
+        hidden: Bool[Array, "b t"],
+        guess: Float[Array, "b n q"],
+    ) -> tuple[Float[Array, "b n q"], Float[Array, "b n q level"]]:
+        """What `distribution` gives, from the features of the patches."""
+        p = self.config.patch
         out = self.head(features).astype(jnp.float32)
         change, trust, gaps = jnp.split(out, [self.horizon, 2 * self.horizon], axis=-1)
         last = last_visible(
@@ -136,6 +147,17 @@ class Predictor(nnx.Module):
         axis: Int[Array, " b"],
     ) -> Float[Array, "b n d"]:
         """What the backbone makes of every patch and those before it."""
+        return self.routed(values, hidden, guess, interval, axis)[0]
+
+    def routed(
+        self,
+        values: Float[Array, "b t"],
+        hidden: Bool[Array, "b t"],
+        guess: Float[Array, "b n q"],
+        interval: Float[Array, " b"],
+        axis: Int[Array, " b"],
+    ) -> tuple[Float[Array, "b n d"], Load | None]:
+        """The features, and the load of the backbone's experts, if any."""
         p = self.config.patch
         patches = rearrange(values, "b (n p) -> b n p", p=p)
         masks = rearrange(hidden, "b (n p) -> b n p", p=p)
@@ -144,7 +166,8 @@ class Predictor(nnx.Module):
             guess = jnp.broadcast_to(last, guess.shape)
         granularity = self.granularity(interval, axis)
         tokens = self.embed(patches, masks, guess) + granularity[:, None, :]
-        return self.backbone(tokens.astype(jnp.float32), ~jnp.all(masks, axis=-1))
+        visible = ~jnp.all(masks, axis=-1)
+        return self.backbone.routed(tokens.astype(jnp.float32), visible)
 
 
 def last_visible(

@@ -1,5 +1,6 @@
 """A causal pre-norm Transformer over tokens: RMSNorm, rotary positions, GELU."""
 
+import math
 from dataclasses import dataclass
 
 import jax
@@ -9,6 +10,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Num
 
 from wlam.nn.backbone import Backbone, BackboneConfig
+from wlam.nn.experts import Experts, Load, in_layers
 
 # Attention scores of keys that may not be seen. Finite, so that a row without any
 # visible key stays finite too; exp(-1e9) is exactly zero in float32.
@@ -27,12 +29,27 @@ class TransformerConfig(BackboneConfig):
     heads: int = 4
     # Hidden channels of the feed-forward layer over width.
     mlp_ratio: int = 4
+    # Feed-forward layers in the place of each one, see wlam/nn/experts.py.
+    experts: int = 1
+    # Experts that a token uses.
+    active: int = 1
+    # Weight in the training loss of how uneven experts are used; of several.
+    balance: float = 0.01
 
     def __post_init__(self) -> None:
         if self.width % (2 * self.heads):
             raise ValueError(
                 f"backbone.heads: {self.heads} heads do not divide width {self.width} "
                 "into heads of even size (rotary positions need pairs)"
+            )
+        if not 1 <= self.active <= self.experts:
+            raise ValueError(
+                f"backbone.active: found {self.active} of {self.experts} experts; "
+                "needed at least 1 and at most all"
+            )
+        if not (math.isfinite(self.balance) and self.balance >= 0):
+            raise ValueError(
+                f"backbone.balance: found {self.balance}; needed at least 0"
             )
 
     def build(self, rngs: nnx.Rngs, dtype: jnp.dtype) -> "Transformer":
@@ -107,17 +124,26 @@ class Block(nnx.Module):
         self.norm1 = nnx.RMSNorm(d, rngs=rngs)  # norms stay in float32
         self.attention = Attention(config, rngs, dtype)
         self.norm2 = nnx.RMSNorm(d, rngs=rngs)
-        self.up = nnx.Linear(d, hidden, dtype=dtype, rngs=rngs)
-        self.down = nnx.Linear(hidden, d, dtype=dtype, rngs=rngs)
+        if config.experts > 1:
+            self.experts = Experts(
+                d, hidden, config.experts, config.active, config.balance, rngs, dtype
+            )
+        else:
+            self.experts = None
+            self.up = nnx.Linear(d, hidden, dtype=dtype, rngs=rngs)
+            self.down = nnx.Linear(hidden, d, dtype=dtype, rngs=rngs)
 
     def __call__(
         self,
         x: Float[Array, "b n d"],
         visible: Bool[Array, "b n"],
         places: Num[Array, "b n axis"] | None,
-    ) -> Float[Array, "b n d"]:
+    ) -> tuple[Float[Array, "b n d"], Load | None]:
         x = x + self.attention(self.norm1(x), visible, places)
-        return x + self.down(jax.nn.gelu(self.up(self.norm2(x))))
+        if self.experts is None:
+            return x + self.down(jax.nn.gelu(self.up(self.norm2(x)))), None
+        change, load = self.experts(self.norm2(x), visible)
+        return x + change, load
 
 
 class Transformer(Backbone):
@@ -134,9 +160,20 @@ class Transformer(Backbone):
         visible: Bool[Array, "b n"],
         places: Num[Array, "b n axis"] | None = None,
     ) -> Float[Array, "b n d"]:
+        return self.routed(tokens, visible, places)[0]
+
+    def routed(
+        self,
+        tokens: Float[Array, "b n d"],
+        visible: Bool[Array, "b n"],
+        places: Num[Array, "b n axis"] | None = None,
+    ) -> tuple[Float[Array, "b n d"], Load | None]:
+        loads = []
         for block in self.blocks:
-            tokens = block(tokens, visible, places)
-        return tokens
+            tokens, load = block(tokens, visible, places)
+            loads.append(load)
+        loads = [load for load in loads if load is not None]
+        return tokens, in_layers(loads) if loads else None
 
     def attention(
         self,
@@ -150,5 +187,5 @@ class Transformer(Backbone):
             found.append(
                 block.attention.weights(block.norm1(tokens), visible, places)[0]
             )
-            tokens = block(tokens, visible, places)
+            tokens, _ = block(tokens, visible, places)
         return jnp.stack(found)

@@ -18,7 +18,9 @@ from wlam.training.state import model_params
 
 FOLDER = "checkpoints"
 # What may change between a run and its resumption: nothing that the bits depend on.
-FREE = frozenset({"run", "evaluation", "mesh", "checkpoint", "validate_every"})
+FREE = frozenset(
+    {"run", "evaluation", "mesh", "checkpoint", "validate_every", "conflicts_every"}
+)
 
 
 class Checkpoints:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Int, PRNGKeyArray
 
+from wlam.nn.experts import Load
 from wlam.nn.joint import LEAST_SPREAD, Channel
 from wlam.nn.predictor import Predictor
 from wlam.tasks.sequences import Grids
@@ -29,8 +30,8 @@ a spread far off must not own the batch. Errors have heavier tails than a Gaussi
 
 def channel_losses(
     model: Predictor, parts: Mapping[str, Grids], key: PRNGKeyArray
-) -> dict[str, Float[Array, ""]]:
-    """The mean of `grids_loss` over the samples of every part.
+) -> tuple[dict[str, Float[Array, ""]], list[Load | None]]:
+    """The mean of `grids_loss` over the samples of every part, and all loads.
 
     Parts of one shape go through the model together: the step then holds it once for
     every shape, which compiles in a fraction of the time.
@@ -39,24 +40,28 @@ def channel_losses(
     for name, grids in sorted(parts.items()):
         shape = (*grids.values.shape[1:], grids.context, grids.axis)
         alike.setdefault(shape, []).append(name)
-    losses = {}
+    losses, loads = {}, []
     for i, names in enumerate(alike.values()):
         # Bins have no antennas any more, so arrays may differ.
         group = [replace(parts[name], lattice=()) for name in names]
         together = jax.tree.map(lambda *arrays: jnp.concatenate(arrays), *group)
-        found = grids_loss(model, together, jax.random.fold_in(key, i))
+        found, load = grids_loss(model, together, jax.random.fold_in(key, i))
+        loads.append(load)
         ends = np.cumsum([len(grids.values) for grids in group])
         pieces = jnp.split(found, ends[:-1])
         losses |= {n: piece.mean() for n, piece in zip(names, pieces, strict=True)}
-    return losses
+    return losses, loads
 
 
-def grids_loss(model: Predictor, grids: Grids, key: PRNGKeyArray) -> Float[Array, " n"]:
+def grids_loss(
+    model: Predictor, grids: Grids, key: PRNGKeyArray
+) -> tuple[Float[Array, " n"], Load | None]:
     """Of every sample the root of the normalised error of the chosen bins.
 
     The error in decibels is what is reported, and the squared error what a linear fit
     minimises; the root lies between: easy samples count, hard ones do not own a batch.
-    The spread is trained beside it, on errors that it does not see as its own.
+    The spread is trained beside it, on errors that it does not see as its own. Also the
+    load of the backbone's experts, if any.
 
     Raises:
         ValueError: the model has no joint way in.
@@ -80,7 +85,9 @@ def grids_loss(model: Predictor, grids: Grids, key: PRNGKeyArray) -> Float[Array
     begin = jnp.where(jax.random.bernoulli(group_key, STRONGEST, (n,)), 0, begin)
     places = begin[:, None] + jnp.arange(k)[None]
     chosen = jnp.take_along_axis(order, places, axis=1)
-    forecast, spread = model.joint(model.backbone, channel, chosen, steps - length)
+    tokens = model.joint.tokens(channel, chosen, steps - length)
+    features, load = tokens.routed(model.backbone)
+    forecast, spread = model.joint.answer(tokens, features, steps - length)
 
     def pick(x: Array) -> Array:
         return jnp.take_along_axis(x.reshape(n, -1, u * v), chosen[:, None], axis=2)
@@ -95,7 +102,7 @@ def grids_loss(model: Predictor, grids: Grids, key: PRNGKeyArray) -> Float[Array
     likelihood = gaussian_loss(
         jax.lax.stop_gradient(forecast / unit - target) / size, spread / unit / size
     )
-    return root + SPREAD * likelihood.mean((1, 2))
+    return root + SPREAD * likelihood.mean((1, 2)), load
 
 
 def channel_sizes(channel: Channel, chosen: Int[Array, "n k"]) -> Float[Array, "n 1 k"]:

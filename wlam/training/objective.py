@@ -10,6 +10,7 @@ from einops import rearrange, repeat
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from wlam.nn.experts import Load, in_all
 from wlam.nn.guess import linear_guess, steps_per_day
 from wlam.nn.model import Network
 from wlam.nn.predictor import Predictor
@@ -26,6 +27,9 @@ INPUT_LIMIT = 20.0
 # Weight of the quantiles' loss beside the forecast's. Small errors weigh more in it,
 # and what it asks of the backbone must not come before the forecast.
 QUANTILES = 0.1
+
+Figures = dict[str, Float[Array, ""]]
+"""Scalars by name."""
 
 
 def draw_context(
@@ -63,12 +67,14 @@ def next_patches(
     return x[:, jnp.minimum(index, steps - 1)], index < steps
 
 
-def rows_loss(model: Predictor, rows: Rows, key: PRNGKeyArray) -> Float[Array, ""]:
+def rows_loss(
+    model: Predictor, rows: Rows, key: PRNGKeyArray
+) -> tuple[Float[Array, ""], Load | None]:
     """Mean error of the forecasts made after the context, in units of its scale.
 
     Squared, as in the paper, up to LINEAR_BEYOND; halved like every Huber loss. The
     pinball loss of the quantiles comes on top; the forecast under them is taken as it
-    is, so that they do not move it.
+    is, so that they do not move it. Also the load of the backbone's experts, if any.
 
     Raises:
         ValueError: the sequences are not made of two or more whole patches.
@@ -93,13 +99,17 @@ def rows_loss(model: Predictor, rows: Rows, key: PRNGKeyArray) -> Float[Array, "
     guess = linear_guess(
         values, hidden, season, p, model.horizon, is_complex=not rows.center
     )
-    forecast, offsets = model.distribution(
+    inputs = (
         rearrange(values, "b g t -> (b g) t"),
         repeat(hidden, "b t -> (b g) t", g=group),
         rearrange(guess, "b g n q -> (b g) n q"),
+    )
+    features, load = model.routed(
+        *inputs,
         jnp.repeat(rows.interval, group),
         jnp.full(batch * group, rows.axis),
     )
+    forecast, offsets = model.answer(features, *inputs)
     target, exists = next_patches(clean, p, forecast.shape[-1])
     after_context = jnp.arange(1, patches + 1)[None] >= n[:, None]  # [b, n]
     scored = repeat(after_context, "b n -> (b g) n 1", g=group) & exists[None]
@@ -110,7 +120,7 @@ def rows_loss(model: Predictor, rows: Rows, key: PRNGKeyArray) -> Float[Array, "
     if model.config.quantiles:
         miss = target - jax.lax.stop_gradient(forecast)
         error += QUANTILES * pinball(offsets, miss, model.config.quantiles)
-    return jnp.sum(weight * error) / jnp.maximum(weight.sum(), 1.0)
+    return jnp.sum(weight * error) / jnp.maximum(weight.sum(), 1.0), load
 
 
 def mixture_loss(
@@ -119,16 +129,35 @@ def mixture_loss(
     batch: Mapping[str, Rows | Grids],
     shares: Mapping[str, float],
     key: PRNGKeyArray,
-) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
-    """The share-weighted sum of the losses of all tasks, and each of them."""
+) -> tuple[Float[Array, ""], tuple[Figures, Figures]]:
+    """The share-weighted sum of the losses of all tasks, and each of them.
+
+    Experts of the backbone add how unevenly they are used, over the tokens of all tasks
+    together: each task may have experts of its own. What they got is the last output,
+    empty without experts: `experts/balance`, the mean over layers, and
+    `experts/largest_share`, the largest over layers.
+    """
     model = nnx.merge(graph, params)
     keys = {name: jax.random.fold_in(key, i) for i, name in enumerate(sorted(batch))}
+    loads: list[Load | None] = []
     if isinstance(model, Network):
         losses = {name: model.loss(batch[name], keys[name]) for name in keys}
     else:
         rows = {name: part for name, part in batch.items() if isinstance(part, Rows)}
         channels = {n: part for n, part in batch.items() if isinstance(part, Grids)}
-        losses = channel_losses(model, channels, jax.random.fold_in(key, len(keys)))
-        losses |= {name: rows_loss(model, rows[name], keys[name]) for name in rows}
+        last_key = jax.random.fold_in(key, len(keys))
+        losses, loads = channel_losses(model, channels, last_key)
+        for name in rows:
+            losses[name], load = rows_loss(model, rows[name], keys[name])
+            loads.append(load)
     total = jnp.sum(jnp.stack([shares[name] * losses[name] for name in losses]))
-    return total, losses
+    known = [load for load in loads if load is not None]
+    if not known:
+        return total, (losses, {})
+    load = in_all(known)
+    balance = load.balance()
+    figures = {
+        "experts/balance": balance.mean(),
+        "experts/largest_share": load.shares().max(),
+    }
+    return total + load.weight * balance.sum(), (losses, figures)

@@ -17,6 +17,8 @@ from jax.sharding import PartitionSpec as P
 from wlam.config import MeshConfig
 
 RULES: tuple[tuple[str, P], ...] = (
+    (r"experts/up/kernel$", P(None, None, "model")),
+    (r"experts/down/kernel$", P(None, "model", None)),
     (r"(qkv|up|w1)/kernel$", P(None, "model")),
     (r"(out|down|w2)/kernel$", P("model", None)),
 )

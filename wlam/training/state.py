@@ -12,7 +12,8 @@ from jax.sharding import PartitionSpec
 from wlam.config import Config, OptimizerConfig
 from wlam.data.streams import draw_batch, samples_per_step, shares
 from wlam.nn.lora import merge_params, split_params
-from wlam.training.objective import mixture_loss
+from wlam.training.conflicts import conflicts
+from wlam.training.objective import Figures, mixture_loss
 
 State = dict[str, Any]
 """params, optimizer, step (also the position in the data stream) and key.
@@ -72,13 +73,15 @@ def model_params(state: State, config: Config) -> dict[str, Any]:
     return merge_params(state["params"], state.get("frozen", {}), config.adapt)
 
 
-def make_steps(config: Config) -> tuple[Callable, Callable]:
-    """Builds the two functions of a run, both pure.
+def make_steps(config: Config) -> tuple[Callable, Callable, Callable]:
+    """Builds the three functions of a run, all pure.
 
     Returns:
         advance: state -> (state, metrics of each of `steps_per_dispatch` steps).
         validate: state -> losses on data of the training distribution that training
             does not draw.
+        compare: state -> how the gradients of the ingredients conflict on these data;
+            of what moves only.
     """
     graph = nnx.graphdef(nnx.eval_shape(lambda: config.model.build(nnx.Rngs(0))))
     optimizer = make_optimizer(config.optimizer, config.steps)
@@ -86,7 +89,9 @@ def make_steps(config: Config) -> tuple[Callable, Callable]:
     devices = config.mesh.data
     samples = samples_per_step(config.mixture, share, config.rows, devices)
 
-    def loss_of(state: State, key: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def loss_of(
+        state: State, key: jax.Array
+    ) -> tuple[jax.Array, tuple[Figures, Figures]]:
         data_key, mask_key = jax.random.split(key)
         batch = draw_batch(data_key, config.mixture, samples)
         if devices > 1:  # each generates, and learns from, its own part
@@ -101,13 +106,12 @@ def make_steps(config: Config) -> tuple[Callable, Callable]:
         grad = jax.value_and_grad(
             lambda params: loss_of(state | {"params": params}, key), has_aux=True
         )
-        (loss, losses), gradients = grad(state["params"])
+        (loss, (losses, figures)), gradients = grad(state["params"])
         updates, opt = optimizer.update(gradients, state["optimizer"], state["params"])
         params = optax.apply_updates(state["params"], updates)
         norm = optax.tree.norm(gradients)
-        metrics = {"loss": loss, "gradient_norm": norm} | {
-            f"loss/{name}": value for name, value in losses.items()
-        }
+        metrics = {"loss": loss, "gradient_norm": norm} | figures
+        metrics |= {f"loss/{name}": value for name, value in losses.items()}
         new = {"params": params, "optimizer": opt, "step": state["step"] + 1}
         return state | new, metrics
 
@@ -115,9 +119,19 @@ def make_steps(config: Config) -> tuple[Callable, Callable]:
         return jax.lax.scan(one_step, state, length=config.steps_per_dispatch)
 
     def validate(state: State) -> dict[str, jax.Array]:
-        loss, losses = loss_of(state, key_of(state, VALIDATION))
+        loss, (losses, _) = loss_of(state, key_of(state, VALIDATION))
         return {"validation": loss} | {
             f"validation/{name}": value for name, value in losses.items()
         }
 
-    return advance, validate
+    def compare(state: State) -> dict[str, jax.Array]:
+        names = sorted(config.mixture)
+
+        def losses_of(params: Any) -> jax.Array:
+            merged = state | {"params": params}
+            loss, (losses, _) = loss_of(merged, key_of(state, VALIDATION))
+            return jnp.stack([loss, *(losses[name] for name in names)])
+
+        return conflicts(losses_of, state["params"], names)
+
+    return advance, validate, compare

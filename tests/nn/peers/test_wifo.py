@@ -291,7 +291,7 @@ def test_gradients_reach_everything_through_the_loss_of_a_mixture(model):
     def gradient(params, batch):
         shares = {"one": 0.25, "two": 0.75}
         function = partial(mixture_loss, graph, batch=batch, shares=shares, key=KEY)
-        (_, losses), found = jax.value_and_grad(function, has_aux=True)(params)
+        (_, (losses, _)), found = jax.value_and_grad(function, has_aux=True)(params)
         return losses, found
 
     losses, found = gradient(params, batch)
