@@ -35,7 +35,7 @@ NOISE_DBM = -174.0 + 10 * np.log10(15e3) + 7.0  # in a resource element; 7 dB fi
 ELEMENTS = 12  # resource elements of a resource block in a symbol
 PILOT_SHARE = 1 / 6  # of them that an idle cell sends too: two reference signals
 EDGE = 0.2  # of the field of obstacles, in which a line of sight comes or goes
-SITE_CORRELATION = 0.5  # of the shadowing of two sites, TR 36.942 clause 5.2
+SITE_CORRELATION = 0.5  # of the shadowing of two sites, TR 36.942
 # Ranges (lo, hi) that are drawn log-uniformly.
 LOGARITHMIC = (
     *("speeds_kmh", "stop_s", "inter_site_m", "decorrelation_m", "los_m", "noise_db"),
@@ -116,7 +116,7 @@ def site_offsets(
     """Ways in metres from every site to the user, by the shortest way around.
 
     Hexagons in rows; the last column and row are neighbours of the first, so that the
-    network has no edge (the wrap-around of TR 36.942 clause 5.2).
+    network has no edge.
 
     Args:
       position: of the user, in metres.
@@ -264,7 +264,7 @@ class Way(NamedTuple):
 def random_way(
     key: PRNGKeyArray, config: KpiConfig, drawn: dict[str, Array], time_step_s: Scalar
 ) -> Way:
-    """A smooth track with stops, from (0, 0), along x at first."""
+    """A smooth track with stops, from (0, 0)."""
     keys = jax.random.split(key)
     speed = drawn["speeds_kmh"] / 3.6
     position, _ = gauss_markov_track(
@@ -272,6 +272,7 @@ def random_way(
         config.num_times,
         time_step_s,
         speed,
+        drawn["heading"],
         speed_std_mps=drawn["speed_variation"] * speed,
         turn_rate_std=jnp.deg2rad(drawn["turn_rates_deg_s"]),
         straight_share=0.3,
@@ -322,33 +323,24 @@ def random_series(key: PRNGKeyArray, config: KpiConfig) -> Series:
     drawn = {name: draws.uniform(getattr(config, name)) for name in UNIFORM}
     drawn |= {name: draws.log_uniform(getattr(config, name)) for name in LOGARITHMIC}
     drawn["parked"] = draws.bernoulli(config.parked_probability)
+    drawn["heading"] = 2 * jnp.pi * draws.uniform((0.0, 1.0))
     time_step_s = draws.choice(config.time_steps_s)
     carrier_hz = draws.choice(config.carriers_hz)
-    scenario = len(config.scenarios) * draws.uniform((0.0, 1.0))
-    scenario = scenario.astype(jnp.int32)
+    place = len(config.scenarios) * draws.uniform((0.0, 1.0))
     inter_site_m = drawn["inter_site_m"]
     way = random_way(keys[1], config, drawn, time_step_s)
 
-    # The user begins anywhere, and the sites are turned anyhow.
-    sites = config.grid[0] * config.grid[1]
-    normals = jax.random.normal(keys[2], (2, sites, 2))
+    normals = jax.random.normal(keys[2], (2, config.grid[0] * config.grid[1], 2))
     begin = jnp.stack([size * draws.uniform((0.0, 1.0)) for size in config.grid])
-    heading = 2 * jnp.pi * draws.uniform((0.0, 1.0))
-    turn = jnp.array(
-        [[jnp.cos(heading), jnp.sin(heading)], [-jnp.sin(heading), jnp.cos(heading)]]
-    )
-    position = (inter_site_m * begin)[None]
-    position += jnp.matmul(way.position, turn, precision="highest")
-    offset_m = site_offsets(
-        position, config.displacement * normals[0], config.grid, inter_site_m
-    )
+    position = way.position + (inter_site_m * begin)[None]
+    displacement = config.displacement * normals[0]
+    offset_m = site_offsets(position, displacement, config.grid, inter_site_m)
 
     walk = random_walks(keys[3], config, drawn, way.moved_m, time_step_s, carrier_hz)
     site_dbm = drawn["tx_power_dbm"] + drawn["shadowing_std_db"] * walk["shadowing"]
     distance_m = jnp.linalg.norm(offset_m, axis=-1)
-    site_dbm -= loss_db(
-        scenario, config.scenarios, carrier_hz, distance_m, walk["obstacles"]
-    )
+    scenario, obstacles = place.astype(jnp.int32), walk["obstacles"]
+    site_dbm -= loss_db(scenario, config.scenarios, carrier_hz, distance_m, obstacles)
     power = site_dbm[..., None] + sector_gain_db(offset_m, jnp.pi * normals[1, :, 0])
     power = power.reshape(config.num_times, -1)
     power += drawn["fading_std_db"] * walk["fading"]
@@ -395,8 +387,8 @@ def generate(key: PRNGKeyArray, config: KpiConfig, samples: int) -> Series:
     """What phones show on random drives: series [sample, time, quantity].
 
     RSRP in dBm, RSRQ and SINR in dB, in the order of `config.quantities`, in multiples
-    of `config.quantum_db` and within `REPORTED`. Pure: same key, same bits; jit with
-    `config` and `samples` static.
+    of `config.quantum_db`, cut off at the ends of `REPORTED`. Pure: same key, same
+    bits; jit with `config` and `samples` static.
 
     Labels [sample]: `speed_kmh` (mean over the series, with stops), `time_step_s`,
     `carrier_hz`, `inter_site_m`, `handovers` (how many), `rest_share` (of time),
