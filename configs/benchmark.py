@@ -10,11 +10,15 @@ Presets D17 to D19 of WiFo and H1 to H12 of HeterCSI on our own generator: the s
 half of the steps from the first, and the upper half of the subcarriers from the lower,
 at 20 dB. Arrays, grids, carriers and intervals are larger, wider and others than those
 of training. Targets are noise-free.
+
+RSRP that a phone shows on a drive, eight values from 32, a second apart: other carriers
+and sites than in training, the same interval. There the target is what is shown.
 """
 
 from dataclasses import replace
 
 from wlam.config import Case, Config
+from wlam.phy.kpi import KpiConfig
 from wlam.phy.tr38901.presets import PRESETS
 
 UNSEEN = ["D17", "D18", "D19", *(f"H{i}" for i in range(1, 13))]
@@ -40,5 +44,19 @@ for name in UNSEEN:
         horizon=drops.num_subcarriers - lower,
         samples=SAMPLES,
     )
+
+evaluation["kpi_1s"] = Case(
+    task="series",
+    source=KpiConfig(
+        num_times=40,
+        time_steps_s=(1.0,),
+        quantities=("rsrp",),
+        carriers_hz=(0.7e9, 1.5e9, 2.3e9, 3.7e9),
+        grid=(6, 4),
+    ),
+    context=32,
+    horizon=8,
+    samples=256,
+)
 
 config = Config(run="runs/benchmark", mixture={}, evaluation=evaluation)

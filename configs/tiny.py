@@ -1,4 +1,4 @@
-"""Tiny: one model of 0.4 M parameters for CSI as a whole, beams and traffic.
+"""Tiny: one model of 0.4 M parameters for CSI as a whole, beams, traffic, KPIs.
 
 command   python train.py configs/tiny.py
 hardware  2 CPU cores
@@ -13,6 +13,7 @@ from wlam.nn.joint import JointConfig
 from wlam.nn.predictor import ModelConfig
 from wlam.nn.transformer import TransformerConfig
 from wlam.phy.beams import BeamConfig
+from wlam.phy.kpi import KpiConfig
 from wlam.phy.tr38901.config import DropConfig, PanelConfig
 from wlam.phy.traffic import TrafficConfig
 
@@ -83,6 +84,12 @@ mixture = {
         ),
         size=1.0,
         rows_per_sample=1,
+    ),
+    "kpi": Ingredient(
+        task="series",
+        source=KpiConfig(num_times=128, time_steps_s=(0.5, 1.0, 2.0)),
+        size=1.0,
+        rows_per_sample=2,
     ),
 }
 

@@ -12,7 +12,7 @@ import jax
 from jaxtyping import PRNGKeyArray
 
 from wlam.data import own
-from wlam.phy import beams, cdl, hybrid_field, sweeps, tdl, traffic
+from wlam.phy import beams, cdl, hybrid_field, kpi, sweeps, tdl, traffic
 from wlam.phy.tr38901 import drops
 from wlam.tasks import TASKS
 from wlam.tasks.sequences import Grids, Rows, choose_rows, whole_grids
@@ -27,6 +27,7 @@ GENERATORS: dict[type, Generator] = {
     beams.BeamConfig: beams.generate,
     sweeps.SweepConfig: sweeps.generate,
     traffic.TrafficConfig: traffic.generate,
+    kpi.KpiConfig: kpi.generate,
     own.FileConfig: own.generate,
 }
 """(key, config, samples) -> tensor, by the type of the config."""
