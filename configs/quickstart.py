@@ -189,7 +189,7 @@ config = Config(
     model=ModelConfig(
         TransformerConfig(width=96, layers=3, heads=4), joint=JointConfig(bins=32)
     ),
-    steps=600,
+    steps=480,
     rows=400,
     # No batch is seen twice, so the training loss is one of unseen data already, and a
     # second program to compile would cost half a minute.
