@@ -17,7 +17,7 @@ INFORMED = frozenset({"Wiener (Doppler known)", "Kalman (Doppler known)"})
 """Floors that are told labels which the model is not; shown, but not to be beaten."""
 COVERAGE = 0.9
 """Of the intervals that are judged, where the model has intervals."""
-COVERED = 256
+COVERED = 32
 """Windows that are judged by coverage, spread evenly over all: beyond a patch rows are
 sampled, and shares need few."""
 HIGHER_IS_BETTER = frozenset({"top-1", "top-3", "±1 beam", "power ratio"})
