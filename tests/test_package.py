@@ -91,3 +91,30 @@ def test_the_notebook_runs(trained_run, program_environment, monkeypatch):
         if "image/png" in output.get("data", {})
     ]
     assert len(pictures) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the kernel's own
+@pytest.mark.parametrize("name", ["zero_shot", "attention", "adapt"])
+def test_notebooks_of_whole_channels_run(
+    name, tmp_path, program_environment, monkeypatch
+):
+    for key, value in program_environment.items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.setenv("WLAM_MODEL", str(tmp_path / "run"))
+    monkeypatch.setenv("WLAM_STEPS", "10")
+    monkeypatch.setenv("WLAM_SAMPLES", "10")
+    command = [sys.executable, "train.py", "configs/quickstart.py"]
+    command += ["--run", tmp_path / "run", "--steps", "10"]
+    command += ["--model.backbone.width", "16", "--model.backbone.layers", "1"]
+    subprocess.run([*map(str, command)], check=True, cwd=ROOT)
+    notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+    folder = {"metadata": {"path": str(ROOT / "notebooks")}}
+    NotebookClient(notebook, timeout=600, resources=folder).execute()
+    printed = "".join(
+        output.get("text", "")
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+    )
+    expected = {"zero_shot": "NMSE", "attention": "1 layers", "adapt": "adapted"}
+    assert expected[name] in printed

@@ -301,6 +301,7 @@ def test_gradients_reach_everything_through_the_loss_of_a_mixture(model):
         assert np.any(leaf != 0)
 
 
+@pytest.mark.slow
 def test_a_run_is_loaded_and_released(tmp_path):
     run, folder = str(tmp_path / "run"), tmp_path / "released"
     config = Config(run, mixture={}, evaluation={}, model=CONFIG)
