@@ -11,14 +11,23 @@ half of the steps from the first, and the upper half of the subcarriers from the
 at 20 dB. Arrays, grids, carriers and intervals are larger, wider and others than those
 of training. Targets are noise-free.
 
+Antennas 9 to 32 of a line from the first eight. Single antennas in Jakes fading, one
+and four steps ahead of 64, at the six points of the order-16 Wiener table. Channels
+faster than any of training.
+
 RSRP that a phone shows on a drive, eight values from 32, a second apart: other carriers
 and sites than in training, the same interval. There the target is what is shown.
+Positions in metres, eight from 32, half a second apart, along streets: training has
+smooth random tracks only.
 """
 
 from dataclasses import replace
 
 from wlam.config import Case, Config
 from wlam.phy.kpi import KpiConfig
+from wlam.phy.mobility import MobilityConfig
+from wlam.phy.tdl import TdlConfig
+from wlam.phy.tr38901.config import DropConfig, PanelConfig
 from wlam.phy.tr38901.presets import PRESETS
 
 UNSEEN = ["D17", "D18", "D19", *(f"H{i}" for i in range(1, 13))]
@@ -44,6 +53,68 @@ for name in UNSEEN:
         horizon=drops.num_subcarriers - lower,
         samples=SAMPLES,
     )
+
+evaluation["antennas"] = Case(
+    task="csi_antenna",
+    source=DropConfig(
+        "UMa",
+        carriers_hz=(2.6e9,),
+        base=PanelConfig(1, 32),
+        num_times=4,
+        num_subcarriers=32,
+        snr_db=(20.0, 20.0),
+    ),
+    context=8,
+    horizon=24,
+    samples=SAMPLES,
+)
+
+# At 108 km/h and a carrier of 1e8 wavelengths a light second: 300 Hz.
+for cycles in (0.02, 0.05, 0.1):
+    for snr_db in (10.0, 20.0):
+        fading = TdlConfig(
+            profiles=("A",),
+            carriers_hz=(2.998e9,),
+            time_steps_s=(cycles / 300,),
+            speeds_kmh=(108.0, 108.0),
+            num_times=68,
+            num_subcarriers=1,
+            array=(1, 1),
+            snr_db=(snr_db, snr_db),
+        )
+        for h in (1, 4):
+            evaluation[f"jakes_{cycles:g}_{snr_db:g}dB_h{h}"] = Case(
+                task="csi_time",
+                source=fading,
+                context=64,
+                horizon=h,
+                skip=h - 1,
+                samples=512,
+            )
+
+evaluation["fast"] = Case(
+    task="csi_time",
+    source=TdlConfig(
+        profiles=("A", "B", "C"),
+        carriers_hz=(2.6e9,),
+        time_steps_s=(2e-4,),
+        speeds_kmh=(180.0, 250.0),
+        num_times=72,
+        num_subcarriers=16,
+        snr_db=(10.0, 20.0),
+    ),
+    context=64,
+    horizon=8,
+    samples=SAMPLES,
+)
+
+evaluation["position_0.5s"] = Case(
+    task="series",
+    source=MobilityConfig(kind="street", num_times=40, time_steps_s=(0.5,)),
+    context=32,
+    horizon=8,
+    samples=256,
+)
 
 evaluation["kpi_1s"] = Case(
     task="series",

@@ -2,13 +2,14 @@
 
 command   python train.py configs/peers.py:wifo
           python eval.py runs/peers/wifo --cases configs/benchmark.py
-names     wifo; PEER_TASK for PEER in transformer, lstm, gru and TASK in csi_time,
-          csi_frequency, beam, traffic
+names     wifo, wifo_little; PEER_TASK for PEER in transformer, lstm, gru and TASK in
+          csi_time, csi_frequency, beam, traffic
 hardware  2 CPU cores
 time      not yet measured
 expected  not yet measured
 
-WiFo learns all channels of tiny's mixture, as a whole. The others are the literature's:
+WiFo, as large as tiny and as little, learns the drops of tiny's mixture, as a whole, in
+time and frequency. The others are the literature's:
 a network for each task that continues one row at a time, starting from the last value
 and without a linear guess.
 """
@@ -25,6 +26,7 @@ from wlam.nn.peers.wifo import WifoConfig
 from wlam.nn.predictor import ModelConfig
 from wlam.nn.recurrent import RecurrentConfig
 from wlam.nn.transformer import TransformerConfig
+from wlam.phy.tr38901.config import DropConfig
 
 tiny: Config = runpy.run_path(str(Path(__file__).with_name("tiny.py")))["config"]
 
@@ -51,8 +53,16 @@ ROWS = {
     "lstm": by_rows(RecurrentConfig(width=128, layers=2, cell="lstm")),
     "gru": by_rows(RecurrentConfig(width=144, layers=2, cell="gru")),
 }
-channels = {name: part for name, part in tiny.mixture.items() if part.context}
-configs = {"wifo": peer("wifo", WifoConfig(width=64), channels)}
+drops = {
+    name: part
+    for name, part in tiny.mixture.items()
+    if isinstance(part.source, DropConfig)
+    and part.task in ("csi_time", "csi_frequency")
+}
+configs = {
+    name: peer(name, WifoConfig(width=width), drops)
+    for name, width in (("wifo", 64), ("wifo_little", 128))
+}
 for kind, model in ROWS.items():
     for task in ("csi_time", "csi_frequency", "beam", "traffic"):
         parts = {

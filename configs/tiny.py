@@ -1,4 +1,4 @@
-"""Tiny: one model of 0.4 M parameters for CSI as a whole, beams, traffic, KPIs.
+"""Tiny: one model of 0.4 M parameters for CSI, beams, traffic, KPIs and positions.
 
 command   python train.py configs/tiny.py
 hardware  2 CPU cores
@@ -14,6 +14,8 @@ from wlam.nn.predictor import ModelConfig
 from wlam.nn.transformer import TransformerConfig
 from wlam.phy.beams import BeamConfig
 from wlam.phy.kpi import KpiConfig
+from wlam.phy.mobility import MobilityConfig
+from wlam.phy.tdl import TdlConfig
 from wlam.phy.tr38901.config import DropConfig, PanelConfig
 from wlam.phy.traffic import TrafficConfig
 
@@ -35,7 +37,7 @@ def csi_time(scenario: str, base: PanelConfig, **more) -> Ingredient:
         base=base,
         **more,
     )
-    return Ingredient("csi_time", source, 1.0, rows_per_sample=50, context=16)
+    return Ingredient("csi_time", source, 1.0, rows_per_sample=12, context=16)
 
 
 def csi_frequency(scenario: str, base: PanelConfig, **more) -> Ingredient:
@@ -50,7 +52,7 @@ def csi_frequency(scenario: str, base: PanelConfig, **more) -> Ingredient:
         base=base,
         **more,
     )
-    return Ingredient("csi_frequency", source, 1.0, rows_per_sample=50, context=32)
+    return Ingredient("csi_frequency", source, 1.0, rows_per_sample=12, context=32)
 
 
 LOW = {"carriers_hz": LOW_HZ, "time_steps_s": SLOW_S}
@@ -64,6 +66,38 @@ mixture = {
     ),
     "frequency_umi": csi_frequency("UMi", PANEL, **LOW),
     "frequency_uma": csi_frequency("UMa", LINE, state="nlos", **LOW),
+    # Eight antennas given, 24 to predict.
+    "antenna": Ingredient(
+        task="csi_antenna",
+        source=DropConfig(
+            "UMi",
+            num_times=4,
+            num_subcarriers=32,
+            subcarrier_spacings_hz=(80e3, 160e3, 320e3),
+            speeds_kmh=(1.0, 140.0),
+            snr_db=(0.0, 60.0),
+            base=PanelConfig(1, 32),
+            **LOW,
+        ),
+        size=0.25,
+        rows_per_sample=12,
+        context=8,
+    ),
+    # One subcarrier of one antenna over a longer time.
+    "time_single": Ingredient(
+        task="csi_time",
+        source=TdlConfig(
+            num_times=72,
+            num_subcarriers=1,
+            array=(1, 1),
+            speeds_kmh=(1.0, 140.0),
+            snr_db=(0.0, 40.0),
+            **LOW,
+        ),
+        size=0.25,
+        rows_per_sample=2,
+        context=64,
+    ),
     "beam": Ingredient(
         task="beam",
         source=BeamConfig(
@@ -75,20 +109,26 @@ mixture = {
             speeds_kmh=(3.0, 80.0),
         ),
         size=1.0,
-        rows_per_sample=32,
+        rows_per_sample=24,
     ),
     "traffic": Ingredient(
         task="traffic",
         source=TrafficConfig(
             num_times=512, time_steps_s=(300.0, 600.0, 1200.0, 1800.0, 3600.0, 10800.0)
         ),
-        size=1.0,
+        size=0.25,
         rows_per_sample=1,
     ),
     "kpi": Ingredient(
         task="series",
         source=KpiConfig(num_times=128, time_steps_s=(0.5, 1.0, 2.0)),
-        size=1.0,
+        size=0.0625,
+        rows_per_sample=2,
+    ),
+    "position": Ingredient(
+        task="series",
+        source=MobilityConfig(time_steps_s=(0.1, 0.2, 0.5, 1.0, 2.0)),
+        size=0.0625,
         rows_per_sample=2,
     ),
 }
@@ -98,10 +138,10 @@ config = Config(
     mixture=mixture,
     evaluation={},
     model=ModelConfig(
-        TransformerConfig(width=80, layers=3, heads=4), joint=JointConfig(bins=64)
+        TransformerConfig(width=80, layers=3, heads=4), joint=JointConfig(bins=32)
     ),
     steps=1600,
-    rows=480,
-    validate_every=0,
-    optimizer=OptimizerConfig(learning_rate=2e-3, warmup_steps=200),
+    rows=432,
+    validate_every=100,
+    optimizer=OptimizerConfig(learning_rate=1e-3, warmup_steps=100),
 )

@@ -73,6 +73,8 @@ class Case:
     context: int
     # Steps that are forecast.
     horizon: int
+    # Steps of the horizon, its first, that are not scored.
+    skip: int = 0
     # Generated samples.
     samples: int = 64
     # Share of each series that sliding windows have their targets in.
@@ -84,6 +86,10 @@ class Case:
         if self.task not in TASKS:
             known = ", ".join(TASKS)
             raise ValueError(f"task: found {self.task!r}; needed one of {known}")
+        if not 0 <= self.skip < self.horizon:
+            raise ValueError(
+                f"skip: found {self.skip} of {self.horizon} steps; needed fewer"
+            )
 
 
 @dataclass(frozen=True)

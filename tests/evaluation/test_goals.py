@@ -29,6 +29,18 @@ def test_mean_differences_weigh_cases_alike(in_db):
     assert row(Goal("", goal.measure, at_most=-3.0), board).verdict == "missed by 1"
 
 
+def test_the_worst_difference_is_that_of_one_case(in_db):
+    board = {
+        "a": in_db({"Wiener": -9.0, "mine": -8.5}),
+        "b": in_db({"Wiener": -5.0, "mine": -2.0}),
+    }
+    measure = of.worst_difference(["a", "b"], "Wiener", "NMSE dB")
+    found = row(Goal("", measure, at_most=1.0), board)
+    assert found.found.value == pytest.approx(3.0)
+    assert found.verdict == "missed by 2"
+    assert found.found.note == "b: -2.0 against -5.0, worst of 2"
+
+
 def test_a_missing_case_keeps_the_row(in_db):
     board = {"a": in_db({"AR": -2.0, "mine": -5.0})}
     measure = of.mean_difference(["a", "b"], "AR")

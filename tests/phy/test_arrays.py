@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from wlam.data.tensors import DataError
 from wlam.phy.arrays import (
     angle,
     beamspace,
@@ -12,6 +13,7 @@ from wlam.phy.arrays import (
     element_gain_db,
     from_beamspace,
     lattice,
+    line,
     product,
     response,
     spherical_cycles,
@@ -188,6 +190,32 @@ def test_angular_bins_go_back_to_antennas_by_their_lattice(name):
     order = np.lexsort((*positions.T, polarisation)) if shapes else np.arange(3)
     np.testing.assert_allclose(antennas, x[:, order], atol=1e-5)
     np.testing.assert_allclose(to_beamspace(antennas, shapes), bins, atol=1e-5)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_line_is_found_in_any_order_along_any_axis(axis):
+    order = np.random.default_rng(0).permutation(6)
+    positions = np.zeros((6, 3), np.float32)
+    positions[:, axis] = 0.7 * order
+    found, spacing = line(positions, np.ones(6, np.int32))
+    np.testing.assert_array_equal(order[found], np.arange(6))
+    assert spacing == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize(
+    ("positions", "polarisation"),
+    [
+        (upa(2, 3), np.zeros(6, int)),
+        (np.repeat(ula(3), 2, axis=0), np.tile([0, 1], 3)),
+        (ula(4) ** 2, np.zeros(4, int)),
+        (ula(1), np.zeros(1, int)),
+    ],
+)
+def test_what_is_no_uniform_line_of_one_polarisation_is_refused(
+    positions, polarisation
+):
+    with pytest.raises(DataError, match=r"antenna_positions: found .* uniform line"):
+        line(positions, polarisation)
 
 
 def test_beamspace_of_one_antenna_is_one():

@@ -1,4 +1,4 @@
-"""Floors of csi_time that use what the labels tell."""
+"""Floors of csi_time that use what the labels tell, and channels along an array."""
 
 import dataclasses
 
@@ -53,3 +53,24 @@ def test_without_labels_nothing_is_known():
         labels = {k: v for k, v in DATA.labels.items() if k != missing}
         _, fewer = case(dataclasses.replace(DATA, labels=labels))
         assert fewer.keys() == named.keys() - {*INFORMED}
+
+
+def test_a_plane_wave_is_a_tone_along_the_line_of_antennas():
+    """From sine .3, half wavelengths apart: .15 cycles an antenna, in any order."""
+    order = np.array([3, 0, 4, 1, 5, 2])
+    wave = np.exp(2j * np.pi * 0.15 * order).astype(np.complex64)
+    gains = np.ones((1, 4, 2, 1), np.complex64) + np.arange(2)[None, None, :, None]
+    data = dataclasses.replace(
+        DATA,
+        csi=gains * wave,
+        time_step_s=ONES[:1],
+        antenna_positions=ula(6)[order],
+        antenna_polarisation=np.zeros(6, np.int32),
+    )
+    sequences = TASKS["csi_antenna"].sequences(data)
+    values = np.asarray(sequences.values)
+    turn = values[:, 1:, :2] / values[:, :-1, :2]  # bins of no Doppler shift
+    np.testing.assert_allclose(turn, np.exp(2j * np.pi * 0.15), atol=1e-5)
+    np.testing.assert_allclose(values[:, :, 2:], 0, atol=1e-6)
+    np.testing.assert_allclose(sequences.interval, 0.5, atol=1e-6)
+    assert sequences.grid == (4, 2)

@@ -28,6 +28,7 @@ def csi(samples=3, times=12, subcarriers=8, antennas=4):
 DATA = {
     "csi_time": csi(),
     "csi_frequency": csi(),
+    "csi_antenna": csi(antennas=8),
     "beam": Beams(RNG.normal(size=(3, 12, 6)).astype(np.float32), np.full(3, 0.1)),
     "traffic": Traffic(
         RNG.uniform(1, 2, size=(3, 60)).astype(np.float32), np.full(3, 3600.0)
@@ -82,6 +83,8 @@ def test_the_user_gets_the_truth_back_in_his_own_layout(case):
         expected = data.csi[:, CONTEXT : CONTEXT + HORIZON]
     elif task.name == "csi_frequency":
         expected = data.csi[:, :, CONTEXT : CONTEXT + HORIZON]
+    elif task.name == "csi_antenna":
+        expected = data.csi[..., CONTEXT : CONTEXT + HORIZON]
     else:
         name = {"beam": "track", "traffic": "series", "series": "sample"}[task.name]
         values = next(iter(vars(data).values()))

@@ -2,7 +2,8 @@
 
 A file holds one array, by task, and scalars (0-d or shape [1], finite, positive):
 
-  csi_time, csi_frequency   csi complex64 [sample, time, subcarrier, antenna]
+  csi_time, csi_frequency,  csi complex64 [sample, time, subcarrier, antenna]
+  csi_antenna
   beam                      rsrp_db float32 [track, time, beam]
   traffic                   traffic float32 [series, time]
   series                    series float32 [sample, time, channel]
@@ -54,6 +55,7 @@ CSI = Layout(Csi, "csi", CSI_AXES, "time", np.complex64, CSI_SCALARS)
 LAYOUTS = {
     "csi_time": CSI,
     "csi_frequency": replace(CSI, target="subcarrier"),
+    "csi_antenna": replace(CSI, target="antenna"),
     "beam": Layout(Beams, "rsrp_db", ("track", "time", "beam"), "time"),
     "traffic": Layout(Traffic, "traffic", ("series", "time"), "time"),
     "series": Layout(Series, "series", ("sample", "time", "channel"), "time"),
@@ -65,7 +67,7 @@ def read_npz(path: StrPath, task: str) -> tuple[Data, list[str]]:
 
     Args:
         path: an .npz in the format of this module.
-        task: csi_time, csi_frequency, beam, traffic or series.
+        task: a name of `LAYOUTS`.
 
     Returns:
         The tensor (numpy arrays; scalars repeated per sample), and notes: one line for
@@ -111,9 +113,9 @@ def check_window(task: str, data: Data, context: int, horizon: int) -> None:
     """Refuse a context and horizon that do not fit into the data.
 
     Args:
-        task: csi_time, csi_frequency, beam, traffic or series.
+        task: a name of `LAYOUTS`.
         data: the task's tensor.
-        context: L, known steps (subcarriers for csi_frequency).
+        context: L, known steps (subcarriers, antennas for those tasks).
         horizon: H, steps to forecast.
 
     Raises:

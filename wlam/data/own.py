@@ -26,6 +26,7 @@ seconds more to compile."""
 WINDOWS = {
     "csi_time": (16, 8),
     "csi_frequency": (32, 32),
+    "csi_antenna": (8, 8),
     "beam": (16, 4),
     "traffic": (144, 12),
     "series": (64, 8),
@@ -39,9 +40,9 @@ class OwnFile:
 
     # An .npz file of your own to train on, see docs/data_formats.md.
     data: str | None = None
-    # csi_time, csi_frequency, beam, traffic or series; what the file's array suggests.
+    # A name of wlam.tasks.TASKS; what the file's array suggests.
     task: str | None = None
-    # Steps (subcarriers for csi_frequency) that the model sees.
+    # Steps (subcarriers, antennas for those tasks) that the model sees.
     context: int | None = None
     # Steps (subcarriers) to forecast.
     horizon: int | None = None
@@ -126,8 +127,8 @@ def split(own: OwnFile, data: Data) -> tuple[Data, Data]:
         shots = cut if own.shots is None else min(cut, own.shots)
         training, rest = values[:shots], values[cut:]
         return _with_values(data, task, training), _with_values(data, task, rest)
-    if task == "csi_frequency":
-        raise DataError("data: found 1 sample; needed at least 2 for csi_frequency")
+    if LAYOUTS[task].target != "time":
+        raise DataError(f"data: found 1 sample; needed at least 2 for {task}")
     length = context + horizon
     cut = min(round(own.train_share * steps), steps - horizon)
     if cut < length:

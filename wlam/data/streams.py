@@ -12,7 +12,7 @@ import jax
 from jaxtyping import PRNGKeyArray
 
 from wlam.data import own
-from wlam.phy import beams, cdl, hybrid_field, kpi, sweeps, tdl, traffic
+from wlam.phy import beams, cdl, hybrid_field, kpi, mobility, sweeps, tdl, traffic
 from wlam.phy.tr38901 import drops
 from wlam.tasks import TASKS
 from wlam.tasks.sequences import Grids, Rows, choose_rows, whole_grids
@@ -28,6 +28,7 @@ GENERATORS: dict[type, Generator] = {
     sweeps.SweepConfig: sweeps.generate,
     traffic.TrafficConfig: traffic.generate,
     kpi.KpiConfig: kpi.generate,
+    mobility.MobilityConfig: mobility.generate,
     own.FileConfig: own.generate,
 }
 """(key, config, samples) -> tensor, by the type of the config."""

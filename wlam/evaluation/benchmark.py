@@ -19,7 +19,7 @@ import jax
 import numpy as np
 
 import wlam
-from wlam.config import Config, load_config, to_json
+from wlam.config import Case, Config, load_config, to_json
 from wlam.data.measured import CASES
 from wlam.data.tensors import DataError
 from wlam.evaluation import sionna
@@ -140,6 +140,12 @@ def digest_case(case: EvalCase) -> str:
     return state.hexdigest()
 
 
+def question(case: Case | EvalCase) -> str:
+    """Context and horizon, and the first step that is scored if others are not."""
+    text = f"{case.context}→{case.horizon}"
+    return f"{text}, step {case.skip + 1}" if case.skip else text
+
+
 def generated_entries(config: Config) -> list[Entry]:
     """The evaluation cases of a config."""
     return [
@@ -147,7 +153,7 @@ def generated_entries(config: Config) -> list[Entry]:
             name=name,
             section=GENERATED,
             task=case.task,
-            question=f"{case.context}→{case.horizon}",
+            question=question(case),
             key=digest(name, to_json(case), digest_code(GENERATING)),
             make=lambda name=name, case=case: generated_case(name, case),
         )
@@ -174,8 +180,8 @@ def sionna_entries(folder: Path) -> list[Entry]:
                     return sionna.sionna_case(setting, task, snr_db, folder)
 
                 key = digest(name, file, digest_code(GENERATING))
-                question = "→".join(map(str, sionna.TASKS[task]))
-                entries.append(Entry(name, SIONNA, task, question, key, make))
+                asked = "→".join(map(str, sionna.TASKS[task]))
+                entries.append(Entry(name, SIONNA, task, asked, key, make))
     return entries
 
 
@@ -190,12 +196,9 @@ def measured_entries() -> list[Entry]:
             entries.append(Entry(name, MEASURED, "", missing=reasons[name]))
             continue
         case = cases[name]
-        question = f"{case.context}→{case.horizon}"
-        if case.skip:
-            question += f", step {case.skip + 1}"
         key = digest_case(case)
         make = partial(cases.__getitem__, name)
-        entries.append(Entry(name, MEASURED, case.task, question, key, make))
+        entries.append(Entry(name, MEASURED, case.task, question(case), key, make))
     return entries
 
 

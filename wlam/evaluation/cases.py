@@ -39,6 +39,7 @@ def generated_case(name: str, case: Case) -> EvalCase:
         data=data,
         context=case.context,
         horizon=case.horizon,
+        skip=case.skip,
         tail=case.tail,
         about=f"{'file' if of_file else 'generated'}: {case.source}",
     )
@@ -86,9 +87,9 @@ class OwnData:
 
     # An .npz file of your own, see docs/data_formats.md.
     data: str | None = None
-    # csi_time, csi_frequency, beam, traffic or series.
+    # A name of wlam.tasks.TASKS.
     task: str | None = None
-    # Steps (subcarriers for csi_frequency) that the model sees.
+    # Steps (subcarriers, antennas for those tasks) that the model sees.
     context: int | None = None
     # Steps (subcarriers) to forecast.
     horizon: int | None = None

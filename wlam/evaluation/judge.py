@@ -6,6 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from wlam.evaluation.bootstrap import interval
+from wlam.nn.embeddings import AXES
 from wlam.phy.arrays import Lattice
 from wlam.tasks import TASKS
 from wlam.tasks.metrics import Statistic, coverage
@@ -148,7 +149,7 @@ def judge(case: EvalCase, model: Predicts | None, floors: bool = True) -> Verdic
             windows.context,
             windows.interval,
             case.horizon,
-            ("time", "frequency")[windows.axis],
+            AXES[windows.axis],
             windows.joint,
             windows.grid,
             windows.lattice,
@@ -196,7 +197,7 @@ def covered(model: Any, windows: Windows, skip: int) -> Statistic:
         some.context,
         some.interval,
         windows.horizon,
-        ("time", "frequency")[windows.axis],
+        AXES[windows.axis],
         windows.joint,
         windows.grid,
         COVERAGE,

@@ -24,6 +24,12 @@ LABELS = ("speed_kmh", "snr_db", "los", "snapshots", "subcarriers", "antennas")
 """What windows are told apart by; NaN where it is not known."""
 QUARTERS = tuple(f"quarter {i}" for i in (1, 2, 3, 4))
 """Parts of the horizon; a horizon of fewer than four steps has none."""
+SIZES = {
+    "csi_time": ("snapshots", "subcarriers", "antennas"),
+    "csi_frequency": ("subcarriers", "snapshots", "antennas"),
+    "csi_antenna": ("antennas", "snapshots", "subcarriers"),
+}
+"""What the steps of a channel are, and rows and columns of its grid."""
 TRANSFORMS = {"identity": identity, "decibel": decibel, "sqrt": np.sqrt}
 LOS = 0  # in the label `state` of drops
 
@@ -102,12 +108,9 @@ def _labels(verdict: Verdict) -> dict[str, np.ndarray]:
     if "state" in windows.labels and "los" not in windows.labels:
         labels["los"] = np.asarray(windows.labels["state"] == LOS, np.float64)
     if windows.grid is not None:
-        along, across = "snapshots", "subcarriers"
-        if case.task == "csi_frequency":
-            along, across = across, along
-        labels[along] = np.full(count, float(case.context + case.horizon))
-        labels[across] = np.full(count, float(windows.grid[0]))
-        labels["antennas"] = np.full(count, float(windows.grid[1]))
+        sizes = (case.context + case.horizon, *windows.grid)
+        for name, size in zip(SIZES[case.task], sizes, strict=True):
+            labels[name] = np.full(count, float(size))
     return labels
 
 

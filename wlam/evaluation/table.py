@@ -9,6 +9,7 @@ FLOORS = (
     "zero",
     "repeat last",
     "context mean",
+    "constant slope",
     "AR",
     "AR per bin",
     "AR local",

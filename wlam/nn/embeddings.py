@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
-TIME, FREQUENCY = 0, 1
-"""Axes that a series may run along; its interval is in seconds or in Hz."""
+AXES = ("time", "frequency", "antenna")
+"""What a series may run along; its interval is in seconds, Hz or wavelengths."""
+TIME, FREQUENCY, ANTENNA = range(len(AXES))
 
 
 class ResidualMlp(nnx.Module):
@@ -77,8 +78,8 @@ class Granularity(nnx.Module):
     The continuous form is an MLP of Fourier features of log10(interval), so that an
     interval between those of training lands between their embeddings. Frequencies stop
     at 4 pi per decade: higher ones tell intervals apart that a model should treat
-    alike. The axis (time or frequency) enters as two more features, because 1e5 seconds
-    and 1e5 Hz have nothing in common.
+    alike. The axis enters as more features, because 1e5 seconds and 1e5 Hz have nothing
+    in common.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class Granularity(nnx.Module):
     ):
         self.config = config
         if config.kind == "continuous":
-            inputs = 2 * config.num_frequencies + 3
+            inputs = 2 * config.num_frequencies + 1 + len(AXES)
             self.mlp = ResidualMlp(inputs, width, width, rngs, dtype)
         elif config.kind == "lookup":
             if not config.known_intervals:
@@ -94,7 +95,9 @@ class Granularity(nnx.Module):
                     "granularity.known_intervals: empty, the lookup form needs at "
                     "least one interval"
                 )
-            self.table = nnx.Embed(2 * len(config.known_intervals), width, rngs=rngs)
+            self.table = nnx.Embed(
+                len(AXES) * len(config.known_intervals), width, rngs=rngs
+            )
 
     def __call__(
         self, interval: Float[Array, " b"], axis: Int[Array, " b"]
@@ -109,4 +112,5 @@ class Granularity(nnx.Module):
         frequency = jnp.pi / 8 * 2.0 ** jnp.arange(self.config.num_frequencies)
         phase = decade[:, None] * frequency[None]
         features = [jnp.sin(phase), jnp.cos(phase), decade[:, None] / 5]
-        return self.mlp(jnp.concatenate([*features, jax.nn.one_hot(axis, 2)], axis=1))
+        features.append(jax.nn.one_hot(axis, len(AXES)))
+        return self.mlp(jnp.concatenate(features, axis=1))

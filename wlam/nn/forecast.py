@@ -104,7 +104,7 @@ class Forecaster:
             interval: spacing of the steps: seconds, or Hz along frequency; one number,
                 or one per sample.
             horizon: how many steps to forecast.
-            axis: "time" or "frequency", what the steps run along.
+            axis: one of `AXES`, what the steps run along.
             joint: scale all channels of a sample alike and fit them by one linear
                 recurrence: beams of a sweep, or angles of a channel along frequency. A
                 step with a NaN is then missing in all channels.

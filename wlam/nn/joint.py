@@ -31,7 +31,7 @@ from wlam.nn.bank import (
     fit_bank,
     track_record,
 )
-from wlam.nn.embeddings import ResidualMlp
+from wlam.nn.embeddings import AXES, ResidualMlp
 from wlam.nn.experts import Load
 from wlam.phy.arrays import angle, cis
 
@@ -84,7 +84,7 @@ class Channel:
             x: series of all bins.
             known: which steps are known; the others have no influence. The last is.
             interval: spacing of the steps, in s or Hz.
-            axis: `TIME` or `FREQUENCY`, what the series run along.
+            axis: index into `AXES`, what the series run along.
             horizon: steps that will be asked for.
         """
         x = jnp.where(known[:, :, None, None], x, 0)
@@ -265,7 +265,7 @@ def own_frame(
     return frame, jnp.where(size > 0, size, 1), facts
 
 
-NUM_FACTS = 2 + 9 + 3 * len(BANK) + 2
+NUM_FACTS = 2 + 8 + len(AXES) + 3 * len(BANK) + 2
 
 
 def rests_and_places(
@@ -284,7 +284,7 @@ def rests_and_places(
         jnp.log10(noise)[:, None] / 2 * ones,
         jnp.log10(channel.interval)[:, None] / 5 * ones,
         channel.known.mean(1)[:, None] * ones,
-        channel.axis * ones,
+        *((channel.axis == i) * ones for i in range(len(AXES))),
         jnp.log10(channel.power.shape[1]) / 3 * ones,
     ]
     places = [up.real, up.imag, across.real, across.imag]

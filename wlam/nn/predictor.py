@@ -97,7 +97,7 @@ class Predictor(nnx.Module):
             guess: a causal forecast of the same shape as the result, see
                 `wlam.nn.guess`; ignored with guess=False.
             interval: spacing of the samples, in seconds (time) or Hz (frequency).
-            axis: `TIME` or `FREQUENCY`, what the series runs along.
+            axis: index into `AXES`, what the series runs along.
 
         Returns:
             [:, i] is the forecast of the q = horizon_patches * patch samples after

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from einops import rearrange
 
-from wlam.nn.embeddings import FREQUENCY, TIME
+from wlam.nn.embeddings import AXES
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Request:
             raise ValueError(
                 f"context: found dtype {context.dtype}; needed real or complex numbers"
             )
-        if axis not in ("time", "frequency"):
-            raise ValueError(f"axis: found {axis!r}; needed 'time' or 'frequency'")
+        if axis not in AXES:
+            raise ValueError(f"axis: found {axis!r}; needed one of {', '.join(AXES)}")
         shape = {1: (1, -1, 1), 2: (*context.shape, 1), 3: context.shape}[context.ndim]
         x = context.reshape(shape)
         spacing = np.asarray(interval, np.float64)
@@ -71,7 +71,7 @@ class Request:
         return Request(
             context=x,
             interval=np.broadcast_to(spacing.reshape(-1), len(x)).astype(np.float32),
-            axis=FREQUENCY if axis == "frequency" else TIME,
+            axis=AXES.index(axis),
             joint=joint,
             grid=grid,
             ndim=context.ndim,

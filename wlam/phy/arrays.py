@@ -14,6 +14,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Complex, Complex64, Float, Float32, Int, Num
 
+from wlam.data.tensors import DataError
+
 # Positions closer than this, in wavelengths, count as equal.
 _TOLERANCE = 1e-3
 
@@ -237,6 +239,27 @@ def lattice(
     """Return the shapes whose unitary DFTs `beamspace` is; empty if the identity."""
     antennas = _groups(positions, polarisation) or []
     return tuple((grid.shape[0], grid.shape[1], grid.shape[2]) for grid in antennas)
+
+
+def line(
+    positions: Num[ArrayLike, "antenna 3"], polarisation: Int[ArrayLike, "antenna"]
+) -> tuple[np.ndarray, float]:
+    """Return the order of antennas along a uniform line, and their spacing.
+
+    Raises:
+        DataError: they are no uniform line along a coordinate axis, or of more than one
+            polarisation.
+    """
+    shapes = lattice(positions, polarisation)
+    if len(shapes) != 1 or sum(length > 1 for length in shapes[0]) != 1:
+        raise DataError(
+            f"antenna_positions: found {shapes or 'no regular array'} along z, y and x "
+            "for each polarisation; needed a uniform line of one polarisation"
+        )
+    places = np.asarray(positions, np.float64)
+    axis = int(np.argmax(np.ptp(places, axis=0)))
+    order = np.argsort(places[:, axis])
+    return order, float(np.ptp(places[:, axis]) / (len(places) - 1))
 
 
 def from_beamspace(

@@ -1,10 +1,17 @@
 """What is predicted from what: every task wlam knows, by name."""
 
-from wlam.tasks.csi import CsiFrequency, CsiTime
+from wlam.tasks.csi import CsiAntenna, CsiFrequency, CsiTime
 from wlam.tasks.real import BeamTask, SeriesTask, TrafficTask
 from wlam.tasks.task import Task as Task
 
 TASKS: dict[str, Task] = {
     task.name: task
-    for task in (CsiTime(), CsiFrequency(), BeamTask(), TrafficTask(), SeriesTask())
+    for task in (
+        CsiTime(),
+        CsiFrequency(),
+        CsiAntenna(),
+        BeamTask(),
+        TrafficTask(),
+        SeriesTask(),
+    )
 }

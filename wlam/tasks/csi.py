@@ -1,6 +1,6 @@
-"""CSI prediction along time and along frequency.
+"""CSI prediction along time, along frequency and along an array.
 
-Both work where channels are sparse: a path is one bin in angle and, along time, one bin
+All work where channels are sparse: a path is one bin in angle and, along time, one bin
 in delay. Rows are then sums of few tones instead of hundreds, and noise spreads over
 all bins. The transforms are unitary, so that errors are the same in either domain.
 """
@@ -13,9 +13,9 @@ import numpy as np
 from einops import rearrange
 
 from wlam.data.tensors import Array, Csi
-from wlam.nn.embeddings import FREQUENCY, TIME
+from wlam.nn.embeddings import ANTENNA, FREQUENCY, TIME
 from wlam.phy import floors
-from wlam.phy.arrays import beamspace, lattice
+from wlam.phy.arrays import beamspace, lattice, line
 from wlam.tasks.metrics import Statistic, nmse, nmse_mean_db
 from wlam.tasks.sequences import Sequences, Windows
 from wlam.tasks.task import Forecaster, Task
@@ -174,3 +174,58 @@ class CsiFrequency(Task):
         return {
             "prediction": from_angles(np.fft.ifft(bins, axis=1, norm="ortho"), data)
         }
+
+
+class CsiAntenna(Task):
+    """The next H antennas of a uniform line from the first L; a channel is a bin.
+
+    Of Doppler and delay: all of them see the same array, and along it a path in the far
+    field is a tone, as it is along time and frequency. "AR" is an AR(4) along antennas
+    shared by all bins, "AR local" is AR(6), or half of the context, fitted to a bin and
+    those around it.
+    """
+
+    name = "csi_antenna"
+    container = Csi
+    sliding = False
+    headline = "NMSE dB"
+
+    def sequences(self, data: Csi) -> Sequences:
+        """DataError where antennas are no uniform line of one polarisation."""
+        order, spacing = line(data.antenna_positions, data.antenna_polarisation)
+
+        def doppler_delay(csi: Array) -> Array:
+            bins = jnp.fft.fft(csi[..., order], axis=1, norm="ortho")
+            bins = jnp.fft.ifft(bins, axis=2, norm="ortho")
+            return rearrange(bins, "n t s a -> n a (t s)")
+
+        samples, times, subcarriers, _ = data.csi.shape
+        return Sequences(
+            values=doppler_delay(data.csi),
+            clean=doppler_delay(data.csi if data.clean is None else data.clean),
+            interval=np.full(samples, spacing, np.float32),
+            axis=ANTENNA,
+            labels=data.labels,
+            joint=True,
+            grid=(times, subcarriers),
+        )
+
+    def floors(self, data: Csi, windows: Windows) -> dict[str, Forecaster]:
+        return {
+            "zero": floors.zero,
+            "repeat last": floors.repeat_last,
+            "AR": partial(floors.ar_shared, order=4),
+            "AR local": ar_local(windows),
+        }
+
+    def scores(
+        self, forecast: np.ndarray, data: Csi, windows: Windows
+    ) -> dict[str, Statistic]:
+        return csi_scores(forecast, windows)
+
+    def user_arrays(
+        self, forecast: np.ndarray, data: Csi, windows: Windows
+    ) -> dict[str, np.ndarray]:
+        bins = rearrange(forecast, "n h (t s) -> n t s h", t=np.shape(data.csi)[1])
+        bins = np.fft.fft(np.fft.ifft(bins, axis=1, norm="ortho"), axis=2, norm="ortho")
+        return {"prediction": bins.astype(np.complex64)}

@@ -129,7 +129,7 @@ class SeriesTask(Task):
         return Sequences(data.series, data.series, data.time_step_s, TIME, data.labels)
 
     def floors(self, data: Series, windows: Windows) -> dict[str, Forecaster]:
-        return common_floors(8)
+        return {**common_floors(8), "constant slope": floors.constant_slope}
 
     def scores(
         self, forecast: np.ndarray, data: Series, windows: Windows

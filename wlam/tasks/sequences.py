@@ -26,7 +26,7 @@ class Sequences:
     values: AnyArray  # [sample, step, channel], what a forecaster may see
     clean: AnyArray  # like values, what it is judged by (values where nothing cleaner)
     interval: AnyArray  # float32 [sample], spacing of the steps in s or Hz
-    axis: int = field(metadata={"static": True})  # TIME or FREQUENCY
+    axis: int = field(metadata={"static": True})  # index into AXES
     labels: dict[str, AnyArray] = field(default_factory=dict)  # name -> [sample]
     # One scale and one linear guess for all channels of a sample. For beams, whose
     # levels tell as much as their shapes: one in the noise may rise, the best hardly.

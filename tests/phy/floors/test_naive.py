@@ -22,6 +22,14 @@ def test_naive_forecasts():
     )
 
 
+def test_a_constant_slope_is_exact_on_lines_and_repeats_a_single_value():
+    line = NOISE[:, :1] + NOISE[:, 1:2] * np.arange(L + H)[None, :, None]
+    forecast = floors.constant_slope(line[:, :L], H)
+    np.testing.assert_allclose(forecast, line[:, L:], atol=1e-4)
+    forecast = floors.constant_slope(line[:, :1], H)
+    np.testing.assert_array_equal(forecast, floors.repeat_last(line[:, :1], H))
+
+
 @pytest.mark.parametrize("period", [4, 7, L])
 def test_seasonal_naive_is_exact_on_periodic_series(period):
     pattern = RNG.normal(size=(4, period, C)).astype(np.float32)

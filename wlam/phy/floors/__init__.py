@@ -1,6 +1,6 @@
 """Forecasters that need no training: what every learned forecaster is compared with.
 
-naive     nothing, the last value, the mean, the same time one period before
+naive     nothing, the last value or slope, the mean, the same time one period before
 ar        autoregressions fitted to the context, pooled over channels or not
 local     the same, pooled over neighbours in an angle-delay grid
 prony     linear prediction of the strongest angle-delay bins (PAD)
@@ -21,7 +21,13 @@ from wlam.phy.floors.ar import ar_per_channel, ar_shared
 from wlam.phy.floors.jakes import bessel_j0, jakes_correlation, noise_to_signal
 from wlam.phy.floors.kalman import kalman
 from wlam.phy.floors.local import ar_local
-from wlam.phy.floors.naive import context_mean, repeat_last, seasonal_naive, zero
+from wlam.phy.floors.naive import (
+    constant_slope,
+    context_mean,
+    repeat_last,
+    seasonal_naive,
+    zero,
+)
 from wlam.phy.floors.prony import pad
 from wlam.phy.floors.ridge import RidgeMap, fit_ridge, ridge
 from wlam.phy.floors.scan import subarray_scan
@@ -35,6 +41,7 @@ __all__ = [
     "ar_per_channel",
     "ar_shared",
     "bessel_j0",
+    "constant_slope",
     "context_mean",
     "fit_ridge",
     "jakes_correlation",

@@ -1,4 +1,4 @@
-"""Forecasts without a fit: nothing, the last value, the mean, one period before."""
+"""Forecasts without a fit: nothing, last value or slope, the mean, one period ago."""
 
 from functools import partial
 
@@ -22,6 +22,16 @@ def repeat_last(
 ) -> Inexact[Array, "n h c"]:
     """Persistence: the last value of the context, H times."""
     return jnp.repeat(context[:, -1:], horizon, axis=1)
+
+
+@partial(jax.jit, static_argnames="horizon")
+def constant_slope(
+    context: Inexact[Array, "n l c"], horizon: int
+) -> Inexact[Array, "n h c"]:
+    """The last difference goes on: a position at constant velocity."""
+    last, before = context[:, -1:], context[:, -2:-1]
+    slope = last - before if context.shape[1] > 1 else jnp.zeros_like(last)
+    return last + slope * jnp.arange(1, horizon + 1, dtype=jnp.float32)[None, :, None]
 
 
 @partial(jax.jit, static_argnames="horizon")
