@@ -14,10 +14,14 @@ from wlam.training.state import init_state
 
 FOLDER = Path(__file__).parents[1] / "configs"
 QUICKSTART, TINY = str(FOLDER / "quickstart.py"), str(FOLDER / "tiny.py")
-PEERS = str(FOLDER / "peers.py")
+PEERS, ABLATIONS = str(FOLDER / "peers.py"), str(FOLDER / "ablations.py")
+SEVERAL = {PEERS, ABLATIONS}
 # Of the peers one of each kind; the others differ in their task.
-CONFIGS = [str(path) for path in sorted(FOLDER.glob("*.py")) if str(path) != PEERS]
+CONFIGS = [
+    str(path) for path in sorted(FOLDER.glob("*.py")) if str(path) not in SEVERAL
+]
 CONFIGS += [f"{PEERS}:{name}" for name in ("wifo", "lstm_csi_time", "gru_beam")]
+CONFIGS += [f"{ABLATIONS}:{name}" for name in ("without_time", "four_settings")]
 
 
 def stem(path):
@@ -57,6 +61,18 @@ def test_peers_are_as_large_as_tiny_and_see_as_many_samples():
         count = sum(x.size for x in jax.tree.leaves(nnx.state(model)))
         low, high = sizes.get(name, (340_000, 420_000))
         assert low < count < high, name
+
+
+def test_ablations_keep_as_many_samples_of_what_they_keep():
+    tiny = load_config(TINY, [])
+    share = shares(tiny.mixture, tiny.temperature)
+    samples = samples_per_step(tiny.mixture, share, tiny.rows)
+    for name, config in runpy.run_path(ABLATIONS)["configs"].items():
+        share = shares(config.mixture, config.temperature)
+        found = samples_per_step(config.mixture, share, config.rows)
+        assert found.items() <= samples.items(), name
+        assert len(found) < len(samples), name
+        assert (config.steps, config.model) == (tiny.steps, tiny.model), name
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=stem)

@@ -271,13 +271,16 @@ GOALS: tuple[Goal, ...] = (
         for axis in ("time", "frequency")
     ),
     Goal(
-        "time mask: dB that leaving it out costs",
-        not_yet("no such ablation"),
-        at_least=3.0,
+        "trained without time: dB to it in time, D17 to D19",
+        mean_difference([f"{name}_time" for name in ZERO_SHOT], "without_time"),
+        at_most=-3.0,
     ),
     Goal(
-        "16 training scenarios against 4: dB to the latter",
-        not_yet("no such ablation"),
+        "trained on four scenarios and carriers: dB to it, D17 to D19",
+        mean_difference(
+            [f"{name}_{axis}" for name in ZERO_SHOT for axis in ("time", "frequency")],
+            "four_settings",
+        ),
         at_most=-2.0,
     ),
     Goal(

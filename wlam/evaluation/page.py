@@ -64,7 +64,10 @@ def blocks(results: Results, every_floor: bool) -> Iterator[Block]:
 ABOUT = {
     GENERATED: "Presets of WiFo (D17 to D19) and HeterCSI (H1 to H12) from our own "
     "generator: arrays, grids, carriers and intervals that training has not seen. "
-    "RSRP of generated drives (`kpi_1s`): carriers and networks that it has not.",
+    "Antennas 9 to 32 of a line from the first eight (`antennas`), single antennas in "
+    "Jakes fading, channels faster than any of training (`fast`), positions along "
+    "streets, and RSRP of generated drives (`kpi_1s`) on carriers and in networks that "
+    "it has not.",
     SIONNA: "Channels that another simulator makes "
     "(`python benchmarks/sionna_channels.py`), clean and at 20 dB.",
     MEASURED: "Measurements ([data sets](../datasets/README.md)). In `deepsense_h3` "

@@ -1,0 +1,54 @@
+"""Ablations: tiny without something, trained for as many steps.
+
+command   python train.py configs/ablations.py:NAME, then
+          python benchmarks/page.py models/wlam_tiny --peers runs/ablations/NAME
+names     without_time: no channels along time, which a mask over the future would hide;
+          four_settings: four pairs of a scenario and a carrier, not two dozen
+hardware  2 CPU cores
+time      half an hour each
+expected  not yet measured; rows of "Figures to reach" in docs/benchmark.md
+
+What is left has as many samples in a step as in a step of tiny.
+"""
+
+import runpy
+from dataclasses import replace
+from pathlib import Path
+
+from wlam.config import Config
+from wlam.data.streams import Ingredient, shares
+
+tiny: Config = runpy.run_path(str(Path(__file__).with_name("tiny.py")))["config"]
+
+
+def ablation(name: str, parts: dict[str, Ingredient]) -> Config:
+    """Tiny's experiment on other ingredients, of the same names as some of its own."""
+    share = shares(tiny.mixture, tiny.temperature)
+    rows = round(tiny.rows * sum(share[part] for part in parts))
+    return replace(tiny, run=f"runs/ablations/{name}", mixture=parts, rows=rows)
+
+
+def at_carrier(name: str, carrier_hz: float) -> Ingredient:
+    """An ingredient of tiny at one carrier."""
+    part = tiny.mixture[name]
+    return replace(part, source=replace(part.source, carriers_hz=(carrier_hz,)))
+
+
+rest = {
+    n: part for n, part in tiny.mixture.items() if not n.startswith(("time", "freq"))
+}
+four = {
+    "time_umi": 3.3e9,
+    "time_uma": 1.8e9,
+    "frequency_umi": 3.3e9,
+    "frequency_uma": 1.8e9,
+}
+configs = {
+    "without_time": ablation(
+        "without_time",
+        {n: part for n, part in tiny.mixture.items() if part.task != "csi_time"},
+    ),
+    "four_settings": ablation(
+        "four_settings", {n: at_carrier(n, hz) for n, hz in four.items()} | rest
+    ),
+}
