@@ -12,12 +12,30 @@ import jax
 from jaxtyping import PRNGKeyArray
 
 from wlam.data import own
-from wlam.phy import beams, cdl, hybrid_field, kpi, mobility, sweeps, tdl, traffic
+from wlam.phy import (
+    beams,
+    cdl,
+    hardware,
+    hybrid_field,
+    kpi,
+    mobility,
+    sweeps,
+    tdl,
+    traffic,
+)
 from wlam.phy.tr38901 import drops
 from wlam.tasks import TASKS
 from wlam.tasks.sequences import Grids, Rows, choose_rows, whole_grids
 
 Generator = Callable[[PRNGKeyArray, Any, int], Any]
+
+
+def received(key: PRNGKeyArray, config: hardware.HardwareConfig, samples: int) -> Any:
+    """Channels of the config's source as a receiver shows them."""
+    source_key, key = jax.random.split(key)
+    channels = generate(source_key, config.source, samples)
+    return hardware.receive(key, channels, config)
+
 
 GENERATORS: dict[type, Generator] = {
     cdl.CdlConfig: cdl.generate,
@@ -27,6 +45,7 @@ GENERATORS: dict[type, Generator] = {
     beams.BeamConfig: beams.generate,
     sweeps.SweepConfig: sweeps.generate,
     traffic.TrafficConfig: traffic.generate,
+    hardware.HardwareConfig: received,
     kpi.KpiConfig: kpi.generate,
     mobility.MobilityConfig: mobility.generate,
     own.FileConfig: own.generate,
