@@ -17,6 +17,7 @@ faster than any of training.
 
 RSRP that a phone shows on a drive, eight values from 32, a second apart: other carriers
 and sites than in training, the same interval. There the target is what is shown.
+The next sweep of 64 beams from four of which every fourth or eighth beam was measured.
 Positions in metres, eight from 32, half a second apart, along streets: training has
 smooth random tracks only.
 """
@@ -24,6 +25,7 @@ smooth random tracks only.
 from dataclasses import replace
 
 from wlam.config import Case, Config
+from wlam.phy.beams import BeamConfig
 from wlam.phy.kpi import KpiConfig
 from wlam.phy.mobility import MobilityConfig
 from wlam.phy.tdl import TdlConfig
@@ -107,6 +109,16 @@ evaluation["fast"] = Case(
     horizon=8,
     samples=SAMPLES,
 )
+
+for every in (4, 8):
+    evaluation[f"beam_scan_{every}"] = Case(
+        task=f"beam_scan_{every}",
+        source=BeamConfig(num_times=8, carriers_hz=(39e9,), time_steps_s=(0.1,)),
+        context=4,
+        horizon=1,
+        tail=0.5,
+        samples=128,
+    )
 
 evaluation["position_0.5s"] = Case(
     task="series",

@@ -111,7 +111,7 @@ def test_every_case_has_an_entry_though_nothing_is_there(tmp_path, monkeypatch):
         monkeypatch.setenv(name, str(tmp_path / "none"))
     entries = of.all_entries(str(ROOT / "configs" / "benchmark.py"), tmp_path)
     sections = [entry.section for entry in entries]
-    assert sections.count(of.GENERATED) == 2 * 15 + 1 + 12 + 3
+    assert sections.count(of.GENERATED) == 2 * 15 + 1 + 12 + 3 + 2
     assert sections.count(of.SIONNA) == 4 * len(sionna.SETTINGS)
     assert {"milan_10min", "deepsense_h3"} <= {e.name for e in entries}
     assert len({entry.name for entry in entries}) == len(entries)

@@ -25,11 +25,14 @@ def csi(samples=3, times=12, subcarriers=8, antennas=4):
     )
 
 
+STEPS = np.full(3, 0.1, np.float32)
 DATA = {
     "csi_time": csi(),
     "csi_frequency": csi(),
     "csi_antenna": csi(antennas=8),
-    "beam": Beams(RNG.normal(size=(3, 12, 6)).astype(np.float32), np.full(3, 0.1)),
+    "beam": Beams(RNG.normal(size=(3, 12, 6)).astype(np.float32), STEPS),
+    "beam_scan_4": Beams(RNG.normal(size=(3, 12, 8)).astype(np.float32), STEPS),
+    "beam_scan_8": Beams(RNG.normal(size=(3, 12, 16)).astype(np.float32), STEPS),
     "traffic": Traffic(
         RNG.uniform(1, 2, size=(3, 60)).astype(np.float32), np.full(3, 3600.0)
     ),
@@ -86,7 +89,8 @@ def test_the_user_gets_the_truth_back_in_his_own_layout(case):
     elif task.name == "csi_antenna":
         expected = data.csi[..., CONTEXT : CONTEXT + HORIZON]
     else:
-        name = {"beam": "track", "traffic": "series", "series": "sample"}[task.name]
+        names = {"beam": "track", "traffic": "series", "series": "sample"}
+        name = names[task.name.partition("_")[0]]
         values = next(iter(vars(data).values()))
         pairs = zip(arrays[name], arrays["start"], strict=True)
         expected = np.stack([values[w, s : s + HORIZON] for w, s in pairs])

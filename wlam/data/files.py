@@ -4,7 +4,8 @@ A file holds one array, by task, and scalars (0-d or shape [1], finite, positive
 
   csi_time, csi_frequency,  csi complex64 [sample, time, subcarrier, antenna]
   csi_antenna
-  beam                      rsrp_db float32 [track, time, beam]
+  beam, beam_scan_4,        rsrp_db float32 [track, time, beam]
+  beam_scan_8
   traffic                   traffic float32 [series, time]
   series                    series float32 [sample, time, channel]
 
@@ -57,6 +58,8 @@ LAYOUTS = {
     "csi_frequency": replace(CSI, target="subcarrier"),
     "csi_antenna": replace(CSI, target="antenna"),
     "beam": Layout(Beams, "rsrp_db", ("track", "time", "beam"), "time"),
+    "beam_scan_4": Layout(Beams, "rsrp_db", ("track", "time", "beam"), "time"),
+    "beam_scan_8": Layout(Beams, "rsrp_db", ("track", "time", "beam"), "time"),
     "traffic": Layout(Traffic, "traffic", ("series", "time"), "time"),
     "series": Layout(Series, "series", ("sample", "time", "channel"), "time"),
 }

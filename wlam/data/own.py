@@ -28,6 +28,8 @@ WINDOWS = {
     "csi_frequency": (32, 32),
     "csi_antenna": (8, 8),
     "beam": (16, 4),
+    "beam_scan_4": (4, 1),
+    "beam_scan_8": (4, 1),
     "traffic": (144, 12),
     "series": (64, 8),
 }

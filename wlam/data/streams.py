@@ -25,7 +25,7 @@ from wlam.phy import (
 )
 from wlam.phy.tr38901 import drops
 from wlam.tasks import TASKS
-from wlam.tasks.sequences import Grids, Rows, choose_rows, whole_grids
+from wlam.tasks.sequences import Grids, Rows, Scans, choose_rows, whole_grids
 
 Generator = Callable[[PRNGKeyArray, Any, int], Any]
 
@@ -119,14 +119,16 @@ def samples_per_step(
 
 def draw_batch(
     key: PRNGKeyArray, mixture: Mapping[str, Ingredient], samples: Mapping[str, int]
-) -> dict[str, Rows | Grids]:
+) -> dict[str, Rows | Grids | Scans]:
     """One training batch of every ingredient."""
     batch = {}
     for i, (name, part) in enumerate(sorted(mixture.items())):
         source_key, row_key = jax.random.split(jax.random.fold_in(key, i))
         data = generate(source_key, part.source, samples[name])
         sequences = TASKS[part.task].sequences(data)
-        if part.context is None:
+        if sequences.every > 1:
+            batch[name] = Scans(sequences.values, sequences.clean, sequences.every)
+        elif part.context is None:
             batch[name] = choose_rows(row_key, sequences, part.rows_per_sample)
         else:
             batch[name] = whole_grids(sequences, part.context)

@@ -161,7 +161,8 @@ def judge(case: EvalCase, model: Predicts | None, floors: bool = True) -> Verdic
     results, statistics = [], {}
     for predictor, forecast in forecasts.items():
         scores = task.scores(forecast, case.data, scored)
-        if predictor == MODEL and getattr(model, "has_intervals", False):
+        has_intervals = getattr(model, "has_intervals", False) and windows.every == 1
+        if predictor == MODEL and has_intervals:
             scores[f"cover {100 * COVERAGE:.0f} %"] = covered(model, windows, case.skip)
         statistics[predictor] = scores
         for metric, statistic in scores.items():

@@ -66,8 +66,8 @@ ABOUT = {
     "generator: arrays, grids, carriers and intervals that training has not seen. "
     "Antennas 9 to 32 of a line from the first eight (`antennas`), single antennas in "
     "Jakes fading, channels faster than any of training (`fast`), positions along "
-    "streets, and RSRP of generated drives (`kpi_1s`) on carriers and in networks that "
-    "it has not.",
+    "streets, the next sweep from every fourth or eighth beam (`beam_scan_4`), and "
+    "RSRP of generated drives (`kpi_1s`) on carriers and in networks that it has not.",
     SIONNA: "Channels that another simulator makes "
     "(`python benchmarks/sionna_channels.py`), clean and at 20 dB.",
     MEASURED: "Measurements ([data sets](../datasets/README.md)). In `deepsense_h3` "

@@ -16,6 +16,7 @@ FLOORS = (
     "PAD",
     "seasonal naive",
     "seasonal AR",
+    "matched path",
     "linear tracker",
     "Kalman tracker",
     *sorted(INFORMED, reverse=True),

@@ -12,12 +12,15 @@ from wlam.nn.predictor import Predictor
 from wlam.nn.quantiles import score
 from wlam.nn.request import Request, in_pieces
 from wlam.nn.rollout import roll_out, row_bounds, row_features
+from wlam.nn.scan import match
 from wlam.phy.arrays import Lattice
 
 CHUNK = 4096
 """Rows that a call forecasts at once. Fixed: one compilation serves a task."""
 CHANNELS = 4
 """The same for channels that enter as a whole."""
+SWEEPS = 64
+"""The same for sparse sweeps."""
 PATHS = 39
 """Drawn paths whose quantiles are the bounds beyond the first patch. Of 39 the second
 from either end bound 90 %: 2 / 40 of the distribution is expected beyond each."""
@@ -75,6 +78,15 @@ class Forecaster:
 
         self._continued = continued
 
+        @jax.jit
+        def scanned(params, context, measured, beams):
+            model = nnx.merge(graph, params)
+            assert model.scan is not None
+            matched = match(context[:, -1], beams)
+            return model.scan(model.backbone, context, measured, matched)[0]
+
+        self._scanned = scanned
+
     @property
     def num_parameters(self) -> int:
         """Trainable numbers of the model."""
@@ -107,7 +119,10 @@ class Forecaster:
             axis: one of `AXES`, what the steps run along.
             joint: scale all channels of a sample alike and fit them by one linear
                 recurrence: beams of a sweep, or angles of a channel along frequency. A
-                step with a NaN is then missing in all channels.
+                step with a NaN is then missing in all channels. Real channels that are
+                NaN throughout are beams of a sweep that were not measured: a model
+                with that way in gives all beams of the next sweep, for every step of
+                the horizon; the measured ones must be the same in all samples.
             grid: rows and columns of bins (delay and angle, or Doppler and angle) that
                 complex channels are. A model that takes channels as a whole then
                 continues all bins together. Others ignore it, and it is ignored where a
@@ -120,7 +135,9 @@ class Forecaster:
         Raises:
             ValueError: naming the argument, what was found and what is needed.
         """
-        request = self._request(context, interval, axis, joint, grid, horizon)
+        request = self._request(context, interval, axis, joint, grid, horizon, True)
+        if request.is_scan:
+            return request.like_context(self._scan(request, horizon))
         if request.grid is not None:
             return request.like_context(self._continue(request, horizon)[0])
         rows = self._by_rows(
@@ -293,11 +310,15 @@ class Forecaster:
         joint: bool,
         grid: tuple[int, int] | None,
         horizon: int = 1,
+        may_scan: bool = False,
     ) -> Request:
         if horizon < 1:
             raise ValueError(f"horizon: found {horizon}; needed at least 1")
         takes_channels = self.model.joint is not None
-        return Request.of(context, interval, axis, joint, grid, takes_channels)
+        takes_scans = may_scan and self.model.scan is not None
+        return Request.of(
+            context, interval, axis, joint, grid, takes_channels, takes_scans
+        )
 
     def _levels(self) -> tuple[float, ...]:
         levels = self.model.config.quantiles
@@ -329,6 +350,25 @@ class Forecaster:
             for d in range(draws)
         ]
         return np.stack(paths, axis=1)
+
+    def _scan(self, request: Request, horizon: int) -> np.ndarray:
+        """The next sweep [sample, step, beam] of all beams, `horizon` times."""
+        x = request.context.astype(np.float32)
+        measured = np.isfinite(x)
+        beams = np.flatnonzero(measured[:, -1].any(axis=0))
+        if not (measured[:, -1] == measured[:1, -1]).all():
+            raise ValueError(
+                "context: the last sweeps of samples were measured in different beams; "
+                "needed the same"
+            )
+        x = np.where(measured, x, 0)
+        sweep = in_pieces(
+            lambda _, *piece: self._scanned(self._params, *piece, beams),
+            SWEEPS,
+            x,
+            measured,
+        )
+        return np.repeat(sweep[:, None], horizon, axis=1)
 
     def _continue(self, request: Request, horizon: int | None):
         """Forecast and spread [sample, step, bin]; features where no horizon is."""

@@ -25,6 +25,7 @@ from wlam.nn.experts import Load
 from wlam.nn.joint import Joint, JointConfig
 from wlam.nn.model import NetworkConfig
 from wlam.nn.quantiles import check_levels, offsets_of
+from wlam.nn.scan import Scan, ScanConfig
 from wlam.nn.transformer import TransformerConfig
 
 
@@ -44,6 +45,8 @@ class ModelConfig(NetworkConfig):
     granularity: GranularityConfig = field(default_factory=GranularityConfig)
     # Channels may also enter as a whole; None: only as rows.
     joint: JointConfig | None = None
+    # Sparse sweeps may enter, all beams of them wanted; None: they may not.
+    scan: ScanConfig | None = None
     # Training-free forecasts are an input and one end of the residual; False: none is.
     guess: bool = True
     # Of matrix products; parameters, norms and the residual stream stay float32.
@@ -51,10 +54,11 @@ class ModelConfig(NetworkConfig):
 
     def __post_init__(self) -> None:
         check_levels(self.quantiles)
-        if self.joint is not None and not (self.guess and self.backbone.takes_places):
+        ways = [n for n in ("joint", "scan") if getattr(self, n) is not None]
+        if ways and not (self.guess and self.backbone.takes_places):
             raise ValueError(
-                "model.joint: found with guess=False, or with a backbone that knows no "
-                "places; needed None, or a Transformer that has guesses"
+                f"model.{ways[0]}: found with guess=False, or with a backbone that "
+                "knows no places; needed None, or a Transformer that has guesses"
             )
 
     def build(self, rngs: nnx.Rngs) -> "Predictor":
@@ -76,6 +80,9 @@ class Predictor(nnx.Module):
         self.head = ResidualMlp(width, 2 * width, outputs, rngs, dtype, normalise=True)
         self.joint = (
             None if config.joint is None else Joint(config.joint, width, rngs, dtype)
+        )
+        self.scan = (
+            None if config.scan is None else Scan(config.scan, width, rngs, dtype)
         )
 
     def __call__(

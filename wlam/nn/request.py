@@ -21,6 +21,7 @@ class Request:
     joint: bool
     grid: tuple[int, int] | None  # of bins; None: channels are rows
     ndim: int  # of the context that was given
+    is_scan: bool = False  # sweeps of which some beams were never measured
 
     @staticmethod
     def of(
@@ -30,6 +31,7 @@ class Request:
         joint: bool,
         grid: tuple[int, int] | None,
         takes_channels: bool,
+        takes_scans: bool = False,
     ) -> "Request":
         """Checks the arguments of `Forecaster.predict`, or a ValueError."""
         context = np.asarray(context)
@@ -55,7 +57,14 @@ class Request:
                 f"positive number, or one for each of {len(x)} samples"
             )
         finite = np.isfinite(x)
-        if not finite.any(axis=1).all():
+        is_scan = (
+            takes_scans
+            and joint
+            and not np.iscomplexobj(x)
+            and not finite.any(axis=1).all()
+            and bool(finite[:, -1].any(axis=1).all())
+        )
+        if not finite.any(axis=1).all() and not is_scan:
             raise ValueError(
                 "context: a channel has no finite sample; needed at least one"
             )
@@ -75,6 +84,7 @@ class Request:
             joint=joint,
             grid=grid,
             ndim=context.ndim,
+            is_scan=is_scan,
         )
 
     @property

@@ -2,6 +2,7 @@
 
 from wlam.tasks.csi import CsiAntenna, CsiFrequency, CsiTime
 from wlam.tasks.real import BeamTask, SeriesTask, TrafficTask
+from wlam.tasks.scan import BeamScan4, BeamScan8
 from wlam.tasks.task import Task as Task
 
 TASKS: dict[str, Task] = {
@@ -11,6 +12,8 @@ TASKS: dict[str, Task] = {
         CsiFrequency(),
         CsiAntenna(),
         BeamTask(),
+        BeamScan4(),
+        BeamScan8(),
         TrafficTask(),
         SeriesTask(),
     )

@@ -36,6 +36,8 @@ class Sequences:
     grid: tuple[int, int] | None = field(default=None, metadata={"static": True})
     # Where the columns of that grid are angles: of which arrays.
     lattice: Lattice = field(default=(), metadata={"static": True})
+    # Of the channels, a forecaster sees the first and every n-th after it.
+    every: int = field(default=1, metadata={"static": True})
 
 
 @jax.tree_util.register_dataclass
@@ -61,6 +63,16 @@ class Grids:
     axis: int = field(metadata={"static": True})
     context: int = field(metadata={"static": True})  # steps that are given
     lattice: Lattice = field(default=(), metadata={"static": True})  # of the columns
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Scans:
+    """Training sweeps of which a part of the beams is shown, see `wlam.nn.scan`."""
+
+    values: Float[Array, "n t beam"]
+    clean: Float[Array, "n t beam"]
+    every: int = field(metadata={"static": True})  # beams from one shown to the next
 
 
 def real_rows(x: AnyArray) -> AnyArray:
@@ -146,6 +158,8 @@ class Windows:
     lattice: Lattice = ()  # of the arrays whose angles the grid's columns are
     # The target as measured, like target; None where that is the target itself.
     noisy: np.ndarray | None = None
+    # Only the first channel of the context and every n-th after it; the others are NaN.
+    every: int = 1
 
     @property
     def horizon(self) -> int:
@@ -220,8 +234,12 @@ def cut_windows(
         return np.repeat(np.asarray(x), len(starts), axis=0)
 
     target, measured = gather(clean, 0, horizon), gather(values, 0, horizon)
+    shown = gather(values, -context, 0)
+    if sequences.every > 1:
+        unseen = np.arange(shown.shape[2]) % sequences.every > 0
+        shown = np.where(unseen, np.float32(np.nan), shown)
     return Windows(
-        context=gather(values, -context, 0),
+        context=shown,
         target=target,
         interval=repeat(sequences.interval),
         axis=sequences.axis,
@@ -232,4 +250,5 @@ def cut_windows(
         labels={name: repeat(x) for name, x in sequences.labels.items()},
         lattice=sequences.lattice,
         noisy=None if np.array_equal(target, measured) else measured,
+        every=sequences.every,
     )

@@ -16,8 +16,9 @@ from wlam.nn.model import Network
 from wlam.nn.predictor import Predictor
 from wlam.nn.quantiles import pinball
 from wlam.nn.scale import fit_scale
-from wlam.tasks.sequences import Grids, Rows
+from wlam.tasks.sequences import Grids, Rows, Scans
 from wlam.training.grids import channel_losses
+from wlam.training.scans import scan_loss
 
 # Errors beyond this many context scales count linearly (Huber), not squared. A context
 # of a few near-constant samples before a burst would otherwise own the whole batch.
@@ -126,7 +127,7 @@ def rows_loss(
 def mixture_loss(
     graph: Any,
     params: Any,
-    batch: Mapping[str, Rows | Grids],
+    batch: Mapping[str, Rows | Grids | Scans],
     shares: Mapping[str, float],
     key: PRNGKeyArray,
 ) -> tuple[Float[Array, ""], tuple[Figures, Figures]]:
@@ -150,6 +151,10 @@ def mixture_loss(
         for name in rows:
             losses[name], load = rows_loss(model, rows[name], keys[name])
             loads.append(load)
+        for name, part in batch.items():
+            if isinstance(part, Scans):
+                losses[name], load = scan_loss(model, part, keys[name])
+                loads.append(load)
     total = jnp.sum(jnp.stack([shares[name] * losses[name] for name in losses]))
     known = [load for load in loads if load is not None]
     if not known:

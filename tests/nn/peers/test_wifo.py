@@ -269,7 +269,9 @@ def test_predict(model):
 
 def test_bad_training_data_and_configs_are_named(model):
     rows = jnp.ones((2, 2, 8))
-    with pytest.raises(ValueError, match="mixture: found an ingredient without"):
+    with pytest.raises(
+        ValueError, match="mixture: found an ingredient that is no channel"
+    ):
         model.loss(Rows(rows, rows, jnp.ones(2), TIME, False), KEY)
     with pytest.raises(ValueError, match=r"source: .*\[10, 4, 8\]"):
         model.loss(grids_of(complex_normal(1, 10, 4, 8)), KEY)

@@ -31,7 +31,7 @@ from wlam.nn.model import NetworkConfig
 from wlam.nn.peers.channels import ChannelNetwork, to_bins, to_channel
 from wlam.nn.scale import fit_scale
 from wlam.phy.arrays import Lattice
-from wlam.tasks.sequences import Grids, Rows
+from wlam.tasks.sequences import Grids, Rows, Scans
 
 RANDOM_KEPT = 0.15
 """Share of the patches that a random mask keeps; masks along an axis keep half of it,
@@ -225,16 +225,16 @@ class Wifo(ChannelNetwork):
             x = block(x, jnp.ones_like(visible))
         return self.head(self.last_norm(x)).astype(jnp.float32)
 
-    def loss(self, part: Rows | Grids, key: PRNGKeyArray) -> Float[Array, ""]:
+    def loss(self, part: Rows | Grids | Scans, key: PRNGKeyArray) -> Float[Array, ""]:
         """Mean squared error of the hidden patches, in units of the visible ones.
 
         Raises:
             ValueError: rows, or sizes that are no multiples of the patch.
         """
-        if isinstance(part, Rows):
+        if not isinstance(part, Grids):
             raise ValueError(
-                "mixture: found an ingredient without a context; needed channels as a "
-                "whole, WiFo takes nothing else"
+                "mixture: found an ingredient that is no channel or has no context; "
+                "needed channels as a whole, WiFo takes nothing else"
             )
         p = self.config.patch
         noisy, clean = (
