@@ -11,8 +11,10 @@ from wlam.config import Config, OptimizerConfig
 from wlam.data.streams import Ingredient
 from wlam.nn.joint import JointConfig
 from wlam.nn.predictor import ModelConfig
+from wlam.nn.scan import ScanConfig
 from wlam.nn.transformer import TransformerConfig
 from wlam.phy.beams import BeamConfig
+from wlam.phy.hardware import HardwareConfig
 from wlam.phy.kpi import KpiConfig
 from wlam.phy.mobility import MobilityConfig
 from wlam.phy.tdl import TdlConfig
@@ -33,7 +35,7 @@ def csi_time(scenario: str, base: PanelConfig, **more) -> Ingredient:
         num_subcarriers=32,
         subcarrier_spacings_hz=(80e3, 160e3, 320e3),
         speeds_kmh=(1.0, 140.0),
-        snr_db=(0.0, 60.0),
+        snr_db=(0.0, 80.0),
         base=base,
         **more,
     )
@@ -48,7 +50,7 @@ def csi_frequency(scenario: str, base: PanelConfig, **more) -> Ingredient:
         num_subcarriers=64,
         subcarrier_spacings_hz=(40e3, 80e3, 160e3, 320e3),
         speeds_kmh=(1.0, 140.0),
-        snr_db=(0.0, 60.0),
+        snr_db=(0.0, 80.0),
         base=base,
         **more,
     )
@@ -75,7 +77,7 @@ mixture = {
             num_subcarriers=32,
             subcarrier_spacings_hz=(80e3, 160e3, 320e3),
             speeds_kmh=(1.0, 140.0),
-            snr_db=(0.0, 60.0),
+            snr_db=(0.0, 80.0),
             base=PanelConfig(1, 32),
             **LOW,
         ),
@@ -97,6 +99,36 @@ mixture = {
         size=0.25,
         rows_per_sample=2,
         context=64,
+    ),
+    # Packets of Wi-Fi, whose carriers' upper half is to follow from the lower.
+    "frequency_wifi": Ingredient(
+        task="csi_frequency",
+        source=HardwareConfig(
+            DropConfig(
+                "InH",
+                carriers_hz=(2.4e9, 5.2e9),
+                num_times=1,
+                num_subcarriers=56,
+                subcarrier_spacings_hz=(312.5e3,),
+                snr_db=(5.0, 40.0),
+                base=PanelConfig(1, 1),
+            ),
+            timing_s=(0.0, 5e-8),
+            agc_step_db=(0.5, 3.0),
+        ),
+        size=0.0625,
+        rows_per_sample=1,
+        context=28,
+    ),
+    "beam_scan": Ingredient(
+        task="beam_scan_4",
+        source=BeamConfig(
+            num_times=8,
+            carriers_hz=(3.5e9, 28e9, 60e9),
+            time_steps_s=(0.02, 0.04, 0.08, 0.16),
+        ),
+        size=0.25,
+        rows_per_sample=1,
     ),
     "beam": Ingredient(
         task="beam",
@@ -138,10 +170,12 @@ config = Config(
     mixture=mixture,
     evaluation={},
     model=ModelConfig(
-        TransformerConfig(width=80, layers=3, heads=4), joint=JointConfig(bins=32)
+        TransformerConfig(width=80, layers=3, heads=4),
+        joint=JointConfig(bins=32),
+        scan=ScanConfig(),
     ),
     steps=1600,
-    rows=432,
-    validate_every=100,
+    rows=468,
+    validate_every=0,
     optimizer=OptimizerConfig(learning_rate=1e-3, warmup_steps=100),
 )

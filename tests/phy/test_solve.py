@@ -1,10 +1,10 @@
-"""Small systems against the library's solution."""
+"""Small systems, and tall ones, against the library's solutions."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from wlam.phy.solve import solve_positive
+from wlam.phy.solve import solve_positive, solve_tall
 
 
 def test_solves_positive_systems():
@@ -29,3 +29,31 @@ def test_singular_systems_have_a_solution_too():
     assert not found[0].any()
     again = jnp.einsum("bij,bj->bi", matrix, found)
     np.testing.assert_allclose(again, right, rtol=1e-3, atol=1e-3)
+
+
+def test_tall_systems_are_solved_by_least_squares():
+    re, im = np.random.default_rng(0).normal(size=(2, 3, 40, 6)).astype(np.float32)
+    matrix = re + 1j * im
+    right = matrix[..., ::-1].sum(-1) ** 2
+    found = solve_tall(jnp.asarray(matrix), jnp.asarray(right))
+    for a, b, x in zip(matrix, right, found, strict=True):
+        np.testing.assert_allclose(x, np.linalg.lstsq(a, b)[0], rtol=1e-3)
+
+
+def test_tall_systems_lose_the_condition_once_and_not_twice():
+    """Columns that agree to 1e-4: normal equations in float32 have rank one."""
+    t = np.linspace(0, 1, 200)
+    matrix = np.stack([np.ones(200), 1 + 1e-4 * t], axis=1)
+    right = matrix @ [2.0, -1.0]
+    found = solve_tall(
+        jnp.asarray(matrix, jnp.float32)[None], jnp.asarray(right, jnp.float32)[None]
+    )
+    residual = matrix.astype(np.float32) @ np.asarray(found[0], np.float64) - right
+    assert abs(residual).max() < 1e-6
+    np.testing.assert_allclose(found[0], [2, -1], rtol=1e-2)
+
+
+def test_an_unknown_without_equations_is_nought():
+    matrix = jnp.asarray(np.eye(5, 3), jnp.float32).at[:, 1].set(0)[None]
+    found = solve_tall(matrix, jnp.ones((1, 5)))
+    np.testing.assert_allclose(found[0], [1, 0, 1], atol=1e-6)

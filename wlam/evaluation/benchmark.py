@@ -40,7 +40,7 @@ from wlam.training.checkpoint import FOLDER
 GENERATED, SIONNA, MEASURED = "Generated", "Sionna", "Measured"
 # What scores depend on beside the case and the model, below wlam/.
 JUDGING = ("tasks/*.py", "phy/floors/*.py", "evaluation/judge.py")
-JUDGING = (*JUDGING, "evaluation/scores.py", "nn/embeddings.py")
+JUDGING = (*JUDGING, "evaluation/scores.py", "nn/embeddings.py", "nn/bank.py")
 FORECASTING = (*JUDGING, "nn/**/*.py", "phy/arrays.py")
 GENERATING = ("phy/**/*.py", "data/streams.py", "evaluation/sionna.py")
 GENERATING = (*GENERATING, "evaluation/cases.py")

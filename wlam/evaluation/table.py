@@ -14,6 +14,7 @@ FLOORS = (
     "AR per bin",
     "AR local",
     "PAD",
+    "AR bank",
     "seasonal naive",
     "seasonal AR",
     "matched path",

@@ -5,48 +5,58 @@ snapshots there are; a network sees that and a formula does not.
 """
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from einops import rearrange
 from jaxtyping import Array, Bool, Complex, Float, Int
 
+from wlam.nn.request import in_pieces
+from wlam.phy.floors.burg import burg
 from wlam.phy.floors.local import Reach, fit, iterate, lag_moments, pool
+from wlam.phy.solve import solve_tall
 
 # A channel forecast to the last bit has missed nothing, and nothing has no logarithm.
 TINY = 1e-9
+ROUNDING = 1e-12
+"""Penalty of fits of all bins: the least that float32 tells from none."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """One autoregression, see `wlam.phy.floors.local`."""
+    """One autoregression."""
 
     order: int
     reach: Reach
-    ridge: float
+    # "normal": penalised normal equations, see `wlam.phy.floors.local`; "burg": see
+    # `wlam.phy.floors.burg`, no penalty; "whole": of all bins, by orthogonalisation.
+    method: Literal["normal", "burg", "whole"] = "normal"
+    ridge: float = 0.0
     backward: bool = True  # rows in reverse as well
 
 
 BANK = (
-    Fit(4, (0, 0), 1e-4),
-    Fit(6, (1, 0), 1e-7),
-    Fit(6, (2, 2), 3e-7),
-    Fit(6, (0, None), 1e-6),
-    Fit(12, (0, None), 1e-4),
-    Fit(16, (1, 0), 1e-6),
-    Fit(16, (0, 1), 1e-6),
-    Fit(16, (1, 1), 1e-6),
-    Fit(16, (1, 1), 1e-7),
-    Fit(16, (2, 2), 1e-7),
-    Fit(16, (None, 0), 1e-6),
-    Fit(16, (0, None), 1e-6),
-    Fit(8, (None, None), 1e-5, backward=False),
-    Fit(12, (None, None), 1e-6, backward=False),
+    Fit(6, (1, 0), ridge=1e-7),
+    Fit(16, (0, 1), ridge=1e-6),
+    Fit(16, (1, 1), ridge=1e-6),
+    Fit(16, (1, 1), ridge=1e-7),
+    Fit(16, (2, 2), ridge=1e-7),
+    Fit(4, (0, None), "burg"),
+    Fit(12, (0, None), "burg"),
+    Fit(12, (2, 2), "burg"),
+    Fit(16, (0, 1), "burg"),
+    Fit(8, (None, None), "whole", backward=False),
+    Fit(12, (None, None), "whole", backward=False),
+    Fit(16, (None, None), "whole"),
 )
-"""From few equations of few rays to many equations of all of them; light penalties are
-right without noise, heavy ones with it. Orders are at most half of the context. Chosen
-one by one from 192 on drops of the training scenarios, each for what it adds to those
-before it. The last two are the floors "AR" along time and along frequency: the model
-has no business losing to them."""
+"""Normal equations of a few bins are best in noise, Burg's recursion far ahead and
+without noise, orthogonalisation where there is no noise at all. Orders are at most half
+of the context. Chosen one by one from 74 on drops of the training scenarios, each for
+what it adds to those before it. AR(8) and AR(12) of all bins are the floors "AR" along
+time and along frequency: the model has no business losing to them."""
 
 
 @jax.tree_util.register_dataclass
@@ -76,12 +86,12 @@ class Options:
     missed_around: Float[Array, "n k option"]
 
 
-def by_order(length: int) -> dict[tuple[int, bool], list[int]]:
-    """Members that share rows of equations: (order, backward) -> indices into BANK."""
-    groups: dict[tuple[int, bool], list[int]] = {}
+def by_order(length: int) -> dict[tuple[str, int, bool], list[int]]:
+    """Members that are fitted together: (method, order, backward) -> indices."""
+    groups: dict[tuple[str, int, bool], list[int]] = {}
     for i, member in enumerate(BANK):
         order = max(1, min(member.order, length // 2))
-        groups.setdefault((order, member.backward), []).append(i)
+        groups.setdefault((member.method, order, member.backward), []).append(i)
     return groups
 
 
@@ -110,11 +120,20 @@ def fit_bank(
     series = x.reshape(n, length, u * v)
     before, after = series[:, : length - back], series[:, length - back :]
     coefficients, unexplained, missed = [], [], []
-    for (order, backward), group in by_order(length).items():
-        moments = lag_moments(x, known, order, backward)
-        pooled = jnp.stack([pool(moments, BANK[i].reach) for i in group], axis=3)
-        ridge = jnp.array([BANK[i].ridge for i in group])
-        found, rest = fit(pooled, ridge.reshape(1, 1, 1, len(group)))
+    recursions = all_burg(x, known)
+    for (method, order, backward), group in by_order(length).items():
+        if method == "burg":
+            parts = [recursions[BANK[i].reach][order] for i in group]
+            found, rest = (jnp.stack(part, axis=3) for part in zip(*parts, strict=True))
+        elif method == "whole":
+            found, rest = fit_whole(x, known, order, backward)
+            found = jnp.broadcast_to(found, (n, u, v, len(group), order))
+            rest = jnp.broadcast_to(rest, (n, u, v, len(group)))
+        else:
+            moments = lag_moments(x, known, order, backward)
+            pooled = jnp.stack([pool(moments, BANK[i].reach) for i in group], axis=3)
+            ridge = jnp.array([BANK[i].ridge for i in group])
+            found, rest = fit(pooled, ridge.reshape(1, 1, 1, len(group)))
         found = found.reshape(n, u * v, len(group), order)
         error = forecast_all(before, found, back) - after[..., None]
         coefficients.append(found)
@@ -137,6 +156,36 @@ def fit_bank(
         share(missed, power),
         share(around(missed), around(power)),
     )
+
+
+def all_burg(x: Complex[Array, "n l u v"], known: Bool[Array, "n l"]) -> dict:
+    """One recursion for each reach, which passes through the orders asked for."""
+    orders: dict[Reach, set[int]] = {}
+    for (method, order, _), group in by_order(x.shape[1]).items():
+        for i in group if method == "burg" else ():
+            orders.setdefault(BANK[i].reach, set()).add(order)
+    return {reach: burg(x, known, sorted(o), reach) for reach, o in orders.items()}
+
+
+def fit_whole(
+    x: Complex[Array, "n l u v"], known: Bool[Array, "n l"], order: int, backward: bool
+) -> tuple[Complex[Array, "n 1 1 1 p"], Float[Array, "n 1 1 1"]]:
+    """One autoregression for all bins: coefficients and what they do not explain."""
+    length = x.shape[1]
+    lags = jnp.stack([x[:, order - k : length - k] for k in range(order + 1)], axis=-1)
+    usable = jnp.stack([known[:, order - k : length - k] for k in range(order + 1)])
+    rows = jnp.where(usable.all(0)[:, :, None, None, None], lags, 0)
+    if backward:  # the oldest first and conjugate: the same recurrence in reverse
+        rows = jnp.concatenate([rows, rows[..., ::-1].conj()], axis=1)
+    rows = rearrange(rows, "n t u v p -> n (t u v) p")
+    power = (abs(rows[..., 1:]) ** 2).sum((1, 2)) / order
+    load = jnp.sqrt(ROUNDING * power)[:, None, None] * jnp.eye(order + 1)[None, 1:]
+    rows = jnp.concatenate([rows, load.astype(x.dtype)], axis=1)
+    found = solve_tall(rows[..., 1:], rows[..., 0])
+    error = rows[..., 0] - jnp.einsum("nrp,np->nr", rows[..., 1:], found)
+    energy = (abs(rows[..., 0]) ** 2).sum(1)
+    rest = (abs(error) ** 2).sum(1) / jnp.where(energy > 0, energy, 1)
+    return found[:, None, None, None], rest[:, None, None, None]
 
 
 def forecast_all(
@@ -177,3 +226,39 @@ def track_record(options: Options) -> Float[Array, "n k option"]:
     weights are level.
     """
     return -(jnp.log(options.missed) + jnp.log(options.missed_around)) / 2
+
+
+LIMIT = 4.0
+"""Forecasts are cut at this many times the size of their bin."""
+PIECE = 4
+"""Channels that `ar_bank` forecasts at once."""
+
+
+def ar_bank(
+    context: Complex[np.ndarray, "n l bin"], horizon: int, grid: tuple[int, int]
+) -> Complex[np.ndarray, "n {horizon} bin"]:
+    """The bank by its record alone: where a model with channels as a whole starts.
+
+    Args:
+        context: channels of a grid of bins.
+        horizon: steps to forecast.
+        grid: rows and columns of the bins.
+    """
+    return in_pieces(
+        lambda _, piece: _ar_bank(piece, horizon, grid), PIECE, np.asarray(context)
+    )
+
+
+@partial(jax.jit, static_argnames=("horizon", "grid"))
+def _ar_bank(context: Array, horizon: int, grid: tuple[int, int]) -> Array:
+    n, length, bins = context.shape
+    peak = abs(context).max((1, 2), keepdims=True)
+    x = context / jnp.where(peak > 0, peak, 1)
+    known = jnp.ones((n, length), bool)
+    fits = fit_bank(rearrange(x, "n l (u v) -> n l u v", u=grid[0]), known, horizon)
+    chosen = jnp.broadcast_to(jnp.arange(bins)[None], (n, bins))
+    options = bank_forecasts(x, fits, chosen, horizon)
+    size = jnp.sqrt((abs(x) ** 2).mean(1))[:, None, :, None]
+    cut = jnp.maximum(1, abs(options.forecasts) / (LIMIT * size + TINY))
+    weights = jax.nn.softmax(track_record(options), axis=-1)[:, None]
+    return (weights * options.forecasts / cut).sum(-1) * peak

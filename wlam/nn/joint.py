@@ -24,6 +24,7 @@ from jaxtyping import Array, Bool, Complex, Float, Int
 from wlam.nn.backbone import Backbone
 from wlam.nn.bank import (
     BANK,
+    LIMIT,
     TINY,
     Fits,
     Options,
@@ -35,8 +36,6 @@ from wlam.nn.embeddings import AXES, ResidualMlp
 from wlam.nn.experts import Load
 from wlam.phy.arrays import angle, cis
 
-LIMIT = 4.0
-"""The bank's forecasts are cut at this many times the size of their bin."""
 LEAST = 1e-5
 """Ratios of powers below this are not told apart: training has noise, users may not."""
 LEAST_SPREAD = 1e-3

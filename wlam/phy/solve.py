@@ -1,4 +1,4 @@
-"""Many small linear systems at once."""
+"""Small linear systems, many at once, and tall ones."""
 
 import jax
 import jax.numpy as jnp
@@ -33,3 +33,49 @@ def solve_positive(
 
     # A loop, since a system of 16 written out takes seconds to compile.
     return jax.lax.fori_loop(0, matrix.shape[-1], eliminate, table)[..., -1]
+
+
+def solve_tall(
+    matrix: Inexact[Array, "*b r k"], right: Inexact[Array, "*b r"]
+) -> Inexact[Array, "*b k"]:
+    """Least squares of many equations for few unknowns, without their normal equations.
+
+    Those have the square of the condition number, and where a channel has no noise
+    float32 is at its end there: an AR(8) of such channels gains 5 to 20 dB. Modified
+    Gram-Schmidt with the right side as a last column is as stable as Householder's
+    reflections (Bjorck, "Solving linear least squares problems by Gram-Schmidt
+    orthogonalization", BIT 7, 1967), and is plain array operations.
+
+    An unknown that nothing depends on is 0.
+    """
+    count = matrix.shape[-1]
+    table = jnp.concatenate([matrix, right[..., None]], axis=-1)
+    index = jnp.arange(count + 1).reshape((1,) * (right.ndim - 1) + (count + 1,))
+
+    def orthogonalise(k: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
+        table, triangle = state
+        column = jax.lax.dynamic_index_in_dim(table, k, axis=-1, keepdims=False)
+        norm = jnp.sqrt((abs(column) ** 2).sum(-1, keepdims=True))
+        unit = column / jnp.where(norm > 0, norm, 1)
+        row = jnp.einsum("...r,...rj->...j", unit.conj(), table, precision="highest")
+        row = jnp.where(index > k, row, 0)
+        table = table - unit[..., None] * row[..., None, :]
+        row = jnp.where(index == k, norm.astype(row.dtype), row)
+        triangle = jax.lax.dynamic_update_slice_in_dim(
+            triangle, row[..., None, :], k, axis=-2
+        )
+        return table, triangle
+
+    triangle = jnp.zeros((*right.shape[:-1], count, count + 1), table.dtype)
+    triangle = jax.lax.fori_loop(0, count, orthogonalise, (table, triangle))[1]
+
+    def substitute(i: Array, found: Array) -> Array:
+        k = count - 1 - i
+        row = jax.lax.dynamic_index_in_dim(triangle, k, axis=-2, keepdims=False)
+        pivot = jax.lax.dynamic_index_in_dim(row, k, axis=-1, keepdims=False)
+        rest = row[..., -1] - (row[..., :-1] * found).sum(-1)
+        value = jnp.where(pivot != 0, rest / jnp.where(pivot != 0, pivot, 1), 0)
+        return jax.lax.dynamic_update_slice_in_dim(found, value[..., None], k, axis=-1)
+
+    unknown = jnp.zeros((*right.shape[:-1], count), table.dtype)
+    return jax.lax.fori_loop(0, count, substitute, unknown)

@@ -13,6 +13,7 @@ import numpy as np
 from einops import rearrange
 
 from wlam.data.tensors import Array, Csi
+from wlam.nn.bank import ar_bank
 from wlam.nn.embeddings import ANTENNA, FREQUENCY, TIME
 from wlam.phy import floors
 from wlam.phy.arrays import beamspace, lattice, line
@@ -61,6 +62,12 @@ def ar_local(windows: Windows) -> Forecaster:
     return forecast
 
 
+def bank_by_record(windows: Windows) -> Forecaster:
+    """The floor "AR bank" on that grid."""
+    assert windows.grid is not None
+    return partial(ar_bank, grid=windows.grid)
+
+
 def csi_scores(forecast: np.ndarray, windows: Windows) -> dict[str, Statistic]:
     """NMSE against the noise-free channel and, where that differs, the noisy one."""
     scores = nmse(forecast, windows.target)
@@ -74,9 +81,10 @@ class CsiTime(Task):
 
     Floors: "AR" is AR(8), one coefficient vector a sample, shared by all bins; "AR per
     bin" is AR(4) with coefficients of its own in every bin; "AR local" is AR(6) fitted
-    to a bin and those around it; "PAD" is Prony's method on the strongest bins. Where
-    labels tell the Doppler shift and the noise there are two more, which know something
-    that the model does not.
+    to a bin and those around it; "PAD" is Prony's method on the strongest bins; "AR
+    bank" mixes twelve autoregressions, which is what the joint way in starts from.
+    Where labels tell the Doppler shift and the noise there are two more, which know
+    something that the model does not.
     """
 
     name = "csi_time"
@@ -107,6 +115,7 @@ class CsiTime(Task):
             "AR per bin": partial(floors.ar_per_channel, order=4),
             "AR local": ar_local(windows),
             "PAD": floors.pad,
+            "AR bank": bank_by_record(windows),
             **doppler_known(windows),
         }
 
@@ -159,6 +168,7 @@ class CsiFrequency(Task):
             "repeat last": floors.repeat_last,
             "AR": partial(floors.ar_shared, order=12),
             "AR local": ar_local(windows),
+            "AR bank": bank_by_record(windows),
         }
 
     def scores(
@@ -216,6 +226,7 @@ class CsiAntenna(Task):
             "repeat last": floors.repeat_last,
             "AR": partial(floors.ar_shared, order=4),
             "AR local": ar_local(windows),
+            "AR bank": bank_by_record(windows),
         }
 
     def scores(

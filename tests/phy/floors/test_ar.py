@@ -35,6 +35,18 @@ def test_shared_ar_continues_tones_exactly(count):
     assert relative(floors.ar_shared(context, H, order=5, ridge=1e-6), future) < 1e-3
 
 
+def test_shared_ar_tells_tones_that_are_close_where_there_is_no_noise():
+    """Five Doppler shifts within .04 cycles a step: the fifth difference is 1e-5 of
+    them, and its square is below the rounding of float32."""
+    time = np.arange(L + H)
+    shifts = RNG.uniform(-0.02, 0.02, (4, 5))
+    amplitude = RNG.normal(size=(4, 5, 64, 2)) @ [1, 1j]
+    wave = np.exp(2j * np.pi * shifts[..., None] * time)
+    signal = np.einsum("nkt,nkc->ntc", wave, amplitude).astype(np.complex64)
+    context, future = split(signal)
+    assert relative(floors.ar_shared(context, H, order=5), future) < 1e-2
+
+
 def test_shared_ar_needs_fewer_steps_than_one_channel_would():
     """Three equations for three tones, and three channels to make them nine."""
     signal = tones(3)[:, : 6 + H]

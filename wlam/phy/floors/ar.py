@@ -8,6 +8,7 @@ from jaxtyping import Array, Inexact
 
 from wlam.phy.floors.bounds import BOUND, at_least_one, keep_within, peak, unit_scale
 from wlam.phy.floors.naive import repeat_last
+from wlam.phy.solve import solve_tall
 
 
 @partial(jax.jit, static_argnames=("horizon", "order", "ridge", "center"))
@@ -15,7 +16,7 @@ def ar_shared(
     context: Inexact[Array, "n l c"],
     horizon: int,
     order: int = 8,
-    ridge: float = 1e-5,
+    ridge: float = 1e-12,
     center: bool = False,
 ) -> Inexact[Array, "n h c"]:
     """AR(p) with one coefficient vector per sample, shared by its C channels.
@@ -27,8 +28,8 @@ def ar_shared(
     Hallen, "Fading channel prediction for mobile radio", Proc. IEEE 95(12), 2007.
 
     The coefficients minimise the squared one-step errors of the context (the covariance
-    method: forward rows only, no windowing) plus a penalty on their norm, and are
-    iterated H times.
+    method: forward rows only, no windowing) plus a penalty on their norm, solved by
+    orthogonalisation, and are iterated H times.
 
     Args:
         context: [n, L, C]; complex data get complex coefficients.
@@ -36,8 +37,8 @@ def ar_shared(
         order: p, reduced to L // 2 where the context is short. A context of one step
             is repeated.
         ridge: weight of the penalty, above 0, relative to the mean power of the
-            regressors. The default is about the least that float32 supports; noise on
-            the context regularises by itself.
+            regressors. The default is about the rounding of float32; noise on the
+            context regularises by itself.
         center: subtract each channel's mean over the context first and add it back:
             right for real series with an offset, wrong for fading.
 
@@ -77,25 +78,39 @@ def _ar(context, horizon, order, ridge, center, *, shared):
     largest = peak(context - mean)
     scale = unit_scale(largest.max(axis=2, keepdims=True) if shared else largest)
     x = (context - mean) / scale
-    coefficients = penalised_fit(_moments(x, order, shared), ridge)
+    if shared:
+        coefficients = shared_fit(x, order, ridge)
+    else:
+        coefficients = penalised_fit(_moments(x, order), ridge)
     forecast = _iterate(x, coefficients, horizon, BOUND * largest / scale, shared)
     return (forecast * scale + mean).astype(context.dtype)
 
 
-def _moments(x, order, shared):
-    """Sums of lag products, oldest lag first: [n, (c,) p + 1, p + 1]."""
+def shared_fit(
+    x: Inexact[Array, "n l c"], order: int, ridge: float
+) -> Inexact[Array, "n p"]:
+    """Coefficients for all channels of a sample, oldest lag first."""
+    length = x.shape[1]
+    lags = jnp.stack([x[:, k : length - order + k] for k in range(order + 1)], axis=-1)
+    rows = lags.reshape(len(x), -1, order + 1)
+    power = (abs(rows[..., :order]) ** 2).sum((1, 2)) / order
+    load = jnp.sqrt(ridge * power)[:, None, None] * jnp.eye(order + 1)[None, :order]
+    rows = jnp.concatenate([rows, load.astype(x.dtype)], axis=1)
+    return solve_tall(rows[..., :order], rows[..., order])
+
+
+def _moments(x, order):
+    """Sums of lag products, oldest lag first: [n, c, p + 1, p + 1]."""
     n, length, c = x.shape
-    pool = "npc,nqc->npq" if shared else "npc,nqc->ncpq"
-    batch = (n,) if shared else (n, c)
 
     # Window by window, so that the [n, L - p, C, p] regressors never exist at once.
     def add(t, moments):
         window = jax.lax.dynamic_slice_in_dim(x, t, order + 1, axis=1)
         return moments + jnp.einsum(
-            pool, window.conj(), window, precision=jax.lax.Precision.HIGHEST
+            "npc,nqc->ncpq", window.conj(), window, precision=jax.lax.Precision.HIGHEST
         )
 
-    moments = jnp.zeros((*batch, order + 1, order + 1), x.dtype)
+    moments = jnp.zeros((n, c, order + 1, order + 1), x.dtype)
     return jax.lax.fori_loop(0, length - order, add, moments)
 
 
