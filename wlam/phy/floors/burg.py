@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float
 
@@ -34,27 +35,38 @@ def burg(
         For each order the coefficients, of the last step first, and the share of the
         power that is not explained.
     """
-    n, _, u, v = x.shape
-    forward = backward = x
-    usable = known
-    coefficients = jnp.zeros((n, 0, u, v), x.dtype)
-    rest = jnp.ones((n, u, v))
-    found = {}
-    for order in range(1, max(orders) + 1):
-        forward, backward = forward[:, 1:], backward[:, :-1]
-        usable = usable[:, 1:] & known[:, : x.shape[1] - order]
+    n, length, u, v = x.shape
+    most = max(orders)
+    times = jnp.arange(length)
+
+    def raise_order(state: tuple, order: Array) -> tuple[tuple, tuple]:
+        forward, backward, usable, coefficients, rest = state
+        # The errors of a step and of the one before; there is none before the first.
+        backward = jnp.roll(backward, 1, axis=1)
+        usable = usable & jnp.roll(known, order, axis=1) & (times >= order)[None]
         seen = usable[:, :, None, None]
         cross = jnp.where(seen, forward * backward.conj(), 0).sum(1)
         power = jnp.where(seen, abs(forward) ** 2 + abs(backward) ** 2, 0).sum(1)
-        # The real and imaginary parts are pooled by plain sums.
         cross, power = pool(cross, reach), pool(power, reach)
         reflection = 2 * cross / jnp.where(power > 0, power, 1)
         k = reflection[:, None]
-        coefficients = jnp.concatenate(
-            [coefficients - k * coefficients[:, ::-1].conj(), k], axis=1
-        )
+        # The coefficients so far in reverse, and the reflection after them.
+        mirror = jnp.roll(coefficients[:, ::-1], order - 1 - most, axis=1)
+        here = (jnp.arange(most) == order - 1)[None, :, None, None]
+        before = (jnp.arange(most) < order - 1)[None, :, None, None]
+        change = jnp.where(before, k * mirror.conj(), 0)
+        coefficients = jnp.where(here, k, coefficients - change)
         rest = rest * (1 - jnp.minimum(abs(reflection) ** 2, 1))
-        forward, backward = forward - k * backward, backward - k.conj() * forward
-        if order in orders:
-            found[order] = jnp.moveaxis(coefficients, 1, -1), rest
-    return found
+        errors = forward - k * backward, backward - k.conj() * forward
+        return (*errors, usable, coefficients, rest), (coefficients, rest)
+
+    start = (x, x, known, jnp.zeros((n, most, u, v), x.dtype), jnp.ones((n, u, v)))
+    # A loop, since sixteen orders written out take long to compile.
+    _, (coefficients, rest) = jax.lax.scan(raise_order, start, jnp.arange(1, most + 1))
+    return {
+        order: (
+            jnp.moveaxis(coefficients[order - 1, :, :order], 1, -1),
+            rest[order - 1],
+        )
+        for order in orders
+    }
