@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from wlam.nn.bank import bank_forecasts, track_record
+from wlam.nn.bank import ar_bank
 from wlam.nn.embeddings import TIME
 from wlam.nn.forecast import Forecaster
 from wlam.nn.joint import Channel, JointConfig, continue_channel
@@ -130,28 +130,12 @@ def test_bins_of_a_group_see_each_other_and_their_order_does_not_matter(model, c
     assert not close(np.asarray(run(other))[..., :5], first[..., :5], 1e-4)
 
 
-@pytest.fixture(scope="module")
-def weighed_by_record(channel):
-    """What the bank says of every bin, in the channel's units."""
-
-    @jax.jit
-    def run(channel):
-        everything = jnp.tile(jnp.arange(U * V), (N, 1))
-        bank = bank_forecasts(channel.series, channel.fits, everything, H)
-        weights = jax.nn.softmax(track_record(bank), axis=-1)[:, None]
-        return (weights * bank.forecasts).sum(-1) * channel.level[:, None, None]
-
-    return np.asarray(run(channel))
-
-
 @pytest.mark.parametrize("bins", [5, 50])
-def test_training_starts_from_the_bank_weighed_by_its_record(
-    bins, channel, weighed_by_record
-):
+def test_training_starts_from_the_floor_of_that_name(bins, channel):
     config = ModelConfig(CONFIG.backbone, joint=JointConfig(patch=8, bins=bins))
     model = config.build(nnx.Rngs(0))
     start = jax.jit(lambda c: continue_channel(model.joint, model.backbone, c, H)[0])
-    assert close(np.asarray(start(channel)), weighed_by_record)
+    assert close(np.asarray(start(channel)), ar_bank(FLAT, H, (U, V)))
 
 
 def test_attention_says_what_the_backbone_takes(model, channel):
