@@ -30,9 +30,9 @@ $(VENV)/dev-stamp: requirements/dev-pins.txt $(VENV)/stamp
 setup: $(VENV)/stamp    ## a virtual environment with exact pins
 dev: $(VENV)/dev-stamp  ## the same with what tests, linters and notebooks need
 
-# A run of minutes compiles for more than one of them; these flags save a fifth of that
-# and no step is slower. Longer runs do as well without.
-quickstart: export XLA_FLAGS += \
+# A run of minutes compiles for more than one of them, and the page for most of its time;
+# these flags save a fifth of that and no step is slower. Longer runs do as well without.
+quickstart benchmark: export XLA_FLAGS += \
   --xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false
 quickstart: setup ## train a small model and judge it: under 10 minutes on 2 cores
 	$(BIN)/python train.py configs/quickstart.py
