@@ -3,7 +3,7 @@
 command   python eval.py MODEL --cases configs/benchmark.py --report benchmark.html,
           or make benchmark for the page of all models and sets
 hardware  2 CPU cores
-time      not yet measured
+time      a quarter of an hour on one core for wlam_tiny, as long for the floors
 expected  a line for each case, the model beside every floor
 
 Presets D17 to D19 of WiFo and H1 to H12 of HeterCSI on our own generator: the second

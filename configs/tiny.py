@@ -2,9 +2,9 @@
 
 command   python train.py configs/tiny.py
 hardware  2 CPU cores
-time      half an hour
-expected  not yet measured in this form; printed by benchmarks/sionna_csi.py and
-          configs/benchmark.py
+time      43 minutes on one core, the other busy; about 0.03 kWh (40 W assumed)
+expected  models/wlam_tiny, docs/benchmark.md: Sionna's channels without a line of sight
+          3.7 dB below AR(8) in time and 3.2 dB below AR(12) in frequency at 20 dB
 """
 
 from wlam.config import Config, OptimizerConfig

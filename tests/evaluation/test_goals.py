@@ -50,6 +50,11 @@ def test_a_missing_case_keeps_the_row(in_db):
     assert found.found is None
 
 
+def test_without_a_bound_nothing_is_met_or_missed():
+    goal = Goal("", of.not_yet(""))
+    assert judged(goal, Measured(-1.0, -2.0, 0.0)) == "no figure set"
+
+
 def test_the_peer_is_named_or_asked_for(in_db):
     board = {"a": in_db({"AR": -2.0, "mine": -5.0, "wifo": -4.0})}
     goal = Goal("", of.mean_difference(["a"], None), at_most=-0.5, clear=True)

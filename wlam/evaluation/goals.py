@@ -100,6 +100,8 @@ def judged(goal: Goal, found: Measured) -> str:
     """In words: met or missed, and by how much."""
     if math.isnan(found.value):
         return "missed: not a number"
+    if goal.needed == "no figure set":
+        return goal.needed
     # Positive: inside; the nearer bound counts.
     room = min(found.value - goal.at_least, goal.at_most - found.value)
     if room < 0:
