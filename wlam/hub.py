@@ -88,10 +88,14 @@ def golden_context() -> np.ndarray:
 
 
 def golden_channel() -> np.ndarray:
-    """[1, 16, 32] complex64, the same for channels: two tones in each of 4 x 8 bins."""
+    """[1, 16, 32] complex64, the same for channels: two tones in each of 4 x 8 bins.
+
+    And what looks like noise, since fits of bare tones hang on the last bit.
+    """
     t, k = np.arange(16.0)[:, None], np.arange(32.0)
     tones = np.exp(0.06j * k * t) + 0.5 * np.exp(0.6j * k - 1j * (1.2 - 0.03 * k) * t)
-    return np.asarray(tones / (1 + k), np.complex64)[None]
+    noise = 0.1 * np.exp(2j * np.pi * (0.37 * t**2 + 1.618 * k**2 + 0.731 * t * k**2))
+    return np.asarray((tones + noise) / (1 + k), np.complex64)[None]
 
 
 def golden_outputs(model: Loaded) -> dict[str, np.ndarray]:
