@@ -19,7 +19,7 @@ config = Config(
     run="runs/adapted",
     mixture={},
     evaluation={},
-    init="wlam_little",
+    init="wlam_tiny",
     adapt=AdaptConfig(method="lora"),
     steps=400,
     rows=240,
