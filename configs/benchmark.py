@@ -17,7 +17,7 @@ faster than any of training.
 
 RSRP that a phone shows on a drive, eight values from 32, a second apart: other carriers
 and sites than in training, the same interval. There the target is what is shown.
-The next sweep of 64 beams from four of which every fourth or eighth beam was measured.
+The last of four sweeps of 64 beams, of which every fourth or eighth was measured.
 Positions in metres, eight from 32, half a second apart, along streets: training has
 smooth random tracks only.
 """

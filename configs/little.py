@@ -18,7 +18,7 @@ tiny = runpy.run_path(str(Path(__file__).with_name("tiny.py")))["config"]
 config = replace(
     tiny,
     run="runs/little",
-    model=replace(tiny.model, backbone=TransformerConfig(width=136, layers=5, heads=4)),
+    model=replace(tiny.model, backbone=TransformerConfig(width=128, layers=5, heads=4)),
     steps=1200,
     optimizer=OptimizerConfig(learning_rate=7e-4, warmup_steps=100),
 )

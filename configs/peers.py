@@ -1,4 +1,4 @@
-"""Peers: other networks, trained on the same stream for the same samples as tiny.
+"""Peers: other networks, on the same stream for the same samples as tiny or little.
 
 command   python train.py configs/peers.py:wifo
           python eval.py runs/peers/wifo --cases configs/benchmark.py
@@ -8,10 +8,10 @@ hardware  2 CPU cores
 time      not yet measured
 expected  not yet measured
 
-WiFo, as large as tiny and as little, learns the drops of tiny's mixture, as a whole, in
-time and frequency. The others are the literature's:
-a network for each task that continues one row at a time, starting from the last value
-and without a linear guess.
+WiFo, as large as tiny and as little, learns the drops of their mixture, as a whole, in
+time and frequency, for as many steps. The others are the literature's: a network for
+each task that continues one row at a time, starting from the last value and without a
+linear guess, for as many steps as tiny.
 """
 
 import runpy
@@ -28,18 +28,23 @@ from wlam.nn.recurrent import RecurrentConfig
 from wlam.nn.transformer import TransformerConfig
 from wlam.phy.tr38901.config import DropConfig
 
-tiny: Config = runpy.run_path(str(Path(__file__).with_name("tiny.py")))["config"]
+tiny, little = (
+    runpy.run_path(str(Path(__file__).with_name(name)))["config"]
+    for name in ("tiny.py", "little.py")
+)
 
 
-def peer(name: str, model: NetworkConfig, parts: dict[str, Ingredient]) -> Config:
-    """Tiny's experiment with another network on some of its ingredients.
+def peer(
+    name: str, model: NetworkConfig, parts: dict[str, Ingredient], beside: Config = tiny
+) -> Config:
+    """The experiment of `beside` with another network on some of its ingredients.
 
-    A step has as many samples of them as a step of tiny.
+    A step has as many samples of them as a step of the experiment.
     """
-    share = shares(tiny.mixture, tiny.temperature)
-    rows = round(tiny.rows * sum(share[part] for part in parts))
+    share = shares(beside.mixture, beside.temperature)
+    rows = round(beside.rows * sum(share[part] for part in parts))
     return replace(
-        tiny, run=f"runs/peers/{name}", model=model, mixture=parts, rows=rows
+        beside, run=f"runs/peers/{name}", model=model, mixture=parts, rows=rows
     )
 
 
@@ -60,8 +65,8 @@ drops = {
     and part.task in ("csi_time", "csi_frequency")
 }
 configs = {
-    name: peer(name, WifoConfig(width=width), drops)
-    for name, width in (("wifo", 64), ("wifo_little", 128))
+    "wifo": peer("wifo", WifoConfig(width=64), drops),
+    "wifo_little": peer("wifo_little", WifoConfig(width=128), drops, beside=little),
 }
 for kind, model in ROWS.items():
     for task in ("csi_time", "csi_frequency", "beam", "traffic"):

@@ -11,6 +11,7 @@ from wlam.config import Case, Config, OptimizerConfig
 from wlam.data.streams import Ingredient
 from wlam.nn.joint import JointConfig
 from wlam.nn.predictor import ModelConfig
+from wlam.nn.scan import ScanConfig
 from wlam.nn.transformer import TransformerConfig
 from wlam.phy.beams import BeamConfig
 from wlam.phy.cdl import CdlConfig
@@ -75,15 +76,16 @@ mixture = {
     "beam": Ingredient(
         task="beam",
         source=BeamConfig(
-            num_times=64,
-            num_ant=32,
+            num_times=16,
+            num_ant=(16, 32),
             num_beams=32,
             carriers_hz=(3.5e9, 28e9),
             time_steps_s=(0.02, 0.04, 0.08, 0.12, 0.16),
             speeds_kmh=(3.0, 80.0),
         ),
         size=4e6,
-        rows_per_sample=32,
+        rows_per_sample=4,
+        context=8,
     ),
     "traffic": Ingredient(
         task="traffic",
@@ -156,7 +158,7 @@ evaluation = {
         task="beam",
         source=BeamConfig(
             num_times=64,
-            num_ant=64,
+            num_ant=(64,),
             num_beams=64,
             carriers_hz=(60e9,),
             time_steps_s=(0.1,),
@@ -187,7 +189,9 @@ config = Config(
     mixture=mixture,
     evaluation=evaluation,
     model=ModelConfig(
-        TransformerConfig(width=96, layers=3, heads=4), joint=JointConfig(bins=32)
+        TransformerConfig(width=96, layers=3, heads=4),
+        joint=JointConfig(bins=32),
+        scan=ScanConfig(),
     ),
     steps=320,
     rows=400,

@@ -25,35 +25,28 @@ LOW_HZ = (0.7e9, 1.8e9, 3.3e9, 5.2e9, 7.1e9)
 HIGH_HZ = (24e9, 33e9, 47e9, 60e9)
 LINE, PANEL = PanelConfig(1, 16), PanelConfig(4, 4)
 SLOW_S, FAST_S = (2e-4, 4e-4, 8e-4), (2e-5, 4e-5, 8e-5, 1.6e-4)
+KHZ_80_UP = (80e3, 160e3, 320e3)
+
+
+def drops(scenario: str, base: PanelConfig, **more) -> DropConfig:
+    """Users of all speeds, from noise as strong as the channel to next to none."""
+    return DropConfig(
+        scenario, base=base, speeds_kmh=(1.0, 140.0), snr_db=(0.0, 80.0), **more
+    )
 
 
 def csi_time(scenario: str, base: PanelConfig, **more) -> Ingredient:
     """Sixteen snapshots given, eight to predict, on 32 subcarriers."""
-    source = DropConfig(
-        scenario,
-        num_times=24,
-        num_subcarriers=32,
-        subcarrier_spacings_hz=(80e3, 160e3, 320e3),
-        speeds_kmh=(1.0, 140.0),
-        snr_db=(0.0, 80.0),
-        base=base,
-        **more,
-    )
+    grid = {"num_times": 24, "num_subcarriers": 32}
+    source = drops(scenario, base, subcarrier_spacings_hz=KHZ_80_UP, **grid, **more)
     return Ingredient("csi_time", source, 1.0, rows_per_sample=12, context=16)
 
 
 def csi_frequency(scenario: str, base: PanelConfig, **more) -> Ingredient:
     """32 subcarriers given, 32 to predict, in eight snapshots."""
-    source = DropConfig(
-        scenario,
-        num_times=8,
-        num_subcarriers=64,
-        subcarrier_spacings_hz=(40e3, 80e3, 160e3, 320e3),
-        speeds_kmh=(1.0, 140.0),
-        snr_db=(0.0, 80.0),
-        base=base,
-        **more,
-    )
+    grid = {"num_times": 8, "num_subcarriers": 64}
+    spacings = (40e3, *KHZ_80_UP)
+    source = drops(scenario, base, subcarrier_spacings_hz=spacings, **grid, **more)
     return Ingredient("csi_frequency", source, 1.0, rows_per_sample=12, context=32)
 
 
@@ -71,14 +64,12 @@ mixture = {
     # Eight antennas given, 24 to predict.
     "antenna": Ingredient(
         task="csi_antenna",
-        source=DropConfig(
+        source=drops(
             "UMi",
+            PanelConfig(1, 32),
             num_times=4,
             num_subcarriers=32,
-            subcarrier_spacings_hz=(80e3, 160e3, 320e3),
-            speeds_kmh=(1.0, 140.0),
-            snr_db=(0.0, 80.0),
-            base=PanelConfig(1, 32),
+            subcarrier_spacings_hz=KHZ_80_UP,
             **LOW,
         ),
         size=0.25,
@@ -120,47 +111,42 @@ mixture = {
         rows_per_sample=1,
         context=28,
     ),
-    "beam_scan": Ingredient(
-        task="beam_scan_4",
-        source=BeamConfig(
-            num_times=8,
-            carriers_hz=(3.5e9, 28e9, 60e9),
-            time_steps_s=(0.02, 0.04, 0.08, 0.16),
-        ),
-        size=0.25,
-        rows_per_sample=1,
-    ),
+    # Eight sweeps given, all beams of them or a few, of arrays good and bad; the last
+    # one is to be completed, and eight more to be predicted.
     "beam": Ingredient(
         task="beam",
         source=BeamConfig(
-            num_times=64,
-            num_ant=32,
-            num_beams=32,
-            carriers_hz=(3.5e9, 28e9),
+            num_times=16,
+            num_ant=(12, 16, 24, 32, 64),
+            field_of_view_deg=(None, 90.0, 120.0),
+            phase_error_deg=(0.0, 40.0),
+            dynamic_range_db=(2.0, 40.0),
+            carriers_hz=(3.5e9, 28e9, 60e9),
             time_steps_s=(0.02, 0.04, 0.08, 0.12, 0.16),
             speeds_kmh=(3.0, 80.0),
         ),
         size=1.0,
-        rows_per_sample=24,
+        rows_per_sample=2,
+        context=8,
     ),
     "traffic": Ingredient(
         task="traffic",
         source=TrafficConfig(
             num_times=512, time_steps_s=(300.0, 600.0, 1200.0, 1800.0, 3600.0, 10800.0)
         ),
-        size=0.25,
+        size=1.0,
         rows_per_sample=1,
     ),
     "kpi": Ingredient(
         task="series",
         source=KpiConfig(num_times=128, time_steps_s=(0.5, 1.0, 2.0)),
-        size=0.0625,
+        size=0.25,
         rows_per_sample=2,
     ),
     "position": Ingredient(
         task="series",
         source=MobilityConfig(time_steps_s=(0.1, 0.2, 0.5, 1.0, 2.0)),
-        size=0.0625,
+        size=0.25,
         rows_per_sample=2,
     ),
 }
@@ -170,12 +156,12 @@ config = Config(
     mixture=mixture,
     evaluation={},
     model=ModelConfig(
-        TransformerConfig(width=80, layers=3, heads=4),
+        TransformerConfig(width=72, layers=3, heads=4),
         joint=JointConfig(bins=32),
         scan=ScanConfig(),
     ),
     steps=1600,
-    rows=468,
+    rows=492,
     validate_every=0,
     optimizer=OptimizerConfig(learning_rate=1e-3, warmup_steps=100),
 )

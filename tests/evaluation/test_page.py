@@ -72,7 +72,7 @@ def test_figures_are_met_missed_or_not_there(results, hold):
     assert peer[4:] == ["met by 0.5", "3 cases against wifo, worst -1.00"]
     assert row_of(text, "UCC RSRP")[2:5] == ["4.00", "4.00 … 4.00", "missed by 0.75"]
     assert row_of(text, "Milan 144→6")[4] == "not there: milan_10min"
-    assert row_of(text, "beams 16→64")[4] == "not there: beam_scan_4"
+    assert row_of(text, "generated, 16→64")[4] == "not there: beam_scan_4"
     assert "1 met, 1 missed" in text
     for goal in GOALS:
         assert row_of(text, goal.what)

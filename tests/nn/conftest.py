@@ -8,8 +8,9 @@ from einops import rearrange
 from flax import nnx
 
 from wlam.nn.forecast import Forecaster
-from wlam.nn.guess import linear_guess, steps_per_day
+from wlam.nn.guess import steps_per_day
 from wlam.nn.predictor import ModelConfig
+from wlam.nn.rollout import guesses_of_rows
 from wlam.nn.transformer import TransformerConfig
 
 TINY = ModelConfig(TransformerConfig(width=16, layers=2, heads=2), patch=4)
@@ -42,15 +43,15 @@ def apply(model):
     @partial(jax.jit, static_argnames="group")
     def forward(values, hidden, interval, axis, group=1):
         grouped = rearrange(values, "(b g) t -> b g t", g=group)
-        guess = linear_guess(
+        found = guesses_of_rows(
             grouped,
             hidden[::group],
+            ~hidden[::group],
             steps_per_day(interval[::group], axis[::group]),
             TINY.patch,
             TINY.patch,
             is_complex=group == 2,
         )
-        guess = rearrange(guess, "b g n q -> (b g) n q")
-        return nnx.merge(graph, state)(values, hidden, guess, interval, axis)
+        return nnx.merge(graph, state)(values, hidden, found, interval, axis)
 
     return forward

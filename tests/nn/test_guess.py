@@ -1,11 +1,11 @@
-"""The linear fit that forecasts start from."""
+"""The training-free forecasts that rows start from, and their record."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from wlam.nn.embeddings import FREQUENCY, TIME
-from wlam.nn.guess import linear_guess, steps_per_day
+from wlam.nn.guess import OPTIONS, make_guesses, steps_per_day
 
 P = 16
 T = jnp.arange(6 * P)
@@ -13,8 +13,13 @@ NOTHING_HIDDEN = jnp.zeros((1, 6 * P), bool)
 NO_SEASON = jnp.zeros(1, jnp.int32)
 
 
-def guess(values, hidden=NOTHING_HIDDEN, season=NO_SEASON, is_complex=False):
-    return linear_guess(values, hidden, season, P, P, is_complex)
+def guesses(values, hidden=NOTHING_HIDDEN, season=NO_SEASON, is_complex=False):
+    return make_guesses(values, hidden, ~hidden, season, P, P, is_complex)
+
+
+def guess(option, *args, **kwargs):
+    found = guesses(*args, **kwargs).forecasts
+    return found[..., OPTIONS.index(option)]
 
 
 def after_patches(function):
@@ -27,7 +32,9 @@ def test_continues_tones():
     phase = 0.3 * T
     tone = jnp.stack([jnp.cos(phase), jnp.sin(phase)])[None]
     truth = after_patches(lambda t: jnp.stack([jnp.cos(0.3 * t), jnp.sin(0.3 * t)]))
-    error = ((guess(tone, is_complex=True)[0] - truth) ** 2).mean((0, 2))[:-1] / 0.5
+    error = ((guess("long AR", tone, is_complex=True)[0] - truth) ** 2).mean((0, 2))[
+        :-1
+    ] / 0.5
     assert (error[1:] < 1e-3).all()  # a penalty, so close but not exact
     assert (jnp.diff(error) < 1e-6).all()  # and better with more context
 
@@ -41,8 +48,9 @@ def test_follows_a_pattern_that_moves_over_the_beams():
         return pattern[beams.reshape((-1,) + (1,) * t.ndim) - t[None] + 150]
 
     truth = after_patches(sweep)
-    together = guess(sweep(T)[None])[0]
-    alone = guess(sweep(T)[:, None], jnp.zeros((32, 6 * P), bool), jnp.zeros(32, int))
+    together = guess("long AR", sweep(T)[None])[0]
+    nothing = jnp.zeros((32, 6 * P), bool), jnp.zeros(32, int)
+    alone = guess("long AR", sweep(T)[:, None], *nothing)
     far = slice(P, None)  # the first P beams hear of what enters at the edge
     power = (truth[far] ** 2).mean((0, 2))[1:-1]
     error = ((together - truth)[far] ** 2).mean((0, 2))[1:-1]
@@ -58,14 +66,76 @@ def test_repeats_yesterday_where_the_own_past_says_nothing():
         profile[T % day][None, None],
         after_patches(lambda t: profile[t % day]),
     )
-    error = ((guess(series, season=jnp.array([day]))[0, 0] - truth) ** 2).mean(1)
-    assert (error[4:-1] < 1e-2).all()
-    # A day longer than the context: no equation has a yesterday.
-    np.testing.assert_array_equal(
-        guess(series, season=jnp.array([10_000])), guess(series)
+    season = jnp.array([day])
+    for option in OPTIONS[5:]:
+        error = ((guess(option, series, season=season)[0, 0] - truth) ** 2).mean(1)
+        assert (error[4:-1] < 1e-2).all()
+    # A day longer than the context: there is no yesterday.
+    for option in OPTIONS[5:]:
+        np.testing.assert_array_equal(
+            guess(option, series, season=jnp.array([10_000])),
+            guess("short AR", series),
+        )
+
+
+def test_a_day_shorter_than_the_horizon_is_repeated():
+    day = 6
+    profile = jax.random.normal(jax.random.key(0), (day,))
+    series, truth = (
+        profile[T % day][None, None],
+        after_patches(lambda t: profile[t % day]),
     )
-    # Days within the horizon are left to the own past.
-    np.testing.assert_array_equal(guess(series, season=jnp.array([P])), guess(series))
+    for option in ("yesterday", "yesterday from here", "days' mean"):
+        found = guess(option, series, season=jnp.array([day]))[0, 0]
+        np.testing.assert_allclose(found[1:], truth[1:], atol=1e-6)
+
+
+def test_means_of_days_and_yesterday_from_here():
+    """Days of one shape at levels 0, 3, 6, ...: the next is a step of 3 up."""
+    day = P
+    shape = jnp.sin(2 * jnp.pi * jnp.arange(day) / day)
+    level = shape[T % day] + 3.0 * (T // day)
+    series, season = level[None, None], jnp.array([day])
+    last = guess("yesterday", series, season=season)[0, 0, 3]
+    np.testing.assert_allclose(last, shape + 9, atol=1e-6)
+    np.testing.assert_allclose(
+        guess("days' mean", series, season=season)[0, 0, 3], shape + 6, atol=1e-5
+    )
+    start = series[0, 0, 3 * day - 1]
+    moved = series[0, 0, 4 * day - 1] + last - start
+    np.testing.assert_allclose(
+        guess("yesterday from here", series, season=season)[0, 0, 3], moved, atol=1e-5
+    )
+
+
+def test_lines():
+    series = (2.0 + 0.5 * T)[None, None]
+    after = after_patches(lambda t: 2.0 + 0.5 * t)
+    slope = guess("constant slope", series)[0, 0]
+    np.testing.assert_allclose(slope[2:], after[2:], rtol=1e-5)  # within the bound
+    hold = guess("last value", series)[0, 0]
+    np.testing.assert_allclose(
+        hold, jnp.broadcast_to(after[:, :1] - 0.5, (6, P)), rtol=1e-6
+    )
+    np.testing.assert_array_equal(guess("mean", series), 0)
+
+
+def test_the_record_is_what_was_missed_before():
+    x = jax.random.normal(jax.random.key(0), (1, 1, 6 * P))
+    found = guesses(x)
+    truth = x.reshape(6, P)
+    np.testing.assert_array_equal(found.missed[0, 0, 0], 1)
+    error = ((found.forecasts[0, 0, :-1] - truth[1:, :, None]) ** 2).mean(1)
+    # Every option that needs no day; a tenth less with every patch.
+    fade = 0.9 ** jnp.arange(3)[::-1]
+    expected = (fade[:, None] * error[:3]).sum(0) / fade.sum()
+    np.testing.assert_allclose(found.missed[0, 0, 3, :5], expected[:5], rtol=1e-3)
+    # What was never forecast has no record, and what is not of the context is in none.
+    np.testing.assert_array_equal(found.missed[0, 0, :, 5:], 1)
+    given = NOTHING_HIDDEN.at[:, : 3 * P].set(True)
+    part = make_guesses(x, NOTHING_HIDDEN, given, NO_SEASON, P, P, False).missed
+    np.testing.assert_array_equal(part[:, :, :3], found.missed[:, :, :3])
+    np.testing.assert_allclose(part[0, 0, 5, :5], part[0, 0, 2, :5], rtol=2e-3)
 
 
 def test_a_day_in_steps():
@@ -81,9 +151,11 @@ def test_short_sweeps_are_fitted_by_the_equations_of_all_beams():
     level = jax.random.normal(key, (1, 32, 1)) * 0.9 ** T[None, None, :P]
     hidden = NOTHING_HIDDEN[:, :P].at[:, : P - 8].set(True)
     truth = level[..., -1:] * 0.9 ** (1 + jnp.arange(P))[None, None]
-    np.testing.assert_allclose(guess(level, hidden)[:, :, 0], truth, atol=0.05)
-    # One series has too few equations: there is no guess.
-    np.testing.assert_array_equal(guess(level[:, :1], hidden), 0)
+    found = guess("short AR", level, hidden)[:, :, 0]
+    np.testing.assert_allclose(found, truth, atol=0.05)
+    # One series of seven samples has too few equations even for that.
+    hidden = hidden.at[:, : P - 7].set(True)
+    np.testing.assert_array_equal(guess("short AR", level[:, :1], hidden), 0)
 
 
 def test_uses_the_past_only():
@@ -92,25 +164,31 @@ def test_uses_the_past_only():
         (x, True, 0),
         (x, False, 0),
         (x[:, :1], False, P + 4),
+        (x[:, :1], False, 5),
     ):
         first, again = (
-            guess(v, season=jnp.array([season]), is_complex=complex_)
+            guesses(v, season=jnp.array([season]), is_complex=complex_)
             for v in (values, values.at[..., 3 * P :].add(1.0))
         )
-        np.testing.assert_array_equal(again[:, :, :3], first[:, :, :3])
-        assert (again[:, :, 3:] != first[:, :, 3:]).any()
+        for now, before in zip(
+            jax.tree.leaves(again), jax.tree.leaves(first), strict=True
+        ):
+            np.testing.assert_array_equal(now[:, :, :3], before[:, :, :3])
+            assert (now[:, :, 3:] != before[:, :, 3:]).any()
 
 
 def test_hidden_samples_do_not_exist():
     x = jax.random.normal(jax.random.key(0), (1, 2, 6 * P))
     hidden = NOTHING_HIDDEN.at[:, : 2 * P].set(True)
-    masked = guess(jnp.where(hidden[:, None], jnp.nan, x), hidden, is_complex=True)
-    short = guess(x[..., 2 * P :], hidden[:, 2 * P :], is_complex=True)
-    np.testing.assert_allclose(masked[:, :, 2:], short, rtol=1e-4, atol=1e-5)
-    np.testing.assert_array_equal(masked[:, :, :2], 0)
+    masked = guesses(jnp.where(hidden[:, None], jnp.nan, x), hidden, is_complex=True)
+    short = guesses(x[..., 2 * P :], hidden[:, 2 * P :], is_complex=True)
+    for now, other in zip(jax.tree.leaves(masked), jax.tree.leaves(short), strict=True):
+        np.testing.assert_allclose(now[:, :, 2:], other, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(masked.forecasts[:, :, :2], 0)
 
 
 def test_stays_within_its_bound():
     growth = (1.5 ** jnp.arange(6 * P)).reshape(1, 1, -1) / 1.5 ** (6 * P)
     bound = 2 * growth[0, 0, P - 1 :: P, None] + 1e-6
-    assert (abs(guess(growth)[0, 0]) <= bound).all()
+    found = guesses(growth).forecasts[0, 0]
+    assert (abs(found) <= bound[..., None]).all()

@@ -88,9 +88,9 @@ class KnownAr1(Predictor):
 
     def __init__(self):
         self.config = ModelConfig(TransformerConfig(width=8), patch=P)
-        self.horizon, self.joint = P, None
+        self.horizon, self.joint, self.scan = P, None, None
 
-    def distribution(self, values, hidden, guess, interval, axis):
+    def distribution(self, values, hidden, guesses, interval, axis):
         last = values[:, P - 1 :: P, None]
         forecast = last * jnp.array(PHI ** STEPS[:P], jnp.float32)[None, None]
         scores = np.array([score(level) for level in self.config.quantiles])

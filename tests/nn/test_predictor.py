@@ -9,6 +9,7 @@ import pytest
 from flax import nnx
 
 from wlam.nn.embeddings import FREQUENCY, TIME, Granularity, GranularityConfig
+from wlam.nn.guess import OPTIONS, Guesses
 from wlam.nn.joint import JointConfig
 from wlam.nn.predictor import ModelConfig, last_visible
 from wlam.nn.transformer import TransformerConfig
@@ -23,6 +24,12 @@ def rows():
     hidden = jnp.zeros((B, T), bool).at[:3, :6].set(True)  # a patch and a half
     interval = jnp.geomspace(1e-3, 3600.0, B)
     return values, hidden, interval, jnp.full(B, TIME)
+
+
+def nothing(value):
+    """Guesses that are all the same."""
+    forecasts = jnp.full((B, N, P, len(OPTIONS)), value)
+    return Guesses(forecasts, jnp.ones((B, N, len(OPTIONS))))
 
 
 def test_no_output_depends_on_later_samples(apply, rows):
@@ -94,21 +101,32 @@ def test_granularity_none_is_silent_and_lookup_takes_the_nearest():
     assert not np.array_equal(out[1], out[2])
 
 
-def test_without_a_guess_a_forecast_starts_from_the_last_value(model, rows):
+def test_an_untrained_forecast_is_a_mix_by_the_record(model, rows):
+    """With a head that says nothing: weights of one over what each option missed."""
+    values, hidden, interval, axis = rows
+    silent = model.config.build(nnx.Rngs(0))
+    for layer in (silent.head.w2, silent.head.w3):
+        layer.kernel[...] = jnp.zeros_like(layer.kernel[...])
+    keys = jax.random.split(jax.random.key(0))
+    options = jax.random.normal(keys[0], (B, N, P, len(OPTIONS)))
+    missed = jnp.exp(jax.random.normal(keys[1], (B, N, len(OPTIONS))))
+    weights = (1 / missed) / (1 / missed).sum(-1, keepdims=True)
+
+    given = Guesses(options, missed)
+    found = nnx.jit(lambda m: m(values, hidden, given, interval, axis))(silent)
+    expected = (weights[:, :, None] * options).sum(-1)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_without_guesses_a_forecast_starts_from_the_last_value(model, rows):
     values, hidden, interval, axis = rows
     plain = replace(model.config, guess=False).build(nnx.Rngs(0))
-    nnx.update(plain, nnx.state(model))
+    for layer in (plain.head.w2, plain.head.w3):
+        layer.kernel[...] = jnp.zeros_like(layer.kernel[...])
     last = last_visible(values.reshape(B, N, P), hidden.reshape(B, N, P))
-
-    @nnx.jit
-    def outputs(models, guess):
-        return [m(values, hidden, guess, interval, axis) for m in models]
-
-    held, without = outputs([model, plain], jnp.repeat(last[..., None], P, 2))
-    np.testing.assert_array_equal(without, held)
-    other, same = outputs([model, plain], jnp.full((B, N, P), 3.0))
-    np.testing.assert_array_equal(same, without)
-    assert not np.allclose(other, held, atol=0.1)
+    held = jnp.repeat(last[..., None], P, 2)
+    run = nnx.jit(lambda m: m(values, hidden, nothing(3.0), interval, axis))
+    np.testing.assert_array_equal(run(plain), held)
 
 
 def test_bad_sizes_are_named():
@@ -125,11 +143,10 @@ def test_bfloat16_products_are_near_float32_ones(model, rows):
     values, hidden, interval, axis = rows
     narrow = replace(model.config, dtype="bfloat16").build(nnx.Rngs(0))
     nnx.update(narrow, nnx.state(model))
-    guess = jnp.zeros((B, N, P))
 
     @nnx.jit
     def outputs(models):
-        return [m(values, hidden, guess, interval, axis) for m in models]
+        return [m(values, hidden, nothing(0.0), interval, axis) for m in models]
 
     wide, coarse = outputs([model, narrow])
     assert coarse.dtype == wide.dtype == jnp.float32

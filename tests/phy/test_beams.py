@@ -32,6 +32,44 @@ def test_rsrp_of_one_path_is_the_dirichlet_kernel(num_beams, num_ant):
     np.testing.assert_allclose(2 * np.abs(applied.T) ** 2, wanted, atol=2e-3 * num_ant)
 
 
+def test_elements_in_phase_are_the_dirichlet_kernel():
+    directions = beam_directions(32, 90.0)
+    path = jnp.array([0.123, -0.6, 0.0])
+    for num_ant in (16, jnp.float32(12)):  # of the 16, the first ones
+        wanted = beams.array_gain(path, directions, num_ant)
+        got = beams.array_gain_with_errors(path, directions, num_ant, jnp.zeros(16))
+        np.testing.assert_allclose(got, wanted, atol=2e-3)
+
+
+def test_phase_errors_take_from_the_main_lobe_what_ruze_says():
+    """In the mean exp(-std^2) of it is left, and one element's share of the rest."""
+    std, num_ant = 0.5, 32
+    errors = std * jax.random.normal(jax.random.key(0), (2000, num_ant))
+    axis = jnp.zeros(1)
+    gain = jax.vmap(
+        lambda error: beams.array_gain_with_errors(axis, axis, num_ant, error)
+    )(errors)
+    left = np.exp(-(std**2))
+    np.testing.assert_allclose(gain.mean(), num_ant * left + 1 - left, rtol=0.01)
+
+
+def test_arrays_and_codebooks_are_drawn_for_every_track():
+    config = beams.BeamConfig(
+        num_times=4,
+        num_beams=16,
+        num_ant=(8, 16),
+        field_of_view_deg=(None, 90.0),
+        phase_error_deg=(0.0, 30.0),
+        dynamic_range_db=(20.0, 40.0),
+    )
+    tracks = generate(jax.random.key(0), config, 200)
+    assert np.isfinite(tracks.rsrp_db).all()
+    # Of twice as many antennas the main lobe is half as wide, of 90 degrees wider.
+    top = tracks.clean.max(2, keepdims=True)
+    width = np.asarray((tracks.clean > top - 3).sum(2)).mean(1)
+    assert width.min() < 2 < 4 < width.max()
+
+
 def test_single_bounce_geometry():
     length, direction = beams.path_geometry(
         jnp.array([[3.0, 4.0]]), jnp.array([[0.0, 4.0]]), jnp.array(12.0)
@@ -71,7 +109,7 @@ def test_blockage_has_its_depth_and_ends():
 @pytest.mark.slow
 def test_full_scenario_is_finite_and_reproducible():
     config = beams.BeamConfig(
-        num_times=16, num_ant=16, num_beams=32, field_of_view_deg=90.0
+        num_times=16, num_ant=(16,), num_beams=32, field_of_view_deg=(90.0,)
     )
     tracks = generate(jax.random.key(2), config, 500)
     again = generate(jax.random.key(2), config, 500)

@@ -1,5 +1,7 @@
 """Windows, and the rows that training takes from sequences."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,14 @@ import pytest
 
 from wlam.data.tensors import DataError
 from wlam.nn.embeddings import TIME
-from wlam.tasks.sequences import Sequences, choose_rows, cut_windows, real_rows
+from wlam.tasks.sequences import (
+    Scans,
+    Sequences,
+    choose_rows,
+    cut_windows,
+    real_rows,
+    wholes,
+)
 
 
 def ramp(samples=2, steps=100, channels=3):
@@ -49,6 +58,35 @@ def test_without_sliding_the_first_steps_are_the_context():
     windows = cut_windows(ramp(), 10, 4, sliding=False)
     assert windows.start.tolist() == [10, 10]
     np.testing.assert_array_equal(windows.context, ramp().values[:, :10])
+
+
+def test_sparse_sweeps_end_with_the_one_that_is_wanted():
+    data = replace(ramp(channels=8), every=4, joint=True)
+    windows = cut_windows(data, 3, 1, tail=0.02)
+    assert windows.start.tolist() == [98, 99] * 2
+    np.testing.assert_array_equal(windows.target[:2, 0], data.clean[0, 98:])
+    seen = np.isfinite(windows.context)
+    assert (seen == (np.arange(8) % 4 == 2)).all()
+    np.testing.assert_array_equal(windows.context[0][:, 2], data.values[0, 96:99, 2])
+    # One sweep is its own context.
+    assert len(cut_windows(data, 1, 1, tail=1.0).start) == 200
+    with pytest.raises(DataError, match="horizon: found 2; needed 1, the sweep"):
+        cut_windows(data, 3, 2)
+
+
+def test_sweeps_as_a_whole():
+    data = replace(ramp(channels=8), joint=True)
+    scans = wholes(data, 60)
+    assert isinstance(scans, Scans)
+    assert (scans.context, scans.values.shape) == (60, (2, 100, 8))
+    np.testing.assert_array_equal(scans.interval, data.interval)
+    for context in (0, 100):
+        with pytest.raises(ValueError, match=f"context: found {context} of 100"):
+            wholes(data, context)
+    with pytest.raises(ValueError, match="needed a task whose channels are beams or"):
+        wholes(ramp(), 60)
+    with pytest.raises(ValueError, match="context: found None for sparse sweeps"):
+        choose_rows(jax.random.key(0), replace(data, every=4), 1)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ import pytest
 
 from wlam.data.tensors import Beams, Csi, Series, Traffic
 from wlam.phy.arrays import ula
+from wlam.phy.beams import array_gain
+from wlam.phy.codebooks import beam_directions
 from wlam.tasks import TASKS
 from wlam.tasks.sequences import cut_windows
 
@@ -46,7 +48,8 @@ def case(request):
     task, data = TASKS[request.param], DATA[request.param]
     context = 40 if request.param == "traffic" else CONTEXT
     sequences = task.sequences(data)
-    windows = cut_windows(sequences, context, HORIZON, tail=1.0, sliding=task.sliding)
+    horizon = 1 if sequences.every > 1 else HORIZON
+    windows = cut_windows(sequences, context, horizon, tail=1.0, sliding=task.sliding)
     return task, data, windows
 
 
@@ -71,7 +74,7 @@ def test_every_floor_forecasts_every_window(case):
     floors = task.floors(data, windows)
     assert "repeat last" in floors
     for name, floor in floors.items():
-        forecast = np.asarray(floor(windows.context, HORIZON))
+        forecast = np.asarray(floor(windows.context, windows.horizon))
         assert forecast.shape == windows.target.shape, name
         assert np.isfinite(forecast).all(), name
         assert forecast.dtype == windows.target.dtype, name
@@ -93,7 +96,7 @@ def test_the_user_gets_the_truth_back_in_his_own_layout(case):
         name = names[task.name.partition("_")[0]]
         values = next(iter(vars(data).values()))
         pairs = zip(arrays[name], arrays["start"], strict=True)
-        expected = np.stack([values[w, s : s + HORIZON] for w, s in pairs])
+        expected = np.stack([values[w, s : s + windows.horizon] for w, s in pairs])
     assert prediction.shape == expected.shape
     np.testing.assert_allclose(prediction, expected, rtol=1e-5, atol=1e-5)
 
@@ -109,3 +112,27 @@ def test_a_path_is_one_bin_in_delay_and_angle():
     energy = abs(np.asarray(TASKS["csi_time"].sequences(data).values[0, 0])) ** 2
     assert energy.max() == pytest.approx(subcarriers * antennas, rel=1e-4)
     assert energy.sum() == pytest.approx(energy.max(), rel=1e-4)
+
+
+def test_floors_of_sparse_sweeps_on_what_they_know():
+    """A line in dB is a line to two of them, and a single path to the third."""
+    task = TASKS["beam_scan_4"]
+    line = np.broadcast_to(-70 - 0.5 * np.arange(32, dtype=np.float32), (2, 3, 32))
+    data = Beams(line, np.full(2, 0.1, np.float32))
+    windows = cut_windows(task.sequences(data), 2, 1, tail=0.1)
+    floors = task.floors(data, windows)
+    inside = slice(2, 31)  # edges beyond the outermost measured beams are held
+    for name in ("interpolation", "spline"):
+        found = floors[name](windows.context, 1)
+        np.testing.assert_allclose(found[:, 0, inside], line[:, 0, inside], rtol=1e-5)
+    measured = np.arange(32) % 4 == 2
+    held = floors["repeat last"](windows.context, 1)
+    np.testing.assert_array_equal(held[:, 0, measured], line[:, 0, measured])
+    assert (held[:, 0, ~measured] < held[:, 0, measured].min()).all()
+    # A path between the two beams that see it most.
+    gain = array_gain(beam_directions(32)[13] + 0.01, beam_directions(32), 32)
+    path = np.broadcast_to(10 * np.log10(np.asarray(gain) + 1e-3), (2, 3, 32))
+    data = Beams(path.astype(np.float32), np.full(2, 0.1, np.float32))
+    windows = cut_windows(task.sequences(data), 2, 1, tail=0.1)
+    matched = task.floors(data, windows)["matched path"](windows.context, 1)
+    np.testing.assert_array_equal(matched[:, 0].argmax(1), 13)

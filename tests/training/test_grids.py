@@ -16,7 +16,7 @@ from wlam.nn.predictor import ModelConfig
 from wlam.nn.transformer import TransformerConfig
 from wlam.phy.cdl import CdlConfig
 from wlam.phy.traffic import TrafficConfig
-from wlam.tasks.sequences import Grids, Sequences, whole_grids
+from wlam.tasks.sequences import Grids, Sequences, wholes
 from wlam.training import grids, objective
 from wlam.training.grids import FAR, channel_losses, gaussian_loss, grids_loss
 from wlam.training.objective import mixture_loss
@@ -177,6 +177,6 @@ def test_bad_requests_are_named(batch):
     x = np.ones((2, 24, 3), np.complex64)
     sequences = Sequences(x, x, np.ones(2, np.float32), 0)
     with pytest.raises(ValueError, match="context: found 16 of 24 steps"):
-        whole_grids(sequences, 16)
+        wholes(sequences, 16)
     with pytest.raises(ValueError, match="context: found 24 of 24 steps"):
-        whole_grids(replace(sequences, grid=(1, 3)), 24)
+        wholes(replace(sequences, grid=(1, 3)), 24)

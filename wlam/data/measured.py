@@ -32,7 +32,7 @@ class MeasuredCase:
 
     name: str
     dataset: str  # "name" or "name/config" of the prepared data
-    task: str  # "traffic", "series", "csi_frequency" or "beam"
+    task: str  # a name of wlam.tasks.TASKS
     context: int  # steps (csi_frequency: subcarriers) that are given
     horizon: int  # steps or subcarriers that follow and are predicted
     stride: int  # steps between the targets of two windows of a series
@@ -55,10 +55,14 @@ _CASES = {  # name: dataset, task, context, horizon, stride, tail
     "deepsense_h1": ("beam_deepsense_60ghz", "beam", 8, 1, 1, 1.0),
     "deepsense_h3": ("beam_deepsense_60ghz", "beam", 8, 3, 1, 1.0),
     "deepsense_h5": ("beam_deepsense_60ghz", "beam", 8, 5, 1, 1.0),
+    "deepsense_scan_4": ("beam_deepsense_60ghz", "beam_scan_4", 1, 1, 1, 1.0),
+    "deepsense_scan_8": ("beam_deepsense_60ghz", "beam_scan_8", 1, 1, 1, 1.0),
 }
 
 SINGLE_HORIZONS = ("deepsense_h1", "deepsense_h3", "deepsense_h5")
 """Cases that score only the last step of their horizon."""
+SCANS = ("deepsense_scan_4", "deepsense_scan_8")
+"""Cases that models complete sweeps in, if they can."""
 
 _SOURCES = {  # whom to name, and the licence
     "traffic_milan_5x5": "Telecom Italia Big Data Challenge (Barlacchi et al. 2015), "
@@ -205,15 +209,17 @@ def ucc_rsrp(read: Read, *, keep_error_codes: bool = False) -> MeasuredCase:
 
 
 def deepsense(read: Read, name: str, *, last_only: bool = True) -> MeasuredCase:
-    """64 beams of a vehicle pass, 8 -> 5 sweeps, stride 1: 10 log10 of the power.
+    """64 beams of a vehicle pass, stride 1: 10 log10 of the power.
 
-    The published floors are of the last sweep of a horizon (`last_only`) of 1, 3 or 5.
+    The published floors of tracking are of the last sweep of a horizon (`last_only`) of
+    1, 3 or 5 after 8; those of sparse sweeps know nothing but the sweep.
     """
     _, _, context, horizon, _, _ = _CASES[name]
+    length = 1 if name in SCANS else context + horizon
     windows, group, scenario = [], [], []
     for example in read("beam_deepsense_60ghz", "train"):
         power = np.maximum(example["power"], np.finfo(np.float32).tiny)
-        cut = _windows(10 * np.log10(power), context + horizon, 1)
+        cut = _windows(10 * np.log10(power), length, 1)
         windows += cut
         group += [example["vehicle_pass"]] * len(cut)
         scenario += [example["scenario"]] * len(cut)
@@ -234,7 +240,7 @@ CASES: dict[str, Callable[[Read], MeasuredCase]] = {
     "csu_frequency": csu_frequency,
     "ucc_rsrp": ucc_rsrp,
     "deepsense_beams": partial(deepsense, name="deepsense_beams", last_only=False),
-    **{name: partial(deepsense, name=name) for name in SINGLE_HORIZONS},
+    **{name: partial(deepsense, name=name) for name in (*SINGLE_HORIZONS, *SCANS)},
 }
 
 

@@ -25,7 +25,7 @@ from wlam.phy import (
 )
 from wlam.phy.tr38901 import drops
 from wlam.tasks import TASKS
-from wlam.tasks.sequences import Grids, Rows, Scans, choose_rows, whole_grids
+from wlam.tasks.sequences import Grids, Rows, Scans, choose_rows, wholes
 
 Generator = Callable[[PRNGKeyArray, Any, int], Any]
 
@@ -76,7 +76,7 @@ class Ingredient:
     # Channels taken from one generated sample; a task with a joint scale takes all.
     # Where channels enter as a whole, the rows that a sample counts for.
     rows_per_sample: int = 8
-    # Channels enter as a whole, with this many steps given; None: as rows.
+    # Channels or sweeps enter as a whole, with this many steps given; None: as rows.
     context: int | None = None
 
     def __post_init__(self) -> None:
@@ -126,10 +126,8 @@ def draw_batch(
         source_key, row_key = jax.random.split(jax.random.fold_in(key, i))
         data = generate(source_key, part.source, samples[name])
         sequences = TASKS[part.task].sequences(data)
-        if sequences.every > 1:
-            batch[name] = Scans(sequences.values, sequences.clean, sequences.every)
-        elif part.context is None:
+        if part.context is None:
             batch[name] = choose_rows(row_key, sequences, part.rows_per_sample)
         else:
-            batch[name] = whole_grids(sequences, part.context)
+            batch[name] = wholes(sequences, part.context)
     return batch

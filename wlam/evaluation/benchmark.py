@@ -24,7 +24,7 @@ from wlam.data.measured import CASES
 from wlam.data.tensors import DataError
 from wlam.evaluation import sionna
 from wlam.evaluation.cases import generated_case, measured_cases
-from wlam.evaluation.goals import Board
+from wlam.evaluation.goals import JAKES, Board
 from wlam.evaluation.judge import MODEL, EvalCase, Predicts, judge
 from wlam.evaluation.scores import (
     Scores,
@@ -289,10 +289,14 @@ class Results:
         return min(self.wifo, key=gap, default=None)
 
     def sets(self) -> dict[str, list[str]]:
-        """Cases that are summed up together, by title; only those that are there."""
+        """Cases that are summed up together, by title; only those that are there.
+
+        Jakes rows are not: the ratio of an error to a single fading target has no mean.
+        """
         found: dict[str, list[str]] = {}
         for task in sionna.TASKS:
-            found[f"{GENERATED}, {task}"] = self.names_of(GENERATED, task)
+            names = self.names_of(GENERATED, task)
+            found[f"{GENERATED}, {task}"] = [n for n in names if n not in JAKES]
             for snr_db in sionna.SNRS_DB:
                 noise = "clean" if snr_db is None else f"{snr_db:g} dB"
                 found[f"{SIONNA}, {task}, {noise}"] = self.names_of(SIONNA, task, noise)

@@ -12,7 +12,7 @@ import numpy as np
 
 from wlam.config import Case, Config
 from wlam.data.files import check_window, read_npz
-from wlam.data.measured import CASES, SINGLE_HORIZONS, find_measured
+from wlam.data.measured import CASES, SCANS, SINGLE_HORIZONS, find_measured
 from wlam.data.own import FileConfig
 from wlam.data.streams import generate
 from wlam.data.tensors import Csi, DataError
@@ -20,7 +20,7 @@ from wlam.evaluation.judge import EvalCase
 from wlam.phy.noise import awgn
 
 NOISE_SEED = 0
-USUAL = tuple(name for name in CASES if name not in SINGLE_HORIZONS)
+USUAL = tuple(name for name in CASES if name not in (*SINGLE_HORIZONS, *SCANS))
 
 
 def generated_cases(config: Config) -> list[EvalCase]:
@@ -59,8 +59,8 @@ def measured_cases(
     They are prepared on first use, in WLAM_PREPARED_DIR or ./data.
 
     Args:
-        names: of `wlam.data.measured.CASES`. Those of a single horizon, which the
-            benchmark asks for, are not among the usual ones.
+        names: of `wlam.data.measured.CASES`. Those of a single horizon and sparse
+            sweeps, which the benchmark asks for, are not among the usual ones.
     """
     prepared = os.environ.get("WLAM_PREPARED_DIR", "data")
     found, missing = find_measured(prepared, names, manual_dir=measured_root())

@@ -145,22 +145,14 @@ def judge(case: EvalCase, model: Predicts | None, floors: bool = True) -> Verdic
     )
     forecasts = {}
     if model is not None:
-        forecasts[MODEL] = model.predict(
-            windows.context,
-            windows.interval,
-            case.horizon,
-            AXES[windows.axis],
-            windows.joint,
-            windows.grid,
-            windows.lattice,
-        )
+        forecasts[MODEL] = forecast(model, windows)
     for name, floor in task.floors(case.data, windows).items() if floors else ():
         forecasts[name] = np.asarray(floor(windows.context, case.horizon))
     scored = windows.steps(slice(case.skip, None))
     forecasts = {name: x[:, case.skip :] for name, x in forecasts.items()}
     results, statistics = [], {}
-    for predictor, forecast in forecasts.items():
-        scores = task.scores(forecast, case.data, scored)
+    for predictor, found in forecasts.items():
+        scores = task.scores(found, case.data, scored)
         has_intervals = getattr(model, "has_intervals", False) and windows.every == 1
         if predictor == MODEL and has_intervals:
             scores[f"cover {100 * COVERAGE:.0f} %"] = covered(model, windows, case.skip)
@@ -183,6 +175,21 @@ def judge(case: EvalCase, model: Predicts | None, floors: bool = True) -> Verdic
                 )
             )
     return Verdict(case, scored, forecasts, results, statistics)
+
+
+def forecast(model: Any, windows: Windows) -> np.ndarray:
+    """What the model says of the windows' targets."""
+    if windows.every > 1:
+        return model.complete(windows.context, windows.interval)[:, None]
+    return model.predict(
+        windows.context,
+        windows.interval,
+        windows.horizon,
+        AXES[windows.axis],
+        windows.joint,
+        windows.grid,
+        windows.lattice,
+    )
 
 
 def covered(model: Any, windows: Windows, skip: int) -> Statistic:

@@ -66,12 +66,14 @@ ABOUT = {
     "generator: arrays, grids, carriers and intervals that training has not seen. "
     "Antennas 9 to 32 of a line from the first eight (`antennas`), single antennas in "
     "Jakes fading, channels faster than any of training (`fast`), positions along "
-    "streets, the next sweep from every fourth or eighth beam (`beam_scan_4`), and "
+    "streets, all beams of a sweep from every fourth or eighth (`beam_scan_4`), and "
     "RSRP of generated drives (`kpi_1s`) on carriers and in networks that it has not.",
     SIONNA: "Channels that another simulator makes "
     "(`python benchmarks/sionna_channels.py`), clean and at 20 dB.",
     MEASURED: "Measurements ([data sets](../datasets/README.md)). In `deepsense_h3` "
-    "and `deepsense_h5` the last step of the horizon is scored alone.",
+    "and `deepsense_h5` the last step of the horizon is scored alone; in "
+    "`deepsense_scan_4` and `_8` every fourth or eighth beam of a single sweep is "
+    "known, and the strongest is the strongest as measured.",
 }
 
 
@@ -131,7 +133,8 @@ def set_block(results: Results) -> Block:
         rows.append([title, str(len(names)), best, number(level), *cells])
     text = (
         "Mean over cases of the dB of the floor that has the lowest mean, and what "
-        "each model has less (negative: better)."
+        "each model has less (negative: better). Jakes rows are left out, here and in "
+        "the strata: the ratio of an error to a single fading target has no mean."
     )
     return Block("Channels, in a few lines", 2, [text], header, rows)
 

@@ -40,24 +40,23 @@ class ResidualMlp(nnx.Module):
 
 
 class PatchEmbedding(nnx.Module):
-    """A token from the samples of a patch, which of them are hidden, and a guess."""
+    """A token from the samples of a patch, which are hidden, and what else is known."""
 
     def __init__(
-        self, patch: int, horizon: int, width: int, rngs: nnx.Rngs, dtype: jnp.dtype
+        self, patch: int, beside: int, width: int, rngs: nnx.Rngs, dtype: jnp.dtype
     ):
-        inputs = 2 * patch + horizon
-        self.mlp = ResidualMlp(inputs, 2 * width, width, rngs, dtype)
+        self.mlp = ResidualMlp(2 * patch + beside, 2 * width, width, rngs, dtype)
 
     def __call__(
         self,
         patches: Float[Array, "b n p"],
         hidden: Bool[Array, "b n p"],
-        guess: Float[Array, "b n q"],
+        beside: Float[Array, "b n k"],
     ) -> Float[Array, "b n d"]:
         # Multiplying a hidden sample by zero would let a NaN through; where does not.
         shown = jnp.where(hidden, 0.0, patches)
         mask = hidden.astype(shown.dtype)
-        return self.mlp(jnp.concatenate([shown, mask, guess], axis=-1))
+        return self.mlp(jnp.concatenate([shown, mask, beside], axis=-1))
 
 
 @dataclass(frozen=True)

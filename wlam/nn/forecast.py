@@ -12,7 +12,7 @@ from wlam.nn.predictor import Predictor
 from wlam.nn.quantiles import score
 from wlam.nn.request import Request, in_pieces
 from wlam.nn.rollout import roll_out, row_bounds, row_features
-from wlam.nn.scan import match
+from wlam.nn.scan import roll_sweeps
 from wlam.phy.arrays import Lattice
 
 CHUNK = 4096
@@ -20,7 +20,7 @@ CHUNK = 4096
 CHANNELS = 4
 """The same for channels that enter as a whole."""
 SWEEPS = 64
-"""The same for sparse sweeps."""
+"""The same for sweeps that enter as a whole."""
 PATHS = 39
 """Drawn paths whose quantiles are the bounds beyond the first patch. Of 39 the second
 from either end bound 90 %: 2 / 40 of the distribution is expected beyond each."""
@@ -78,14 +78,16 @@ class Forecaster:
 
         self._continued = continued
 
-        @jax.jit
-        def scanned(params, context, measured, beams):
+        @partial(jax.jit, static_argnames="horizon")
+        def swept(params, rsrp_db, measured, interval, horizon):
             model = nnx.merge(graph, params)
-            assert model.scan is not None
-            matched = match(context[:, -1], beams)
-            return model.scan(model.backbone, context, measured, matched)[0]
+            scan, sweeps = model.scan, (rsrp_db, measured, interval)
+            assert scan is not None
+            if horizon is None:
+                return scan.features(model.backbone, *sweeps)[0].mean(1)
+            return roll_sweeps(scan, model.backbone, *sweeps, horizon)
 
-        self._scanned = scanned
+        self._swept = swept
 
     @property
     def num_parameters(self) -> int:
@@ -119,10 +121,10 @@ class Forecaster:
             axis: one of `AXES`, what the steps run along.
             joint: scale all channels of a sample alike and fit them by one linear
                 recurrence: beams of a sweep, or angles of a channel along frequency. A
-                step with a NaN is then missing in all channels. Real channels that are
-                NaN throughout are beams of a sweep that were not measured: a model
-                with that way in gives all beams of the next sweep, for every step of
-                the horizon; the measured ones must be the same in all samples.
+                step with a NaN is then missing in all channels. A model that takes
+                sweeps as a whole (`ModelConfig.scan`) takes real channels of this kind
+                for beams, in their order: a NaN is then a beam that was not measured,
+                and all beams of the next sweeps are forecast.
             grid: rows and columns of bins (delay and angle, or Doppler and angle) that
                 complex channels are. A model that takes channels as a whole then
                 continues all bins together. Others ignore it, and it is ignored where a
@@ -135,9 +137,9 @@ class Forecaster:
         Raises:
             ValueError: naming the argument, what was found and what is needed.
         """
-        request = self._request(context, interval, axis, joint, grid, horizon, True)
-        if request.is_scan:
-            return request.like_context(self._scan(request, horizon))
+        request = self._request(context, interval, axis, joint, grid, horizon)
+        if request.sweeps is not None:
+            return request.like_context(self._sweep(request, horizon)[0][:, 1:])
         if request.grid is not None:
             return request.like_context(self._continue(request, horizon)[0])
         rows = self._by_rows(
@@ -151,6 +153,34 @@ class Forecaster:
             ),
         )
         return request.like_context(request.from_rows(rows))
+
+    def complete(
+        self, context: np.ndarray, interval: float | list[float] | np.ndarray
+    ) -> np.ndarray:
+        """All beams of the last sweep, from those of it and of others before it.
+
+        Args:
+            context: [step, beam] or [sample, step, beam] in dB. NaN marks a beam that
+                was not measured.
+            interval: from sweep to sweep, in seconds; one number, or one per sample.
+
+        Returns:
+            [beam] or [sample, beam] in dB, measured beams without their noise.
+
+        Raises:
+            ValueError: naming the argument; or the model takes no sweeps as a whole.
+        """
+        if self.model.scan is None:
+            raise ValueError("model.scan: found None; needed to complete sweeps")
+        x = np.asarray(context)
+        if x.ndim not in (2, 3) or np.iscomplexobj(x):
+            raise ValueError(
+                f"context: found {x.dtype} of shape {x.shape}; needed real numbers "
+                "[step, beam] or [sample, step, beam]"
+            )
+        many = x.reshape(-1, *x.shape[-2:])
+        request = self._request(many, interval, "time", True, None)
+        return self._sweep(request, 0)[0][:, 0].reshape(*x.shape[:-2], x.shape[-1])
 
     def predict_interval(
         self,
@@ -170,8 +200,8 @@ class Forecaster:
 
         Rows: the model's quantiles, between its levels linear in the normal score;
         beyond the first patch, quantiles of drawn paths, on which errors grow.
-        Whole channels: of a Gaussian with the model's spread. Bounds of bins are for
-        bins: those of subcarriers and antennas do not follow from them.
+        Whole channels and sweeps: of a Gaussian with the model's spread. Bounds of bins
+        are for bins: those of subcarriers and antennas do not follow from them.
 
         Args:
             context, interval, horizon, axis, joint, grid: see `predict`.
@@ -188,6 +218,11 @@ class Forecaster:
         if not 0 < coverage < 1:
             raise ValueError(f"coverage: found {coverage}; needed between 0 and 1")
         tail = (1 - coverage) / 2
+        if request.sweeps is not None:
+            forecast, spread = (x[:, 1:] for x in self._sweep(request, horizon))
+            half = np.float32(score(1 - tail)) * spread
+            low, high = forecast - half, forecast + half
+            return request.like_context(low), request.like_context(high)
         if request.grid is not None:
             forecast, spread = self._continue(request, horizon)
             half = score(1 - tail) * spread / np.sqrt(np.float32(2)) * (1 + 1j)
@@ -233,9 +268,9 @@ class Forecaster:
         Rows: from the quantiles, patch by patch, a drawn patch being the context of the
         next. Steps of a patch go together as errors of an AR(1) process do, see
         `wlam.nn.quantiles.draw_scores`; channels, real and imaginary parts are drawn
-        independently. Whole channels: from a Gaussian, independently in every bin and
-        step; sums over bins are then right in power, and paths in time rougher than
-        those of a channel.
+        independently. Whole channels and sweeps: from a Gaussian, independently in
+        every bin or beam and step; sums over bins are then right in power, and paths in
+        time rougher than those of a channel.
 
         Args:
             context, interval, horizon, axis, joint, grid: see `predict`.
@@ -251,10 +286,15 @@ class Forecaster:
         request = self._request(context, interval, axis, joint, grid, horizon)
         if draws < 1:
             raise ValueError(f"draws: found {draws}; needed at least 1")
+        random = np.random.default_rng(seed)
+        if request.sweeps is not None:
+            forecast, spread = (x[:, 1:] for x in self._sweep(request, horizon))
+            noise = random.standard_normal((draws, *forecast.shape), np.float32)
+            return request.like_context(forecast + spread * noise)
         if request.grid is not None:
             forecast, spread = self._continue(request, horizon)
             shape = (2, draws, *forecast.shape)
-            normal = np.random.default_rng(seed).standard_normal(shape, np.float32)
+            normal = random.standard_normal(shape, np.float32)
             noise = (normal[0] + 1j * normal[1]) / np.sqrt(np.float32(2))
             return request.like_context(forecast + spread * noise)
         self._levels()
@@ -280,7 +320,8 @@ class Forecaster:
         They have no unit: level and spread of the context are not in them. Rows: what
         the backbone makes of the last patch, the mean over channels (and over real and
         imaginary parts). Whole channels: the mean over the patches of the strongest
-        bins, which no phase, unit or Doppler shift of the channel changes.
+        bins, which no phase, unit or Doppler shift of the channel changes. Whole
+        sweeps: the mean over beams.
 
         Args:
             context, interval, axis, joint, grid: see `predict`.
@@ -292,6 +333,8 @@ class Forecaster:
             ValueError: as in `predict`.
         """
         request = self._request(context, interval, axis, joint, grid)
+        if request.sweeps is not None:
+            return self._sweep(request, None)
         if request.grid is not None:
             return self._continue(request, None)
         features = self._by_rows(
@@ -310,15 +353,12 @@ class Forecaster:
         joint: bool,
         grid: tuple[int, int] | None,
         horizon: int = 1,
-        may_scan: bool = False,
     ) -> Request:
         if horizon < 1:
             raise ValueError(f"horizon: found {horizon}; needed at least 1")
-        takes_channels = self.model.joint is not None
-        takes_scans = may_scan and self.model.scan is not None
-        return Request.of(
-            context, interval, axis, joint, grid, takes_channels, takes_scans
-        )
+        takes_channels, scan = self.model.joint is not None, self.model.scan
+        sweeps = None if scan is None else scan.config.sweeps
+        return Request.of(context, interval, axis, joint, grid, takes_channels, sweeps)
 
     def _levels(self) -> tuple[float, ...]:
         levels = self.model.config.quantiles
@@ -351,24 +391,16 @@ class Forecaster:
         ]
         return np.stack(paths, axis=1)
 
-    def _scan(self, request: Request, horizon: int) -> np.ndarray:
-        """The next sweep [sample, step, beam] of all beams, `horizon` times."""
-        x = request.context.astype(np.float32)
-        measured = np.isfinite(x)
-        beams = np.flatnonzero(measured[:, -1].any(axis=0))
-        if not (measured[:, -1] == measured[:1, -1]).all():
-            raise ValueError(
-                "context: the last sweeps of samples were measured in different beams; "
-                "needed the same"
-            )
-        x = np.where(measured, x, 0)
-        sweep = in_pieces(
-            lambda _, *piece: self._scanned(self._params, *piece, beams),
+    def _sweep(self, request: Request, horizon: int | None):
+        """Forecast and spread [sample, 1 + step, beam], the first step the last sweep.
+
+        Features where no horizon is.
+        """
+        return in_pieces(
+            lambda _, *sweeps: self._swept(self._params, *sweeps, horizon=horizon),
             SWEEPS,
-            x,
-            measured,
+            *request.scans(),
         )
-        return np.repeat(sweep[:, None], horizon, axis=1)
 
     def _continue(self, request: Request, horizon: int | None):
         """Forecast and spread [sample, step, bin]; features where no horizon is."""

@@ -22,6 +22,7 @@ from wlam.nn.embeddings import (
     ResidualMlp,
 )
 from wlam.nn.experts import Load
+from wlam.nn.guess import OPTIONS, Guesses
 from wlam.nn.joint import Joint, JointConfig
 from wlam.nn.model import NetworkConfig
 from wlam.nn.quantiles import check_levels, offsets_of
@@ -72,11 +73,13 @@ class Predictor(nnx.Module):
         dtype, width = jnp.dtype(config.dtype), config.backbone.width
         self.config = config
         self.horizon = config.horizon_patches * config.patch
-        self.embed = PatchEmbedding(config.patch, self.horizon, width, rngs, dtype)
+        beside = len(OPTIONS) * (self.horizon + 1) if config.guess else 0
+        self.embed = PatchEmbedding(config.patch, beside, width, rngs, dtype)
         self.granularity = Granularity(config.granularity, width, rngs, dtype)
         self.backbone = config.backbone.build(rngs, dtype)
-        # A change, a trust and a gap for each quantile, for every sample.
-        outputs = (2 + len(config.quantiles)) * self.horizon
+        # For every sample a change, a gap for each quantile, a weight for each guess.
+        weights = len(OPTIONS) if config.guess else 0
+        outputs = (1 + len(config.quantiles) + weights) * self.horizon
         self.head = ResidualMlp(width, 2 * width, outputs, rngs, dtype, normalise=True)
         self.joint = (
             None if config.joint is None else Joint(config.joint, width, rngs, dtype)
@@ -89,20 +92,20 @@ class Predictor(nnx.Module):
         self,
         values: Float[Array, "b t"],
         hidden: Bool[Array, "b t"],
-        guess: Float[Array, "b n q"],
+        guesses: Guesses,
         interval: Float[Array, " b"],
         axis: Int[Array, " b"],
     ) -> Float[Array, "b n q"]:
         """Predicts, after every patch, the samples that follow it.
 
-        The forecast is a mix of two training-free ones, the last value and the guess,
-        in proportions that the model chooses for every sample, plus a change.
+        The forecast is a mix of training-free ones, weighed by what each missed so far
+        and by what the model makes of it for every sample, plus a change.
 
         Args:
             values: normalised series; t must be a multiple of `config.patch`.
             hidden: True where a sample is unknown; its value has no influence.
-            guess: a causal forecast of the same shape as the result, see
-                `wlam.nn.guess`; ignored with guess=False.
+            guesses: causal forecasts, see `wlam.nn.guess`; with guess=False the last
+                value alone counts.
             interval: spacing of the samples, in seconds (time) or Hz (frequency).
             axis: index into `AXES`, what the series runs along.
 
@@ -110,57 +113,61 @@ class Predictor(nnx.Module):
             [:, i] is the forecast of the q = horizon_patches * patch samples after
             patch i, from patches 0..i only; in the units of `values`.
         """
-        return self.distribution(values, hidden, guess, interval, axis)[0]
+        return self.distribution(values, hidden, guesses, interval, axis)[0]
 
     def distribution(
         self,
         values: Float[Array, "b t"],
         hidden: Bool[Array, "b t"],
-        guess: Float[Array, "b n q"],
+        guesses: Guesses,
         interval: Float[Array, " b"],
         axis: Int[Array, " b"],
     ) -> tuple[Float[Array, "b n q"], Float[Array, "b n q level"]]:
         """Like a call, and the quantiles of `config.quantiles` minus the forecast."""
-        features = self.features(values, hidden, guess, interval, axis)
-        return self.answer(features, values, hidden, guess)
+        features = self.features(values, hidden, guesses, interval, axis)
+        return self.answer(features, values, hidden, guesses)
 
     def answer(
         self,
         features: Float[Array, "b n d"],
         values: Float[Array, "b t"],
         hidden: Bool[Array, "b t"],
-        guess: Float[Array, "b n q"],
+        guesses: Guesses,
     ) -> tuple[Float[Array, "b n q"], Float[Array, "b n q level"]]:
         """What `distribution` gives, from the features of the patches."""
-        p = self.config.patch
+        q, p = self.horizon, self.config.patch
         out = self.head(features).astype(jnp.float32)
-        change, trust, gaps = jnp.split(out, [self.horizon, 2 * self.horizon], axis=-1)
-        last = last_visible(
-            rearrange(values, "b (n p) -> b n p", p=p),
-            rearrange(hidden, "b (n p) -> b n p", p=p),
-        )[..., None]
-        forecast = last + change
+        levels = len(self.config.quantiles)
+        forecast, gaps, weights = jnp.split(out, [q, q + q * levels], axis=-1)
         if self.config.guess:
-            forecast += jax.nn.sigmoid(trust) * (guess - last)
-        gaps = rearrange(gaps, "b n (level q) -> b n q level", q=self.horizon)
+            weights = rearrange(weights, "b n (q o) -> b n q o", q=q)
+            weights = weights - jnp.log(guesses.missed)[:, :, None]
+            weights = jax.nn.softmax(weights, axis=-1)
+            forecast += (weights * guesses.forecasts).sum(-1)
+        else:
+            forecast += last_visible(
+                rearrange(values, "b (n p) -> b n p", p=p),
+                rearrange(hidden, "b (n p) -> b n p", p=p),
+            )[..., None]
+        gaps = rearrange(gaps, "b n (level q) -> b n q level", q=q)
         return forecast, offsets_of(gaps, self.config.quantiles)
 
     def features(
         self,
         values: Float[Array, "b t"],
         hidden: Bool[Array, "b t"],
-        guess: Float[Array, "b n q"],
+        guesses: Guesses,
         interval: Float[Array, " b"],
         axis: Int[Array, " b"],
     ) -> Float[Array, "b n d"]:
         """What the backbone makes of every patch and those before it."""
-        return self.routed(values, hidden, guess, interval, axis)[0]
+        return self.routed(values, hidden, guesses, interval, axis)[0]
 
     def routed(
         self,
         values: Float[Array, "b t"],
         hidden: Bool[Array, "b t"],
-        guess: Float[Array, "b n q"],
+        guesses: Guesses,
         interval: Float[Array, " b"],
         axis: Int[Array, " b"],
     ) -> tuple[Float[Array, "b n d"], Load | None]:
@@ -168,11 +175,12 @@ class Predictor(nnx.Module):
         p = self.config.patch
         patches = rearrange(values, "b (n p) -> b n p", p=p)
         masks = rearrange(hidden, "b (n p) -> b n p", p=p)
-        if not self.config.guess:
-            last = last_visible(patches, masks)[..., None]
-            guess = jnp.broadcast_to(last, guess.shape)
         granularity = self.granularity(interval, axis)
-        tokens = self.embed(patches, masks, guess) + granularity[:, None, :]
+        beside = patches[..., :0]
+        if self.config.guess:
+            by_step = rearrange(guesses.forecasts, "b n q o -> b n (q o)")
+            beside = jnp.concatenate([by_step, jnp.log10(guesses.missed)], axis=-1)
+        tokens = self.embed(patches, masks, beside) + granularity[:, None, :]
         visible = ~jnp.all(masks, axis=-1)
         return self.backbone.routed(tokens.astype(jnp.float32), visible)
 

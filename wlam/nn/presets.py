@@ -10,8 +10,8 @@ def _preset(width: int, layers: int, heads: int) -> ModelConfig:
 
 
 PRESETS: dict[str, ModelConfig] = {
-    "tiny": _preset(80, 3, 4),
-    "little": _preset(136, 5, 4),
+    "tiny": _preset(72, 3, 4),
+    "little": _preset(128, 5, 4),
     "small": _preset(256, 6, 8),
     "base": _preset(512, 6, 8),
     "large": _preset(768, 11, 12),

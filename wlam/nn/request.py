@@ -21,7 +21,7 @@ class Request:
     joint: bool
     grid: tuple[int, int] | None  # of bins; None: channels are rows
     ndim: int  # of the context that was given
-    is_scan: bool = False  # sweeps of which some beams were never measured
+    sweeps: int | None = None  # that enter as a whole; None: channels are rows
 
     @staticmethod
     def of(
@@ -31,9 +31,14 @@ class Request:
         joint: bool,
         grid: tuple[int, int] | None,
         takes_channels: bool,
-        takes_scans: bool = False,
+        sweeps: int | None = None,
     ) -> "Request":
-        """Checks the arguments of `Forecaster.predict`, or a ValueError."""
+        """Checks the arguments of `Forecaster.predict`, or a ValueError.
+
+        Args:
+            takes_channels: whether the model takes channels as a whole.
+            sweeps: how many sweeps it takes as a whole; None if it takes none.
+        """
         context = np.asarray(context)
         if context.ndim not in (1, 2, 3) or 0 in context.shape:
             raise ValueError(
@@ -57,14 +62,14 @@ class Request:
                 f"positive number, or one for each of {len(x)} samples"
             )
         finite = np.isfinite(x)
-        is_scan = (
-            takes_scans
-            and joint
-            and not np.iscomplexobj(x)
-            and not finite.any(axis=1).all()
-            and bool(finite[:, -1].any(axis=1).all())
-        )
-        if not finite.any(axis=1).all() and not is_scan:
+        if not joint or np.iscomplexobj(x):
+            sweeps = None
+        if sweeps is not None and not finite[:, -sweeps:].any(axis=(1, 2)).all():
+            raise ValueError(
+                f"context: no beam of the last {sweeps} sweeps was measured; needed at "
+                "least one"
+            )
+        if sweeps is None and not finite.any(axis=1).all():
             raise ValueError(
                 "context: a channel has no finite sample; needed at least one"
             )
@@ -84,7 +89,7 @@ class Request:
             joint=joint,
             grid=grid,
             ndim=context.ndim,
-            is_scan=is_scan,
+            sweeps=sweeps,
         )
 
     @property
@@ -110,6 +115,13 @@ class Request:
         known = np.asarray(np.isfinite(self.context).all(axis=2))
         x = np.where(known[..., None], self.context, 0).astype(np.complex64)
         return x, known, self.interval
+
+    def scans(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The last sweeps [sample, step, beam], what was measured, and intervals."""
+        assert self.sweeps is not None
+        x = self.context[:, -self.sweeps :]
+        measured = np.isfinite(x)
+        return np.where(measured, x, 0).astype(np.float32), measured, self.interval
 
     def from_rows(self, rows: np.ndarray) -> np.ndarray:
         """[row, group, step] of an answer -> [sample, step, channel]."""

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from einops import rearrange
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from wlam.nn.guess import linear_guess, steps_per_day
+from wlam.nn.guess import Guesses, make_guesses, steps_per_day
 from wlam.nn.predictor import Predictor
 from wlam.nn.quantiles import draw_scores, quantile
 from wlam.nn.scale import Scale, fit_scale
@@ -25,6 +25,20 @@ def normalised(
     visible = jnp.pad(visible, ((0, 0), (pad, 0)))
     scale = fit_scale(context, visible[:, None], center)
     return scale.apply(context), ~visible, scale
+
+
+def guesses_of_rows(
+    values: Float[Array, "b g t"],
+    hidden: Bool[Array, "b t"],
+    given: Bool[Array, "b t"],
+    season: Int[Array, " b"],
+    patch: int,
+    horizon: int,
+    is_complex: bool,
+) -> Guesses:
+    """`make_guesses`, of every row of every group by itself."""
+    found = make_guesses(values, hidden, given, season, patch, horizon, is_complex)
+    return jax.tree.map(lambda x: rearrange(x, "b g ... -> (b g) ..."), found)
 
 
 def roll_out(
@@ -59,18 +73,17 @@ def roll_out(
     known, calls = values.shape[2], math.ceil(horizon / q)
     values = jnp.pad(values, ((0, 0), (0, 0), (0, calls * q)))
     hidden = jnp.pad(hidden, ((0, 0), (0, calls * q)), constant_values=True)
-    season = steps_per_day(interval, axis)
+    season, given = steps_per_day(interval, axis), ~hidden
     interval, axis = jnp.repeat(interval, group), jnp.repeat(axis, group)
 
     def step(
         carry: tuple[Array, Array], begin: Array
     ) -> tuple[tuple[Array, Array], Array]:
         values, hidden = carry
-        guess = linear_guess(values, hidden, season, p, q, is_complex=not center)
         outputs = model.distribution(
             rearrange(values, "b g t -> (b g) t"),
             jnp.repeat(hidden, group, axis=0),
-            rearrange(guess, "b g n q -> (b g) n q"),
+            guesses_of_rows(values, hidden, given, season, p, q, not center),
             interval,
             axis,
         )
@@ -124,11 +137,10 @@ def row_features(
     p, q, group = model.config.patch, model.horizon, context.shape[1]
     values, hidden, _ = normalised(context, visible, p, center)
     season = steps_per_day(interval, axis)
-    guess = linear_guess(values, hidden, season, p, q, is_complex=not center)
     features = model.features(
         rearrange(values, "b g t -> (b g) t"),
         jnp.repeat(hidden, group, axis=0),
-        rearrange(guess, "b g n q -> (b g) n q"),
+        guesses_of_rows(values, hidden, ~hidden, season, p, q, not center),
         jnp.repeat(interval, group),
         jnp.repeat(axis, group),
     )

@@ -1,36 +1,108 @@
-"""The way in of sparse sweeps: a few beams measured, all of the next sweep wanted.
+"""The way in of sweeps: the next sweeps of all beams, from all or a few of past ones.
 
-A base station that measures every fourth beam still serves with any. Where between two
-measured beams a path lies shows in their side lobes; a single path is found by matching
-them (`wlam.phy.floors.subarray_scan`), and that is the training-free forecast here.
-What several paths, noise and movement make of it is the network's: every beam is a
-token with what was measured of it, and all see each other.
+Beams of a sweep are one thing, a user who moves past them: the best beam of the next
+sweep follows from the others as much as from its own past. A base station that measures
+every fourth beam serves with any; where between two of them a path lies shows in both
+and in their side lobes. Training-free forecasts fill the sweeps and move them on
+(`options`); every beam is a token with what was measured of it and what those say, all
+see each other, and the network answers with a mix and a change of them.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
+from einops import rearrange
 from flax import nnx
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 
 from wlam.nn.backbone import Backbone
 from wlam.nn.embeddings import ResidualMlp
 from wlam.nn.experts import Load
-from wlam.phy.codebooks import beam_directions
-from wlam.phy.floors import subarray_scan
+from wlam.phy.floors import (
+    constant_velocity,
+    filled_sweeps,
+    fit_path,
+    moved_sweep,
+    peaks,
+)
 
 UNIT_DB = 10.0
 """Powers enter in units of this."""
 LOWEST = 6.0
 """Units below the strongest measured beam where powers are cut off."""
+LEAST_SPREAD = 0.01
+"""Of a forecast, in the same units."""
+NOISE, ACCELERATION = 0.3, 0.1
+"""Of the filter that follows the best beam, see `kalman_beam_tracker`."""
+MEMORY = 2.0
+"""Sweeps after which one counts 1/e in the mean of those that were moved."""
+ARRAYS = ((1, None), (2, None), (4, None), (2, 90.0), (4, 90.0))
+"""Codebooks whose single paths are tried: beams for each antenna, and field of view."""
+OPTIONS = 3 + len(ARRAYS)
 
 
 @dataclass(frozen=True)
 class ScanConfig:
-    """How sparse sweeps enter the model."""
+    """How sweeps enter the model."""
 
     # Sweeps that a token knows, the last ones.
-    sweeps: int = 4
+    sweeps: int = 8
+    # Sweeps that are forecast at once.
+    ahead: int = 8
+
+
+class Options(NamedTuple):
+    """Training-free forecasts; step 0 is the last sweep itself, all beams of it."""
+
+    forecasts: Float[Array, "n h beam option"]
+    place: Float[Array, "n h"]  # of the best beam, as an index
+    unexplained: Float[Array, "n array"]  # by a single path and each of `ARRAYS`
+
+
+def options(
+    rsrp_db: Float[Array, "n l beam"], measured: Bool[Array, "n l beam"], ahead: int
+) -> Options:
+    """What may be said of sweeps without training.
+
+    The last sweep, linear between measured beams, as it is; moved on as the Kalman
+    tracker says; the mean of all sweeps, each moved to the last one, moved on alike;
+    and for each of `ARRAYS` the single path that fits the last sweep, moved on alike.
+    """
+    length, beams = rsrp_db.shape[1:]
+    known = measured.any(axis=2)
+    filled = filled_sweeps(rsrp_db, measured)
+    fits = [
+        fit_path(rsrp_db, measured, max(2, beams // density), view)
+        for density, view in ARRAYS
+    ]
+    fits = jax.tree.map(lambda *parts: jnp.stack(parts, axis=1), *fits)
+    weight = known / known.sum(axis=1, keepdims=True)
+    unexplained = (fits.unexplained * weight[:, None]).sum(axis=2)
+    # Where beams are missing, what peaks are is better told by the best of the paths.
+    best = unexplained.argmin(axis=1)[:, None, None]
+    by_path = jnp.take_along_axis(fits.place, best, axis=1)[:, 0]
+    where = jnp.where(measured.all(axis=2), peaks(filled), by_path)
+    place, velocity = constant_velocity(where, NOISE, ACCELERATION, known)
+
+    age = (length - 1.0 - jnp.arange(length))[None]
+    aligned = jax.vmap(moved_sweep)(filled, (velocity[:, None] * age)[..., None])
+    weight = jnp.where(known, jnp.exp(-age / MEMORY), 0)
+    weight = weight / weight.sum(axis=1, keepdims=True)
+    mean = (weight[..., None] * aligned[:, :, 0]).sum(axis=1)
+    # The last sweep of which any beam was measured.
+    last = length - 1 - jnp.argmax(known[:, ::-1], axis=1)
+    by_fits = jnp.take_along_axis(fits.sweep_db, last[:, None, None, None], axis=2)
+    drift = velocity[:, None] * jnp.arange(ahead + 1.0)[None]
+    line = place[:, None] + drift
+    now = filled[:, -1]
+    held = jnp.broadcast_to(now[:, None], (len(now), ahead + 1, beams))
+    from_now = jnp.take_along_axis(where, last[:, None], axis=1)
+    found = [held, moved_sweep(now, line - from_now), moved_sweep(mean, drift)]
+    found += [moved_sweep(by_fits[:, i, 0], drift) for i in range(len(ARRAYS))]
+    place = jnp.clip(line, 0.0, beams - 1.0)
+    return Options(jnp.stack(found, axis=-1), place, unexplained)
 
 
 class Scan(nnx.Module):
@@ -40,10 +112,13 @@ class Scan(nnx.Module):
         self, config: ScanConfig, width: int, rngs: nnx.Rngs, dtype: jnp.dtype
     ):
         self.config = config
-        inputs = 2 * config.sweeps + 2
+        self.steps = config.ahead + 1  # the first is the last sweep that is known
+        inputs = 2 * config.sweeps + (OPTIONS + 1) * self.steps + 5 + len(ARRAYS)
         self.embed = ResidualMlp(inputs, 2 * width, width, rngs, dtype)
-        self.head = ResidualMlp(width, 2 * width, 1, rngs, dtype, normalise=True)
-        for layer in (self.head.w2, self.head.w3):  # at first, the training-free one
+        # For every sweep a weight of each option, a change, a spread.
+        outputs = self.steps * (OPTIONS + 2)
+        self.head = ResidualMlp(width, 2 * width, outputs, rngs, dtype, normalise=True)
+        for layer in (self.head.w2, self.head.w3):  # at first, the mean of the options
             layer.kernel[...] = jnp.zeros_like(layer.kernel[...])
 
     def __call__(
@@ -51,54 +126,109 @@ class Scan(nnx.Module):
         backbone: Backbone,
         rsrp_db: Float[Array, "n l beam"],
         measured: Bool[Array, "n l beam"],
-        matched_db: Float[Array, "n beam"],
-    ) -> tuple[Float[Array, "n beam"], Load | None]:
-        """The power of all beams in the sweep after the last.
+        interval: Float[Array, " n"],
+    ) -> tuple[Float[Array, "n h beam"], Float[Array, "n h beam"], Load | None]:
+        """The power of all beams in the last sweep and in the `ahead` ones after it.
 
         Args:
             backbone: of the model.
-            rsrp_db: sweeps; what was not measured has no influence.
-            measured: beams of each sweep; of the last, one or more.
-            matched_db: the training-free forecast, see `match`.
+            rsrp_db: sweeps; what was not measured has no influence if it is finite.
+            measured: beams of each sweep; one or more of the last `sweeps`.
+            interval: from sweep to sweep, in seconds.
 
         Returns:
-            dB, on the scale of `rsrp_db`, and the load of the backbone's experts.
+            The forecast in dB, without measurement noise; its expected root mean square
+            error in dB; the load of the backbone's experts.
         """
-        keep = self.config.sweeps
+        features, load, bases, top = self.features(
+            backbone, rsrp_db, measured, interval
+        )
+        out = self.head(features).astype(jnp.float32)
+        out = rearrange(out, "n beam (h c) -> n h beam c", h=self.steps)
+        weights = jax.nn.softmax(out[..., :OPTIONS], axis=-1)
+        forecast = (weights * bases).sum(-1) + out[..., -2]
+        spread = LEAST_SPREAD + jax.nn.softplus(out[..., -1] - 2)
+        return forecast * UNIT_DB + top[:, None, None], spread * UNIT_DB, load
+
+    def features(
+        self,
+        backbone: Backbone,
+        rsrp_db: Float[Array, "n l beam"],
+        measured: Bool[Array, "n l beam"],
+        interval: Float[Array, " n"],
+    ) -> tuple[
+        Float[Array, "n beam d"],
+        Load | None,
+        Float[Array, "n h beam option"],
+        Float[Array, " n"],
+    ]:
+        """What the backbone makes of every beam, the options, and 0 of their scale."""
+        keep, ahead = self.config.sweeps, self.config.ahead
         first = max(0, rsrp_db.shape[1] - keep)
         missing = keep - (rsrp_db.shape[1] - first)
         before = ((0, 0), (missing, 0), (0, 0))
         measured = jnp.pad(measured[:, first:], before)
         values = jnp.pad(rsrp_db[:, first:], before)
-        now = jnp.where(measured[:, -1], values[:, -1], -jnp.inf)
-        top = now.max(1)[:, None, None]
-        values = jnp.where(measured, (values - top) / UNIT_DB, 0)
-        values = jnp.maximum(values, -LOWEST)
-        matched = jnp.maximum((matched_db[:, None] - top) / UNIT_DB, -LOWEST)
-        share = jnp.broadcast_to(measured[:, -1].mean(1)[:, None, None], matched.shape)
-        facts = jnp.concatenate([values, measured, matched, share], axis=1)
-        tokens = self.embed(facts.swapaxes(1, 2)).astype(jnp.float32)
-        n, beams = tokens.shape[:2]
+        values = jnp.where(measured, values, 0)
+        top = jnp.where(measured, values, -jnp.inf).max(axis=(1, 2))
+        values = jnp.where(measured, values - top[:, None, None], 0)
+        bases, line, unexplained = options(values, measured, ahead)
+        bases, values = (jnp.maximum(x / UNIT_DB, -LOWEST) for x in (bases, values))
+
+        n, _, beams = values.shape
         beam = jnp.broadcast_to(jnp.arange(beams)[None], (n, beams))
-        places = jnp.stack([jnp.zeros_like(beam), jnp.zeros_like(beam), beam], axis=-1)
+        away = (beam[:, None] - line[..., None]) / 8
+        facts = [
+            beam / (beams - 1.0) - 0.5,
+            *(
+                jnp.broadcast_to(x[:, None], (n, beams))
+                for x in (
+                    measured.mean(axis=(1, 2)),
+                    measured[:, -1].mean(axis=1),
+                    jnp.log10(interval),
+                    jnp.full(n, jnp.log10(beams) / 3),
+                    *jnp.log10(unexplained + 1e-3).T,
+                )
+            ),
+        ]
+        inputs = jnp.concatenate(
+            [
+                values,
+                measured,
+                rearrange(bases, "n h beam c -> n (h c) beam"),
+                jnp.tanh(away),
+                jnp.stack(facts, axis=1),
+            ],
+            axis=1,
+        )
+        tokens = self.embed(inputs.swapaxes(1, 2)).astype(jnp.float32)
+        nowhere = jnp.zeros_like(beam)
+        places = jnp.stack([nowhere, nowhere, beam], axis=-1)
         visible = jnp.ones((n, beams), bool)
         features, load = backbone.routed(tokens, visible, places)
-        change = self.head(features)[..., 0].astype(jnp.float32)
-        return (matched[:, 0] + change) * UNIT_DB + top[:, 0], load
+        return features, load, bases, top
 
 
-def match(
-    last_db: Float[Array, "n beam"], beams: Int[Array, " coarse"]
-) -> Float[Array, "n beam"]:
-    """The sweep of a single path that fits some of its beams best, in dB.
+def roll_sweeps(
+    scan: Scan,
+    backbone: Backbone,
+    rsrp_db: Float[Array, "n l beam"],
+    measured: Bool[Array, "n l beam"],
+    interval: Float[Array, " n"],
+    horizon: int,
+) -> tuple[Float[Array, "n h beam"], Float[Array, "n h beam"]]:
+    """Forecast and spread of the last sweep and of `horizon` more.
 
-    Of a DFT codebook of a line of as many antennas as beams, half a wavelength apart;
-    of another codebook it is no more than an interpolation.
-
-    Args:
-        last_db: a sweep.
-        beams: which of them were measured; increasing.
+    Beyond what the model forecasts at once its own forecasts are the next context.
     """
-    count = last_db.shape[1]
-    directions = jnp.take(beam_directions(count), beams)
-    return subarray_scan(jnp.take(last_db, beams, axis=1), count, count, directions)
+    forecast, spread, _ = scan(backbone, rsrp_db, measured, interval)
+    while forecast.shape[1] <= horizon:
+        rsrp_db = jnp.concatenate([rsrp_db, forecast[:, -scan.config.ahead :]], axis=1)
+        more = jnp.ones((len(measured), scan.config.ahead, measured.shape[2]), bool)
+        measured = jnp.concatenate([measured, more], axis=1)
+        further, wider, _ = scan(backbone, rsrp_db, measured, interval)
+        forecast = jnp.concatenate([forecast, further[:, 1:]], axis=1)
+        # Errors of the context are carried on.
+        carried = jnp.sqrt(spread[:, -1:] ** 2 + wider[:, 1:] ** 2)
+        spread = jnp.concatenate([spread, carried], axis=1)
+    return forecast[:, : horizon + 1], spread[:, : horizon + 1]

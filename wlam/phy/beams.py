@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from wlam.data.tensors import Beams
+from wlam.phy.arrays import cis
 from wlam.phy.codebooks import beam_directions
 from wlam.phy.constants import SPEED_OF_LIGHT
 from wlam.phy.mobility import Draws, MobilityConfig, gauss_markov, random_track
@@ -23,11 +24,13 @@ class BeamConfig(MobilityConfig):
 
     time_steps_s: tuple[float, ...] = (0.02, 0.04, 0.08, 0.1, 0.16)  # between sweeps
     course_spread_deg: float = 30.0  # largest angle between road and array
-    num_ant: int = 64  # elements of the array
+    num_ant: tuple[int, ...] = (64,)  # elements of the array, one drawn for a track
     num_beams: int = 64  # beams of a sweep
-    # None: DFT beams, uniform in sin(theta) over the half plane; else uniform in theta
-    # over this many degrees about broadside.
-    field_of_view_deg: float | None = None
+    # One drawn for a track. None: DFT beams, uniform in sin(theta) over the half plane;
+    # else uniform in theta over this many degrees about broadside.
+    field_of_view_deg: tuple[float | None, ...] = (None,)
+    # Std of the phase errors of the elements, the same for all beams of an array.
+    phase_error_deg: tuple[float, float] = (0.0, 0.0)
     carriers_hz: tuple[float, ...] = (3.5e9, 28e9, 60e9)  # one drawn for a track
     tx_power_dbm: tuple[float, float] = (10.0, 40.0)  # transmit power
     heights_m: tuple[float, float] = (0.0, 15.0)  # of the array above the user
@@ -45,7 +48,9 @@ class BeamConfig(MobilityConfig):
 
 
 def array_gain(
-    direction: Float[Array, "*batch"], beams: Float[Array, "beam"], num_ant: int
+    direction: Float[Array, "*batch"],
+    beams: Float[Array, "beam"],
+    num_ant: int | Float[Array, ""],
 ) -> Float[Array, "*batch beam"]:
     """Power gain |w_b^H a(theta)|^2 of unit-norm beams, `num_ant` at the most.
 
@@ -70,7 +75,8 @@ def rsrp(
     power: Float[Array, "*batch path"],
     direction: Float[Array, "*batch path"],
     beams: Float[Array, "beam"],
-    num_ant: int,
+    num_ant: int | Float[Array, ""],
+    phase_error: Float[Array, " antenna"] | None = None,
 ) -> Float[Array, "*batch beam"]:
     """Received power of every beam: incoherent sum over paths, linear.
 
@@ -81,9 +87,41 @@ def rsrp(
       direction: sin(theta) of the paths.
       beams: sin(theta) of the beams (`beam_directions`).
       num_ant: elements of the array.
+      phase_error: see `array_gain_with_errors`; None: there is none.
     """
-    gain = array_gain(direction, beams, num_ant)
+    if phase_error is None:
+        gain = array_gain(direction, beams, num_ant)
+    else:
+        gain = array_gain_with_errors(direction, beams, num_ant, phase_error)
     return jnp.sum(power[..., None] * gain, axis=-2)
+
+
+def array_gain_with_errors(
+    direction: Float[Array, "*batch"],
+    beams: Float[Array, "beam"],
+    num_ant: int | Float[Array, ""],
+    phase_error: Float[Array, " antenna"],
+) -> Float[Array, "*batch beam"]:
+    """`array_gain` of an array whose elements are not in phase.
+
+    Calibration is never perfect: errors fill the nulls and raise the side lobes, by the
+    share 1 - exp(-std^2) of the power that the main lobe loses (Ruze, "The effect of
+    aperture errors on the antenna radiation pattern", 1952).
+
+    Args:
+      direction, beams, num_ant: see `array_gain`.
+      phase_error: of each element, in rad; of `num_ant` elements or more.
+    """
+    element = jnp.arange(len(phase_error))
+    alone = (1,) * direction.ndim
+    path = cis(direction[..., None] / 2 * element.reshape(*alone, -1))
+    path = path * cis(phase_error / (2 * jnp.pi)).reshape(*alone, -1)
+    weights = jnp.where(
+        (element < num_ant)[:, None],
+        cis(-beams[None] / 2 * element[:, None]) / jnp.sqrt(1.0 * num_ant),
+        0,
+    )
+    return abs(jnp.matmul(path, weights, precision="highest")) ** 2
 
 
 def path_geometry(
@@ -205,12 +243,22 @@ def generate(key: PRNGKeyArray, config: BeamConfig, num_tracks: int) -> Beams:
       measurement noise), `distance_m` (mean length of the line of sight),
       `rician_k_db`, `blockage_db` (its largest loss, 0 if never blocked).
     """
-    beams = beam_directions(config.num_beams, config.field_of_view_deg)
+    codebooks = jnp.stack(
+        [beam_directions(config.num_beams, fov) for fov in config.field_of_view_deg]
+    )
 
     def one(key):
         keys = jax.random.split(key, 4)
-        draws = Draws(keys[0], 3)
+        array_key, error_key = jax.random.split(jax.random.fold_in(key, 4))
+        draws, array = Draws(keys[0], 3), Draws(array_key, 3)
         carrier_hz = draws.choice(config.carriers_hz)
+        num_ant = array.choice(tuple(map(float, config.num_ant)))
+        number = array.choice(tuple(map(float, range(len(codebooks)))))
+        beams = codebooks[number.astype(int)]
+        error = None
+        if config.phase_error_deg[1] > 0:
+            error = jax.random.normal(error_key, (max(config.num_ant),))
+            error = jnp.deg2rad(array.uniform(config.phase_error_deg)) * error
         track = random_track(keys[1], config)
         time_s = track.time_step_s * jnp.arange(config.num_times)
         power_db, direction, labels = path_power_db(
@@ -218,9 +266,8 @@ def generate(key: PRNGKeyArray, config: BeamConfig, num_tracks: int) -> Beams:
         )
         # Relative to the strongest path, float32 is safe whatever the distance.
         peak_db = jnp.max(power_db)
-        power = rsrp(
-            10 ** ((power_db - peak_db) / 10), direction, beams, config.num_ant
-        )
+        relative = 10 ** ((power_db - peak_db) / 10)
+        power = rsrp(relative, direction, beams, num_ant, error)
         range_db = draws.uniform(config.dynamic_range_db)
         floor = jnp.max(power) / 10 ** (range_db / 10)
         clean = peak_db + 10 * jnp.log10(power + floor)

@@ -7,6 +7,7 @@ all bins. The transforms are unitary, so that errors are the same in either doma
 
 from collections.abc import Callable
 from functools import partial
+from typing import ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -68,29 +69,49 @@ def bank_by_record(windows: Windows) -> Forecaster:
     return partial(ar_bank, grid=windows.grid)
 
 
-def csi_scores(forecast: np.ndarray, windows: Windows) -> dict[str, Statistic]:
-    """NMSE against the noise-free channel and, where that differs, the noisy one."""
-    scores = nmse(forecast, windows.target)
-    if windows.noisy is not None:
-        scores["NMSE noisy dB"] = nmse_mean_db(forecast, windows.noisy)
-    return scores
+class CsiTask(Task):
+    """What the three directions have in common.
 
-
-class CsiTime(Task):
-    """The next H snapshots from L past ones; a channel is a delay-angle bin.
-
-    Floors: "AR" is AR(8), one coefficient vector a sample, shared by all bins; "AR per
-    bin" is AR(4) with coefficients of its own in every bin; "AR local" is AR(6) fitted
-    to a bin and those around it; "PAD" is Prony's method on the strongest bins; "AR
-    bank" mixes twelve autoregressions, which is what the joint way in starts from.
-    Where labels tell the Doppler shift and the noise there are two more, which know
-    something that the model does not.
+    Floors: "AR" has one coefficient vector a sample, shared by all bins; "AR local" is
+    AR(6), or half of the context, fitted to a bin and those around it; "AR bank" mixes
+    twelve autoregressions, which is what the joint way in starts from.
     """
 
-    name = "csi_time"
     container = Csi
     sliding = False
     headline = "NMSE dB"
+    order: ClassVar[int]
+    """Of the floor "AR"."""
+
+    def floors(self, data: Csi, windows: Windows) -> dict[str, Forecaster]:
+        return {
+            "zero": floors.zero,
+            "repeat last": floors.repeat_last,
+            "AR": partial(floors.ar_shared, order=self.order),
+            "AR local": ar_local(windows),
+            "AR bank": bank_by_record(windows),
+        }
+
+    def scores(
+        self, forecast: np.ndarray, data: Csi, windows: Windows
+    ) -> dict[str, Statistic]:
+        """NMSE against the noise-free channel and, where that differs, the noisy."""
+        scores = nmse(forecast, windows.target)
+        if windows.noisy is not None:
+            scores["NMSE noisy dB"] = nmse_mean_db(forecast, windows.noisy)
+        return scores
+
+
+class CsiTime(CsiTask):
+    """The next H snapshots from L past ones; a channel is a delay-angle bin.
+
+    More floors: "AR per bin" is AR(4) with coefficients of its own in every bin; "PAD"
+    is Prony's method on the strongest bins. Where labels tell the Doppler shift and the
+    noise there are two more, which know something that the model does not.
+    """
+
+    name = "csi_time"
+    order = 8
 
     def sequences(self, data: Csi) -> Sequences:
         def delay_angle(csi: Array) -> Array:
@@ -109,20 +130,11 @@ class CsiTime(Task):
 
     def floors(self, data: Csi, windows: Windows) -> dict[str, Forecaster]:
         return {
-            "zero": floors.zero,
-            "repeat last": floors.repeat_last,
-            "AR": partial(floors.ar_shared, order=8),
+            **super().floors(data, windows),
             "AR per bin": partial(floors.ar_per_channel, order=4),
-            "AR local": ar_local(windows),
             "PAD": floors.pad,
-            "AR bank": bank_by_record(windows),
             **doppler_known(windows),
         }
-
-    def scores(
-        self, forecast: np.ndarray, data: Csi, windows: Windows
-    ) -> dict[str, Statistic]:
-        return csi_scores(forecast, windows)
 
     def user_arrays(
         self, forecast: np.ndarray, data: Csi, windows: Windows
@@ -132,18 +144,15 @@ class CsiTime(Task):
         return {"prediction": from_angles(np.fft.fft(bins, axis=2, norm="ortho"), data)}
 
 
-class CsiFrequency(Task):
+class CsiFrequency(CsiTask):
     """The next H subcarriers from the first L; a channel is a Doppler-angle bin.
 
     All bins of a sample are channels of one sequence: they share one delay profile,
-    which is what the floor "AR", an AR(12) along subcarriers, fits. "AR local" is AR(6)
-    fitted to a bin and those around it.
+    which is what the floor "AR" along subcarriers fits.
     """
 
     name = "csi_frequency"
-    container = Csi
-    sliding = False
-    headline = "NMSE dB"
+    order = 12
 
     def sequences(self, data: Csi) -> Sequences:
         def doppler_angle(csi: Array) -> Array:
@@ -162,20 +171,6 @@ class CsiFrequency(Task):
             lattice=lattice(data.antenna_positions, data.antenna_polarisation),
         )
 
-    def floors(self, data: Csi, windows: Windows) -> dict[str, Forecaster]:
-        return {
-            "zero": floors.zero,
-            "repeat last": floors.repeat_last,
-            "AR": partial(floors.ar_shared, order=12),
-            "AR local": ar_local(windows),
-            "AR bank": bank_by_record(windows),
-        }
-
-    def scores(
-        self, forecast: np.ndarray, data: Csi, windows: Windows
-    ) -> dict[str, Statistic]:
-        return csi_scores(forecast, windows)
-
     def user_arrays(
         self, forecast: np.ndarray, data: Csi, windows: Windows
     ) -> dict[str, np.ndarray]:
@@ -186,19 +181,15 @@ class CsiFrequency(Task):
         }
 
 
-class CsiAntenna(Task):
+class CsiAntenna(CsiTask):
     """The next H antennas of a uniform line from the first L; a channel is a bin.
 
     Of Doppler and delay: all of them see the same array, and along it a path in the far
-    field is a tone, as it is along time and frequency. "AR" is an AR(4) along antennas
-    shared by all bins, "AR local" is AR(6), or half of the context, fitted to a bin and
-    those around it.
+    field is a tone, as it is along time and frequency.
     """
 
     name = "csi_antenna"
-    container = Csi
-    sliding = False
-    headline = "NMSE dB"
+    order = 4
 
     def sequences(self, data: Csi) -> Sequences:
         """DataError where antennas are no uniform line of one polarisation."""
@@ -219,20 +210,6 @@ class CsiAntenna(Task):
             joint=True,
             grid=(times, subcarriers),
         )
-
-    def floors(self, data: Csi, windows: Windows) -> dict[str, Forecaster]:
-        return {
-            "zero": floors.zero,
-            "repeat last": floors.repeat_last,
-            "AR": partial(floors.ar_shared, order=4),
-            "AR local": ar_local(windows),
-            "AR bank": bank_by_record(windows),
-        }
-
-    def scores(
-        self, forecast: np.ndarray, data: Csi, windows: Windows
-    ) -> dict[str, Statistic]:
-        return csi_scores(forecast, windows)
 
     def user_arrays(
         self, forecast: np.ndarray, data: Csi, windows: Windows

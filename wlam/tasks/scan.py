@@ -1,25 +1,27 @@
-"""Sparse sweeps: the next sweep of all beams from every n-th beam of those so far."""
+"""Sparse sweeps: all beams of a sweep from a few of it and of those before."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
+from scipy.interpolate import CubicSpline
 
 from wlam.data.tensors import Beams
 from wlam.phy import floors
-from wlam.phy.codebooks import beam_directions
 from wlam.tasks.real import BeamTask
 from wlam.tasks.sequences import Sequences, Windows
 from wlam.tasks.task import Forecaster
 
 
 class BeamScan(BeamTask):
-    """The next H sweeps from L sparse ones; a channel is a beam.
+    """The last of L sparse sweeps as a full one; a channel is a beam.
 
-    Floors: "repeat last" serves with the strongest beam that was measured; "matched
-    path" with that of the single path that fits the last sparse sweep best.
+    Floors: "repeat last" serves with the strongest beam that was measured;
+    "interpolation" and "spline" are linear and cubic in dB between those; "matched
+    path" is the single path that fits them best.
     """
 
     every: ClassVar[int]
@@ -28,10 +30,13 @@ class BeamScan(BeamTask):
         return replace(super().sequences(data), every=self.every)
 
     def floors(self, data: Beams, windows: Windows) -> dict[str, Forecaster]:
-        return {
-            "repeat last": repeat_measured,
-            "matched path": partial(matched_path, every=self.every),
+        completions = {
+            "repeat last": serve_measured,
+            "interpolation": interpolated,
+            "spline": spline,
+            "matched path": matched_path,
         }
+        return {n: partial(of_last_sweep, complete=f) for n, f in completions.items()}
 
 
 class BeamScan4(BeamScan):
@@ -48,18 +53,39 @@ class BeamScan8(BeamScan):
     every = 8
 
 
-def repeat_measured(context: np.ndarray, horizon: int) -> np.ndarray:
-    """The last sparse sweep; beams that are not in it are weaker than all that are."""
-    last = np.asarray(context)[:, -1]
-    least = np.nanmin(last, axis=1, keepdims=True) - 1
-    filled = np.where(np.isnan(last), least, last)
-    return np.repeat(filled[:, None], horizon, axis=1).astype(np.float32)
+def of_last_sweep(
+    context: np.ndarray, horizon: int, complete: Callable[[np.ndarray], Any]
+) -> np.ndarray:
+    """A sparse sweep [window, beam] -> a full one, for the last of the context."""
+    sweep = np.asarray(complete(np.asarray(context)[:, -1]), np.float32)
+    return np.repeat(sweep[:, None], horizon, axis=1)
 
 
-def matched_path(context: np.ndarray, horizon: int, every: int) -> np.ndarray:
-    """See `wlam.phy.floors.subarray_scan`, on the last sparse sweep."""
-    beams = context.shape[2]
-    coarse = jnp.asarray(context[:, -1, ::every])
-    directions = jnp.asarray(beam_directions(beams))[::every]
-    sweep = floors.subarray_scan(coarse, beams, beams, directions)
-    return np.repeat(np.asarray(sweep)[:, None], horizon, axis=1)
+def serve_measured(sweep: np.ndarray) -> np.ndarray:
+    """Beams that were not measured are weaker than all that were."""
+    least = np.nanmin(sweep, axis=1, keepdims=True) - 1
+    return np.where(np.isnan(sweep), least, sweep)
+
+
+def interpolated(sweep: np.ndarray) -> Any:
+    """Linear in dB, the edges held."""
+    measured = np.isfinite(sweep)
+    full = floors.filled_sweeps(
+        jnp.asarray(np.where(measured, sweep, 0))[:, None],
+        jnp.asarray(measured)[:, None],
+    )
+    return full[:, 0]
+
+
+def spline(sweep: np.ndarray) -> np.ndarray:
+    """A cubic spline in dB (not-a-knot), the edges held."""
+    beams = np.flatnonzero(np.isfinite(sweep[0]))
+    through = CubicSpline(beams, sweep[:, beams], axis=1)
+    return through(np.clip(np.arange(sweep.shape[1]), beams[0], beams[-1]))
+
+
+def matched_path(sweep: np.ndarray) -> Any:
+    """See `wlam.phy.floors.fit_path`, for a DFT codebook of as many antennas."""
+    measured = np.isfinite(sweep)
+    shown = jnp.asarray(np.where(measured, sweep, 0))
+    return floors.fit_path(shown, jnp.asarray(measured), sweep.shape[1]).sweep_db

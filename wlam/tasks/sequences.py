@@ -36,7 +36,8 @@ class Sequences:
     grid: tuple[int, int] | None = field(default=None, metadata={"static": True})
     # Where the columns of that grid are angles: of which arrays.
     lattice: Lattice = field(default=(), metadata={"static": True})
-    # Of the channels, a forecaster sees the first and every n-th after it.
+    # Channels are beams of sweeps, of which a forecaster sees every n-th, from n // 2
+    # on, and completes the last one.
     every: int = field(default=1, metadata={"static": True})
 
 
@@ -68,11 +69,12 @@ class Grids:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Scans:
-    """Training sweeps of which a part of the beams is shown, see `wlam.nn.scan`."""
+    """Training sweeps that enter as a whole, see `wlam.nn.scan`."""
 
     values: Float[Array, "n t beam"]
     clean: Float[Array, "n t beam"]
-    every: int = field(metadata={"static": True})  # beams from one shown to the next
+    interval: Float[Array, " n"]
+    context: int = field(metadata={"static": True})  # sweeps that are given
 
 
 def real_rows(x: AnyArray) -> AnyArray:
@@ -88,7 +90,12 @@ def choose_rows(key: PRNGKeyArray, sequences: Sequences, per_sample: int) -> Row
     delay-angle representation is sparse, so that uniform draws would show almost only
     noise, and draws by power would never show the noise that has to be suppressed.
     Sequences with a joint scale are taken whole.
+
+    Raises:
+        ValueError: sparse sweeps, whose missing beams no row can know.
     """
+    if sequences.every > 1:
+        raise ValueError("context: found None for sparse sweeps; needed their number")
     if sequences.joint:
         n = len(sequences.interval)
         values, clean = (
@@ -121,23 +128,26 @@ def choose_rows(key: PRNGKeyArray, sequences: Sequences, per_sample: int) -> Row
     )
 
 
-def whole_grids(sequences: Sequences, context: int) -> Grids:
-    """The sequences with their channels as the grid that they are.
+def wholes(sequences: Sequences, context: int) -> Grids | Scans:
+    """The sequences with their channels as a whole: the grid or the sweeps they are.
 
     Raises:
         ValueError: the task's channels are no grid, or the context leaves no target.
     """
-    steps = sequences.values.shape[1]
-    if sequences.grid is None or not 0 < context < steps:
+    steps, interval = sequences.values.shape[1], jnp.asarray(sequences.interval)
+    grid, are_sweeps = sequences.grid, sequences.joint and sequences.grid is None
+    if (grid is None and not are_sweeps) or not 0 < context < steps:
         raise ValueError(
             f"context: found {context} of {steps} steps; needed a task whose channels "
-            "are a grid of bins, and a context that leaves steps to predict"
+            "are beams or a grid of bins, and a context that leaves steps to predict"
         )
+    if grid is None:
+        values, clean = map(jnp.asarray, (sequences.values, sequences.clean))
+        return Scans(values, clean, interval, context)
     values, clean = (
-        rearrange(jnp.asarray(x), "n t (u v) -> n t u v", u=sequences.grid[0])
+        rearrange(jnp.asarray(x), "n t (u v) -> n t u v", u=grid[0])
         for x in (sequences.values, sequences.clean)
     )
-    interval = jnp.asarray(sequences.interval)
     axis, lattice = sequences.axis, sequences.lattice
     return Grids(values, clean, interval, axis, context, lattice)
 
@@ -158,7 +168,8 @@ class Windows:
     lattice: Lattice = ()  # of the arrays whose angles the grid's columns are
     # The target as measured, like target; None where that is the target itself.
     noisy: np.ndarray | None = None
-    # Only the first channel of the context and every n-th after it; the others are NaN.
+    # More than 1: the last sweep of the context is the one that is to be completed; of
+    # every one, only each n-th beam was measured, and the others are NaN.
     every: int = 1
 
     @property
@@ -208,7 +219,13 @@ def cut_windows(
         DataError: L + H exceeds the length, or L, H, stride or tail make no window.
     """
     steps = sequences.values.shape[1]
-    if context < 1 or horizon < 1 or context + horizon > steps:
+    completes = sequences.every > 1
+    if completes and horizon > 1:
+        raise DataError(
+            f"horizon: found {horizon}; needed 1, the sweep that is completed"
+        )
+    before = context - 1 if completes else context  # steps before the first target
+    if context < 1 or horizon < 1 or before + horizon > steps:
         raise DataError(
             f"context, horizon: {context} + {horizon} steps do not fit; each must be "
             f"at least 1 and together at most the {steps} steps of the data"
@@ -219,10 +236,10 @@ def cut_windows(
             "at least 1"
         )
     if sliding:
-        first = max(context, min(steps - horizon, steps - round(tail * steps)))
+        first = max(before, min(steps - horizon, steps - round(tail * steps)))
         starts = np.arange(first, steps - horizon + 1, stride or horizon)
     else:
-        starts = np.array([context])
+        starts = np.array([before])
     values, clean = np.asarray(sequences.values), np.asarray(sequences.clean)
     samples = len(values)
 
@@ -234,10 +251,11 @@ def cut_windows(
         return np.repeat(np.asarray(x), len(starts), axis=0)
 
     target, measured = gather(clean, 0, horizon), gather(values, 0, horizon)
-    shown = gather(values, -context, 0)
-    if sequences.every > 1:
-        unseen = np.arange(shown.shape[2]) % sequences.every > 0
-        shown = np.where(unseen, np.float32(np.nan), shown)
+    shown = gather(values, -before, context - before)
+    if completes:
+        beam = np.arange(shown.shape[2])
+        seen = beam % sequences.every == sequences.every // 2
+        shown = np.where(seen, shown, np.float32(np.nan))
     return Windows(
         context=shown,
         target=target,

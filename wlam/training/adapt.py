@@ -20,6 +20,8 @@ CSI_ROWS = 16
 """Bins of a channel that are trained on as rows."""
 CHANNEL_ROWS = 48
 """Rows that a channel counts for that enters as a whole, or a series of many."""
+SWEEPS_ROWS = 4
+"""The same of sweeps."""
 
 
 def prepare(config: Config) -> tuple[Config, list[str]]:
@@ -70,11 +72,15 @@ def _with_file(config: Config, own: OwnFile, data: Data) -> Config:
     layout = LAYOUTS[task]
     training, held_out = (getattr(part, layout.name) for part in split(own, data))
     steps = training.shape[layout.axes.index(layout.target)]
-    # Channels are adapted the way they will be predicted: as a whole, or as rows.
-    whole, length, rows = True, context + horizon, CHANNEL_ROWS
+    # Data are adapted to the way they will be predicted: as a whole, or as rows.
+    given, length, rows = context, context + horizon, CHANNEL_ROWS
     model = config.model
-    if isinstance(model, ModelConfig) and (layout.name != "csi" or not model.joint):
-        whole = False
+    known = isinstance(model, ModelConfig)
+    if known and layout.name == "rsrp_db" and model.scan:
+        given, rows = min(context, model.scan.sweeps), SWEEPS_ROWS
+        length = given + min(horizon, model.scan.ahead)
+    elif known and (layout.name != "csi" or not model.joint):
+        given = None
         length = max(2, math.ceil(length / model.patch)) * model.patch
         length = min(length, steps // model.patch * model.patch)
         channels = training.shape[-1] if training.ndim > 2 else 1
@@ -85,7 +91,7 @@ def _with_file(config: Config, own: OwnFile, data: Data) -> Config:
                 f"on; needed at least two patches of the model, {2 * model.patch}"
             )
     source = FileConfig(own, "train", length, checksum(str(own.data)))
-    part = Ingredient(task, source, 1.0, rows, context if whole else None)
+    part = Ingredient(task, source, 1.0, rows, given)
     case = Case(
         task=task,
         source=replace(source, part="held_out"),

@@ -11,10 +11,11 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from wlam.nn.experts import Load, in_all
-from wlam.nn.guess import linear_guess, steps_per_day
+from wlam.nn.guess import steps_per_day
 from wlam.nn.model import Network
 from wlam.nn.predictor import Predictor
 from wlam.nn.quantiles import pinball
+from wlam.nn.rollout import guesses_of_rows
 from wlam.nn.scale import fit_scale
 from wlam.tasks.sequences import Grids, Rows, Scans
 from wlam.training.grids import channel_losses
@@ -97,13 +98,12 @@ def rows_loss(
     clean = jnp.clip(scale.apply(rows.clean), -INPUT_LIMIT, INPUT_LIMIT)
     clean = rearrange(clean, "b g t -> (b g) t")
     season = steps_per_day(rows.interval, rows.axis)
-    guess = linear_guess(
-        values, hidden, season, p, model.horizon, is_complex=not rows.center
-    )
     inputs = (
         rearrange(values, "b g t -> (b g) t"),
         repeat(hidden, "b t -> (b g) t", g=group),
-        rearrange(guess, "b g n q -> (b g) n q"),
+        guesses_of_rows(
+            values, hidden, in_context, season, p, model.horizon, not rows.center
+        ),
     )
     features, load = model.routed(
         *inputs,

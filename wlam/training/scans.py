@@ -1,54 +1,77 @@
-"""The loss of sparse sweeps."""
+"""The loss of sweeps that enter as a whole."""
 
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from wlam.nn.experts import Load
 from wlam.nn.predictor import Predictor
-from wlam.nn.scan import LOWEST, UNIT_DB, match
+from wlam.nn.scan import LOWEST, UNIT_DB
 from wlam.tasks.sequences import Scans
+
+FULL = 0.5
+"""How often all beams of a sweep are shown."""
+EVERY = (2, 4, 8)
+"""Else every n-th, from a random first one on."""
+LAST = 4.0
+"""Weight of the last sweep that is known; one for each that follows."""
+SPREAD = 0.1
+"""Weight of the likelihood beside the error: forecasts come first."""
+
+
+def draw_measured(
+    key: PRNGKeyArray, shape: tuple[int, int, int]
+) -> Bool[Array, "n l beam"]:
+    """Which beams of which sweeps are shown: those of the last one to all sweeps."""
+    n, length, beams = shape
+    full_key, every_key, offset_key, first_key = jax.random.split(key, 4)
+    every = jax.random.choice(every_key, jnp.array(EVERY), (n,))
+    every = jnp.where(jax.random.bernoulli(full_key, FULL, (n,)), 1, every)
+    every = jnp.minimum(every, beams)
+    offset = jax.random.randint(offset_key, (n,), 0, every)
+    shown = jnp.arange(beams)[None] % every[:, None] == offset[:, None]
+    first = jax.random.randint(first_key, (n, 1), 0, length)
+    known = jnp.arange(length)[None] >= first
+    return known[:, :, None] & shown[:, None]
 
 
 def scan_loss(
     model: Predictor, scans: Scans, key: PRNGKeyArray
 ) -> tuple[Float[Array, ""], Load | None]:
-    """How far off the best beam and the powers of the next sweep are.
+    """How far off the best beams and the powers of the last sweep and the next are.
 
-    A random piece of every track is shown, one sweep or as many as a token knows, and
-    of it every n-th beam from a random first one, the same for the batch. The powers
-    are Huber's, in units of `UNIT_DB`; the best beam is a choice among all of them by
-    their forecast powers in dB: its likelihood over that of a blind guess.
+    The powers are Huber's, in units of `UNIT_DB`; the best beam is a choice among all
+    of them by their forecast powers in dB: its likelihood over that of a blind guess.
 
     Raises:
-        ValueError: the model takes no sparse sweeps, or tracks are too short.
+        ValueError: the model takes no sweeps, or gives fewer than are to be forecast.
     """
     n, times, beams = scans.values.shape
+    length = scans.context
     if model.scan is None:
-        raise ValueError("model.scan: found None; needed for sparse sweeps")
-    sweeps = model.scan.config.sweeps
-    if times <= sweeps or beams % scans.every:
+        raise ValueError("model.scan: found None; needed for sweeps with a context")
+    if not 0 < times - length <= model.scan.config.ahead:
         raise ValueError(
-            f"source: sweeps of {times} times and {beams} beams; needed more than "
-            f"{sweeps} times and a multiple of {scans.every} beams"
+            f"source: {times} sweeps, {length} of them given; needed 1 to "
+            f"{model.scan.config.ahead} more, as model.scan.ahead says"
         )
-    offset_key, start_key, known_key = jax.random.split(key, 3)
-    offset = jax.random.randint(offset_key, (), 0, scans.every)
-    shown = offset + scans.every * jnp.arange(beams // scans.every)
-    start = jax.random.randint(start_key, (n, 1), 0, times - sweeps)
-    index = start + jnp.arange(sweeps + 1)[None]
-    window = jnp.take_along_axis(scans.values, index[:, :-1, None], axis=1)
-    target = jnp.take_along_axis(scans.clean, index[:, -1:, None], axis=1)[:, 0]
-    known = jnp.arange(sweeps)[None] >= jax.random.randint(known_key, (n, 1), 0, sweeps)
-    measured = jnp.zeros(beams, bool).at[shown].set(True)
-    measured = known[:, :, None] & measured[None, None]
-    matched = match(window[:, -1], shown)
-    forecast, load = model.scan(model.backbone, window, measured, matched)
-    top = jnp.take(window[:, -1], shown, axis=1).max(1)[:, None]
-    wanted, found = ((x - top) / UNIT_DB for x in (target, forecast))
-    power = optax.losses.huber_loss(found, jnp.maximum(wanted, -LOWEST)).mean()
+    measured = draw_measured(key, (n, length, beams))
+    shown = scans.values[:, :length]
+    found = model.scan(model.backbone, shown, measured, scans.interval)
+    forecast, spread, load = found
+    forecast, spread = (x[:, : times - length + 1] for x in (forecast, spread))
+    target = scans.clean[:, length - 1 :]
+    top = jnp.where(measured, shown, -jnp.inf).max((1, 2))[:, None, None]
+    wanted, given = ((x - top) / UNIT_DB for x in (target, forecast))
+    wanted = jnp.maximum(wanted, -LOWEST)
+    power = optax.losses.huber_loss(given, wanted).mean(-1)
     best = optax.losses.softmax_cross_entropy_with_integer_labels(
-        found * UNIT_DB, target.argmax(1)
+        given * UNIT_DB, target.argmax(-1)
     )
-    return power + best.mean() / jnp.log(beams), load
+    error = jax.lax.stop_gradient(given) - wanted
+    spread = spread / UNIT_DB
+    likelihood = ((error / spread) ** 2 / 2 + jnp.log(spread)).mean(-1)
+    losses = (power + best / jnp.log(beams) + SPREAD * likelihood).mean(0)
+    weight = jnp.ones(losses.shape).at[0].set(LAST)
+    return (weight * losses).sum() / weight.sum(), load

@@ -12,7 +12,7 @@ from wlam.nn.peers.channels import to_bins, to_channel
 from wlam.nn.peers.wifo import WifoConfig
 from wlam.phy.arrays import upa
 from wlam.tasks import TASKS
-from wlam.tasks.sequences import whole_grids
+from wlam.tasks.sequences import wholes
 
 RNG = np.random.default_rng(0)
 
@@ -36,7 +36,7 @@ def test_bins_of_a_task_are_brought_back(name, axis):
     places = np.tile(upa(2, 2), (2, 1))
     csi = Csi(x, 1e-3 * ones, 15e3 * ones, 3e9 * ones, places, polarisation)
     sequences = TASKS[name].sequences(csi)
-    grids = whole_grids(sequences, 3)
+    grids = wholes(sequences, 3)
     channel = to_channel(grids.values, axis, grids.lattice)
     np.testing.assert_allclose(channel, x.transpose(0, 1, 3, 2), atol=1e-5)
     back = to_bins(channel, axis, grids.lattice)

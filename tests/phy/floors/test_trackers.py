@@ -85,3 +85,26 @@ def test_kalman_tracker_stays_on_the_codebook_and_repeats_a_single_sweep():
     one = beam_profile(np.array([[5], [9]]))
     forecast = floors.kalman_beam_tracker(one, 3)
     np.testing.assert_array_equal(forecast, np.repeat(one, 3, axis=1))
+
+
+def test_the_filter_runs_through_places_that_are_unknown():
+    """At constant velocity, gaps change nothing, nor does what stands in them."""
+    place = jnp.asarray(3.0 + 0.7 * np.arange(12))[None]
+    known = jnp.asarray(np.isin(np.arange(12), (2, 3, 5, 6, 9)))[None]
+    shown = jnp.where(known, place, 99.0)
+    last, velocity = trackers.constant_velocity(shown, 1e-3, 1e-3, known)
+    np.testing.assert_allclose(velocity, 0.7, atol=1e-2)
+    np.testing.assert_allclose(last, place[:, -1], atol=1e-2)
+    begun = trackers.constant_velocity(shown[:, 2:], 1e-3, 1e-3, known[:, 2:])
+    np.testing.assert_allclose([last, velocity], begun, rtol=1e-5)
+
+
+def test_sweeps_move_by_parts_of_beams():
+    sweep = jnp.asarray(beam_profile(np.array([10.0])))
+    moved = floors.moved_sweep(sweep, jnp.array([[0.0, 3.0, 0.5, -40.0]]))[0]
+    np.testing.assert_array_equal(moved[0], sweep[0])
+    np.testing.assert_array_equal(moved[1, 3:], sweep[0, :-3])
+    np.testing.assert_array_equal(moved[1, :3], sweep[0, 0])
+    middle = (sweep[0, 1:] + sweep[0, :-1]) / 2
+    np.testing.assert_allclose(moved[2, 1:], middle, rtol=1e-6)
+    np.testing.assert_array_equal(moved[3], sweep[0, -1])

@@ -32,7 +32,14 @@ from wlam.phy.floors.prony import pad
 from wlam.phy.floors.ridge import RidgeMap, fit_ridge, ridge
 from wlam.phy.floors.scan import subarray_scan
 from wlam.phy.floors.seasonal import seasonal_ar
-from wlam.phy.floors.trackers import kalman_beam_tracker, linear_beam_tracker
+from wlam.phy.floors.sparse import filled_sweeps, fit_path
+from wlam.phy.floors.trackers import (
+    constant_velocity,
+    kalman_beam_tracker,
+    linear_beam_tracker,
+    moved_sweep,
+    peaks,
+)
 from wlam.phy.floors.wiener import wiener
 
 __all__ = [
@@ -42,14 +49,19 @@ __all__ = [
     "ar_shared",
     "bessel_j0",
     "constant_slope",
+    "constant_velocity",
     "context_mean",
+    "filled_sweeps",
+    "fit_path",
     "fit_ridge",
     "jakes_correlation",
     "kalman",
     "kalman_beam_tracker",
     "linear_beam_tracker",
+    "moved_sweep",
     "noise_to_signal",
     "pad",
+    "peaks",
     "repeat_last",
     "ridge",
     "seasonal_ar",

@@ -7,7 +7,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 TRACKED_SWEEPS = 8  # context sweeps that the linear tracker draws its line through
 EDGE_STEP_DB = 1e-3  # what a beam beyond the edge loses, so that the best one is unique
@@ -87,7 +87,10 @@ def peaks(sweeps_db: Float[Array, "n l beam"]) -> Float[Array, "n l"]:
 
 
 def constant_velocity(
-    measured: Float[Array, "n l"], noise: float, acceleration: float
+    measured: Float[Array, "n l"],
+    noise: float,
+    acceleration: float,
+    known: Bool[Array, "n l"] | None = None,
 ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
     """Place and velocity at the last of some measured places, a step apart.
 
@@ -99,23 +102,43 @@ def constant_velocity(
         measured: places.
         noise: std of the measured places.
         acceleration: std of the acceleration.
+        known: which of the places are; all if not given. One or more of each series.
     """
+    if known is None:
+        known = jnp.ones(measured.shape, bool)
     agitation = acceleration**2 * jnp.array([[0.25, 0.5], [0.5, 1.0]])
 
-    def step(carry, observed):
-        place, velocity, covariance = carry
-        (pp, pv), (_, vv) = covariance
-        covariance = jnp.array([[pp + 2 * pv + vv, pv + vv], [pv + vv, vv]]) + agitation
-        known = covariance[0]
-        gain = known / (known[0] + noise**2)
+    first = jnp.argmax(known, axis=1)
+    begin = jnp.take_along_axis(measured, first[:, None], axis=1)[:, 0]
+    certain = jnp.diag(jnp.array([noise**2, 1.0]))
+    still = jnp.zeros_like(begin)
+    start = (begin, still, jnp.broadcast_to(certain, (len(begin), 2, 2)))
+
+    def step(state, inputs):
+        before, (index, observed, is_known) = state, inputs
+        place, velocity, covariance = before
+        pp, pv, vv = covariance[:, 0, 0], covariance[:, 0, 1], covariance[:, 1, 1]
+        ahead = jnp.stack([pp + 2 * pv + vv, pv + vv, pv + vv, vv], axis=1)
+        covariance = ahead.reshape(-1, 2, 2) + agitation[None]
+        of_place = covariance[:, 0]
+        gain = of_place / (of_place[:, :1] + noise**2) * is_known[:, None]
         place = place + velocity
         missed = observed - place
-        covariance = covariance - gain[:, None] * known[None]
-        return (place + gain[0] * missed, velocity + gain[1] * missed, covariance), None
+        covariance = covariance - gain[:, :, None] * of_place[:, None]
+        after = place + gain[:, 0] * missed, velocity + gain[:, 1] * missed, covariance
+        has_begun = index > first
+        after = jax.tree.map(
+            lambda new, old: jnp.where(
+                has_begun.reshape(-1, *(1,) * (new.ndim - 1)), new, old
+            ),
+            after,
+            before,
+        )
+        return after, None
 
-    first = measured[:, 0]
-    start = (first, jnp.zeros_like(first), jnp.diag(jnp.array([noise**2, 1.0])))
-    (place, velocity, _), _ = jax.lax.scan(step, start, measured[:, 1:].T)
+    index = jnp.arange(1, measured.shape[1])
+    inputs = (index, measured[:, 1:].T, known[:, 1:].T)
+    (place, velocity, _), _ = jax.lax.scan(step, start, inputs)
     return place, velocity
 
 
@@ -143,3 +166,18 @@ def _shifted(
     sweeps = jnp.broadcast_to(sweep_db[:, None], (n, shift.shape[1], beams))
     beyond = jnp.abs(origin - inside).astype(sweeps.dtype)
     return jnp.take_along_axis(sweeps, inside, axis=2) - EDGE_STEP_DB * beyond
+
+
+def moved_sweep(
+    sweep_db: Float[Array, "n beam"], shift: Float[Array, "n h"]
+) -> Float[Array, "n h beam"]:
+    """A sweep moved up by parts of beams, linear in dB between them; edges are held."""
+    beams = sweep_db.shape[1]
+    origin = jnp.arange(beams)[None, None, :] - shift[:, :, None]
+    origin = jnp.clip(origin, 0.0, beams - 1.0)
+    low = jnp.floor(origin).astype(int)
+    below, above = (
+        jnp.take_along_axis(sweep_db[:, None], jnp.minimum(x, beams - 1), axis=2)
+        for x in (low, low + 1)
+    )
+    return below + (origin - low) * (above - below)

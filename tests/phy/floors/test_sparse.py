@@ -1,0 +1,76 @@
+"""Sparse sweeps of known paths, and lines between beams."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from wlam.phy import floors
+from wlam.phy.beams import array_gain
+from wlam.phy.codebooks import beam_directions
+
+BEAMS = 32
+RNG = np.random.default_rng(0)
+
+
+def sweeps(places, num_ant, view=None, floor=1e-3, strength=1.0):
+    """Sweeps of single paths at places between beams, in dB."""
+    fine = np.asarray(beam_directions(9 * BEAMS, view))
+    direction = fine[np.round((places + 0.5) * 9 - 0.5).astype(int)]
+    codebook = beam_directions(BEAMS, view)
+    gain = array_gain(jnp.asarray(direction), codebook, num_ant)
+    return np.asarray(10 * jnp.log10(strength * gain + floor))
+
+
+@pytest.mark.parametrize(
+    ("num_ant", "view", "every"), [(32, None, 1), (16, None, 2), (8, 90.0, 4)]
+)
+def test_a_path_is_found_with_all_that_follows_from_it(num_ant, view, every):
+    """The floor and the strength are unknown; every beam that sees it is needed."""
+    places = RNG.integers(18, 9 * (BEAMS - 2), 20) / 9.0
+    db = sweeps(places, num_ant, view, floor=0.02, strength=3.0)
+    measured = np.broadcast_to(np.arange(BEAMS) % every == every // 2, db.shape)
+    shown = jnp.asarray(np.where(measured, db, 99.0))
+    fit = floors.fit_path(shown, jnp.asarray(measured), num_ant, view)
+    np.testing.assert_allclose(fit.place, places, atol=0.23)  # two fine directions
+    np.testing.assert_array_equal(
+        np.argmax(fit.sweep_db, axis=1), np.argmax(db, axis=1)
+    )
+    strong = db > db.max(1, keepdims=True) - 10
+    np.testing.assert_allclose(np.asarray(fit.sweep_db)[strong], db[strong], atol=1.0)
+    assert (fit.unexplained < 1e-2).all()
+
+
+def test_another_array_explains_less():
+    db = sweeps(np.array([10.0, 20.0]), 32)
+    everything = jnp.ones(db.shape, bool)
+    right, wrong = (
+        floors.fit_path(jnp.asarray(db), everything, n).unexplained for n in (32, 8)
+    )
+    assert (right < 1e-3).all()
+    assert (wrong > 0.1).all()
+
+
+def test_a_sweep_that_says_nothing_says_nothing():
+    flat = jnp.full((2, BEAMS), -90.0)
+    for measured in (jnp.ones(flat.shape, bool), jnp.zeros(flat.shape, bool)):
+        fit = floors.fit_path(flat, measured, BEAMS)
+        assert np.isfinite(fit.sweep_db).all()
+        assert np.isfinite(fit.place).all()
+
+
+def test_lines_between_beams_and_held_edges():
+    line = np.broadcast_to(-60.0 - np.arange(8.0, dtype=np.float32), (1, 1, 8))
+    measured = np.zeros((1, 1, 8), bool)
+    measured[..., [1, 4, 6]] = True
+    shown = jnp.asarray(np.where(measured, line, 7.0))
+    found = floors.filled_sweeps(shown, jnp.asarray(measured))
+    expected = -60.0 - np.clip(np.arange(8.0), 1, 6)
+    np.testing.assert_allclose(found[0, 0], expected, rtol=1e-6)
+
+
+def test_sweeps_without_a_beam_are_those_before_them_or_the_first():
+    values = jnp.asarray(RNG.normal(size=(1, 5, 8)), jnp.float32)
+    known = jnp.array([False, True, False, True, False])[None, :, None]
+    measured = jnp.broadcast_to(known, values.shape)
+    found = floors.filled_sweeps(values, measured)
+    np.testing.assert_array_equal(found[0], values[0, jnp.array([1, 1, 1, 3, 3])])
