@@ -13,8 +13,10 @@ from wlam.tasks import TASKS
 from wlam.training.state import init_state
 
 FOLDER = Path(__file__).parents[1] / "configs"
-QUICKSTART, TINY = str(FOLDER / "quickstart.py"), str(FOLDER / "tiny.py")
-PEERS, ABLATIONS = str(FOLDER / "peers.py"), str(FOLDER / "ablations.py")
+QUICKSTART, TINY, LITTLE, PEERS, ABLATIONS = (
+    str(FOLDER / f"{name}.py")
+    for name in ("quickstart", "tiny", "little", "peers", "ablations")
+)
 SEVERAL = {PEERS, ABLATIONS}
 # Of the peers one of each kind; the others differ in their task.
 CONFIGS = [
@@ -41,8 +43,8 @@ def test_every_config_builds(path):
         assert word in header, f"{stem(path)}: the header lacks '{word}'"
 
 
-def test_peers_are_as_large_as_tiny_and_see_as_many_samples():
-    tiny = load_config(TINY, [])
+def test_peers_are_as_large_as_their_models_and_see_as_many_samples():
+    tiny, little = load_config(TINY, []), load_config(LITTLE, [])
     share = shares(tiny.mixture, tiny.temperature)
     samples = samples_per_step(tiny.mixture, share, tiny.rows)
     peers = runpy.run_path(PEERS)["configs"]
@@ -51,7 +53,8 @@ def test_peers_are_as_large_as_tiny_and_see_as_many_samples():
         share = shares(config.mixture, config.temperature)
         found = samples_per_step(config.mixture, share, config.rows)
         assert found.items() <= samples.items(), name
-        assert config.steps == tiny.steps
+        beside = little if name == "wifo_little" else tiny
+        assert config.steps == beside.steps
         tasks = {part.task for part in config.mixture.values()}
         assert len(tasks) == (2 if name.startswith("wifo") else 1), name
     sizes = {"wifo_little": (1_370_000, 1_380_000)}

@@ -98,6 +98,15 @@ def golden_channel() -> np.ndarray:
     return np.asarray((tones + noise) / (1 + k), np.complex64)[None]
 
 
+def golden_sweeps() -> np.ndarray:
+    """[1, 8, 32] float32, the same for sweeps: a beam moves, and some are missing."""
+    t, k = np.arange(8.0)[:, None], np.arange(32.0)
+    noise = 0.3 * np.cos(2 * np.pi * (0.37 * t**2 + 1.618 * k**2 + 0.731 * t * k**2))
+    sweeps = -70 - 20 * np.tanh(abs(k - 9.3 - 0.7 * t) / 6) + noise
+    sweeps[1, ::2] = np.nan
+    return np.asarray(sweeps, np.float32)[None]
+
+
 def golden_outputs(model: Loaded) -> dict[str, np.ndarray]:
     """What a model makes of the golden inputs, by the name of the array."""
     found = {}
@@ -107,6 +116,9 @@ def golden_outputs(model: Loaded) -> dict[str, np.ndarray]:
     if model.takes_channels:
         channel = model.predict(golden_channel(), interval=1e-3, horizon=8, grid=(4, 8))
         found["channel_forecast"] = channel
+    if model.takes_sweeps:
+        sweeps = model.predict(golden_sweeps(), interval=0.1, horizon=10, joint=True)
+        found["sweep_forecast"] = sweeps
     return found
 
 

@@ -8,9 +8,7 @@ from einops import rearrange
 from flax import nnx
 
 from wlam.nn.forecast import Forecaster
-from wlam.nn.guess import steps_per_day
-from wlam.nn.predictor import ModelConfig
-from wlam.nn.rollout import guesses_of_rows
+from wlam.nn.predictor import ModelConfig, RowInputs
 from wlam.nn.transformer import TransformerConfig
 
 TINY = ModelConfig(TransformerConfig(width=16, layers=2, heads=2), patch=4)
@@ -37,21 +35,19 @@ def forecaster(model):
 
 @pytest.fixture(scope="session")
 def apply(model):
-    """Forward pass of single rows: (values, hidden, interval, axis) -> forecasts."""
+    """Forward pass of single rows: (values, hidden, interval, axis) -> forecasts.
+
+    All that is not hidden is the context, or the first steps if their number is given.
+    """
     graph, state = nnx.split(model)
 
-    @partial(jax.jit, static_argnames="group")
-    def forward(values, hidden, interval, axis, group=1):
+    @partial(jax.jit, static_argnames=("group", "steps"))
+    def forward(values, hidden, interval, axis, group=1, steps=None):
         grouped = rearrange(values, "(b g) t -> b g t", g=group)
-        found = guesses_of_rows(
-            grouped,
-            hidden[::group],
-            ~hidden[::group],
-            steps_per_day(interval[::group], axis[::group]),
-            TINY.patch,
-            TINY.patch,
-            is_complex=group == 2,
-        )
-        return nnx.merge(graph, state)(values, hidden, found, interval, axis)
+        first = slice(None, None, group)
+        about = (interval[first], axis[first], TINY, group == 2)
+        given = ~hidden[first].at[:, steps or values.shape[1] :].set(True)
+        rows = RowInputs.of(grouped, hidden[first], given, *about)
+        return nnx.merge(graph, state)(rows)
 
     return forward

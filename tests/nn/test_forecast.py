@@ -1,5 +1,6 @@
 """Forecasts through the public interface: equivariance, lengths, shapes, bad input."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -55,13 +56,14 @@ def test_a_roll_out_appends_its_own_patches_under_the_same_statistics(
     long, short = (forecaster.predict(z, 1e-3, horizon) for horizon in (8, 4))
     np.testing.assert_allclose(long[:, :4], short, rtol=1e-4, atol=1e-5)
     # The second patch follows from a forward pass on context and first patch, in units
-    # of the context.
+    # of the context, which alone is in the record.
     spread = np.sqrt((CONTEXT**2).mean((1, 2)))[:, None, None]
     known = np.concatenate([z, short], axis=1)
     rows = np.stack([known.real, known.imag], axis=1) / spread
     rows = rows.reshape(6, -1).astype(np.float32)
     nothing, axis = np.zeros(rows.shape, bool), np.zeros(6, int)
-    out = apply(rows, nothing, np.full(6, 1e-3, np.float32), axis, group=2)
+    interval, steps = np.full(6, 1e-3, np.float32), z.shape[1]
+    out = apply(rows, jnp.asarray(nothing), interval, axis, group=2, steps=steps)
     second = out[:, -1].reshape(3, 2, 4) * spread
     np.testing.assert_allclose(second[:, 0], long[:, 4:].real, rtol=2e-3, atol=1e-3)
     np.testing.assert_allclose(second[:, 1], long[:, 4:].imag, rtol=2e-3, atol=1e-3)

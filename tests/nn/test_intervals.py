@@ -90,8 +90,8 @@ class KnownAr1(Predictor):
         self.config = ModelConfig(TransformerConfig(width=8), patch=P)
         self.horizon, self.joint, self.scan = P, None, None
 
-    def distribution(self, values, hidden, guesses, interval, axis):
-        last = values[:, P - 1 :: P, None]
+    def distribution(self, rows):
+        last = rows.values[:, P - 1 :: P, None]
         forecast = last * jnp.array(PHI ** STEPS[:P], jnp.float32)[None, None]
         scores = np.array([score(level) for level in self.config.quantiles])
         offsets = jnp.array(SPREAD[:P, None] * scores, jnp.float32)[None, None]

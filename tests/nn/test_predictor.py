@@ -11,7 +11,7 @@ from flax import nnx
 from wlam.nn.embeddings import FREQUENCY, TIME, Granularity, GranularityConfig
 from wlam.nn.guess import OPTIONS, Guesses
 from wlam.nn.joint import JointConfig
-from wlam.nn.predictor import ModelConfig, last_visible
+from wlam.nn.predictor import ModelConfig, RowInputs, last_visible
 from wlam.nn.transformer import TransformerConfig
 
 B, T, P = 6, 24, 4
@@ -112,8 +112,8 @@ def test_an_untrained_forecast_is_a_mix_by_the_record(model, rows):
     missed = jnp.exp(jax.random.normal(keys[1], (B, N, len(OPTIONS))))
     weights = (1 / missed) / (1 / missed).sum(-1, keepdims=True)
 
-    given = Guesses(options, missed)
-    found = nnx.jit(lambda m: m(values, hidden, given, interval, axis))(silent)
+    given = RowInputs(values, hidden, Guesses(options, missed), interval, axis)
+    found = nnx.jit(lambda m: m(given))(silent)
     expected = (weights[:, :, None] * options).sum(-1)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
@@ -125,8 +125,8 @@ def test_without_guesses_a_forecast_starts_from_the_last_value(model, rows):
         layer.kernel[...] = jnp.zeros_like(layer.kernel[...])
     last = last_visible(values.reshape(B, N, P), hidden.reshape(B, N, P))
     held = jnp.repeat(last[..., None], P, 2)
-    run = nnx.jit(lambda m: m(values, hidden, nothing(3.0), interval, axis))
-    np.testing.assert_array_equal(run(plain), held)
+    given = RowInputs(values, hidden, nothing(3.0), interval, axis)
+    np.testing.assert_array_equal(nnx.jit(lambda m: m(given))(plain), held)
 
 
 def test_bad_sizes_are_named():
@@ -143,10 +143,11 @@ def test_bfloat16_products_are_near_float32_ones(model, rows):
     values, hidden, interval, axis = rows
     narrow = replace(model.config, dtype="bfloat16").build(nnx.Rngs(0))
     nnx.update(narrow, nnx.state(model))
+    given = RowInputs(values, hidden, nothing(0.0), interval, axis)
 
     @nnx.jit
     def outputs(models):
-        return [m(values, hidden, nothing(0.0), interval, axis) for m in models]
+        return [m(given) for m in models]
 
     wide, coarse = outputs([model, narrow])
     assert coarse.dtype == wide.dtype == jnp.float32

@@ -133,8 +133,10 @@ def test_gradients_reach_both_ways_in_and_silence_breaks_none(batch, model):
             *((g["head"], g["joint"]["head"]) for g in (found, without)), strict=True
         )
     )
-    # Rows: changes, trusts, then gaps. Channels: the spread is the last of each step.
-    rows = [(x[: 2 * CONFIG.patch], x[2 * CONFIG.patch :]) for x in rows]
+    # Rows: changes, gaps, then weights. Channels: the spread is the last of each step.
+    ends = CONFIG.patch, CONFIG.patch * (1 + len(CONFIG.quantiles))
+    rows = [np.split(x, ends) for x in rows]
+    rows = [(np.concatenate([x[0], x[2]]), x[1]) for x in rows]
     whole = [x.reshape(CONFIG.joint.patch, -1) for x in whole]
     whole = [(x[:, :-1], x[:, -1]) for x in whole]
     for (forecast, spread), (same, none) in (rows, whole):

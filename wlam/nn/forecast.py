@@ -3,6 +3,7 @@
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from einops import rearrange
 from flax import nnx
@@ -11,7 +12,7 @@ from wlam.nn.joint import Channel, channel_features, continue_channel
 from wlam.nn.predictor import Predictor
 from wlam.nn.quantiles import score
 from wlam.nn.request import Request, in_pieces
-from wlam.nn.rollout import roll_out, row_bounds, row_features
+from wlam.nn.rollout import RowContext, roll_out, row_bounds, row_features
 from wlam.nn.scan import roll_sweeps
 from wlam.phy.arrays import Lattice
 
@@ -39,31 +40,24 @@ class Forecaster:
     def __init__(self, model: Predictor):
         self.model = model
         self.takes_channels = model.joint is not None
+        self.takes_sweeps = model.scan is not None
         graph, params = nnx.split(model)
         self._params = params
 
-        @partial(jax.jit, static_argnames=("center", "horizon"))
-        def forecast(params, context, visible, interval, axis, key, center, horizon):
-            model = nnx.merge(graph, params)
-            rows = (context, visible, interval, axis)
-            return roll_out(model, *rows, center, horizon, key)[0]
+        @partial(jax.jit, static_argnames="horizon")
+        def forecast(params, rows, key, horizon):
+            return roll_out(nnx.merge(graph, params), rows, horizon, key)[0]
 
         self._forecast = forecast
 
-        @partial(jax.jit, static_argnames=("center", "horizon"))
-        def bounds(params, context, visible, interval, axis, reach, center, horizon):
-            model = nnx.merge(graph, params)
-            rows = (context, visible, interval, axis)
-            return row_bounds(model, *rows, center, horizon, reach)
+        @partial(jax.jit, static_argnames="horizon")
+        def bounds(params, rows, reach, horizon):
+            return row_bounds(nnx.merge(graph, params), rows, horizon, reach)
 
         self._bounds = bounds
-
-        @partial(jax.jit, static_argnames="center")
-        def described(params, context, visible, interval, axis, center):
-            model = nnx.merge(graph, params)
-            return row_features(model, context, visible, interval, axis, center)
-
-        self._described = described
+        self._described = jax.jit(
+            lambda params, rows: row_features(nnx.merge(graph, params), rows)
+        )
 
         @partial(jax.jit, static_argnames=("axis", "horizon", "grid"))
         def continued(params, context, known, interval, axis, horizon, grid):
@@ -144,13 +138,7 @@ class Forecaster:
             return request.like_context(self._continue(request, horizon)[0])
         rows = self._by_rows(
             request,
-            lambda _, *rows: self._forecast(
-                self._params,
-                *rows,
-                None,
-                center=not request.is_complex,
-                horizon=horizon,
-            ),
+            lambda _, rows: self._forecast(self._params, rows, None, horizon=horizon),
         )
         return request.like_context(request.from_rows(rows))
 
@@ -170,7 +158,7 @@ class Forecaster:
         Raises:
             ValueError: naming the argument; or the model takes no sweeps as a whole.
         """
-        if self.model.scan is None:
+        if not self.takes_sweeps:
             raise ValueError("model.scan: found None; needed to complete sweeps")
         x = np.asarray(context)
         if x.ndim not in (2, 3) or np.iscomplexobj(x):
@@ -235,16 +223,16 @@ class Forecaster:
                 f"coverage: found {coverage}; needed at most what the model's "
                 f"quantiles {levels} span"
             )
-        first, fixed = self.model.horizon, {"center": not request.is_complex}
+        first = self.model.horizon
 
-        def bounds_of(begin: int, *rows: np.ndarray) -> list[np.ndarray]:
+        def bounds_of(begin: int, rows: RowContext) -> list[np.ndarray]:
             normal = np.float32(score(1 - tail))
             near = min(horizon, first)
-            found = self._bounds(self._params, *rows, normal, **fixed, horizon=near)
+            found = self._bounds(self._params, rows, normal, horizon=near)
             found = [np.asarray(bound) for bound in found]
             if horizon <= first:
                 return found
-            paths = self._draw(request, horizon, PATHS, 0, begin, *rows)[..., first:]
+            paths = self._draw(rows, horizon, PATHS, 0, begin)[..., first:]
             far = np.quantile(paths, [tail, 1 - tail], axis=1, method="weibull")
             both = zip(found, far.astype(np.float32), strict=True)
             return [np.concatenate(pair, axis=-1) for pair in both]
@@ -300,9 +288,7 @@ class Forecaster:
         self._levels()
         paths = self._by_rows(
             request,
-            lambda begin, *rows: self._draw(
-                request, horizon, draws, seed, begin, *rows
-            ),
+            lambda begin, rows: self._draw(rows, horizon, draws, seed, begin),
         )
         drawn = [request.from_rows(paths[:, d]) for d in range(draws)]
         return request.like_context(np.stack(drawn))
@@ -339,9 +325,7 @@ class Forecaster:
             return self._continue(request, None)
         features = self._by_rows(
             request,
-            lambda _, *rows: self._described(
-                self._params, *rows, center=not request.is_complex
-            ),
+            lambda _, rows: self._described(self._params, rows),
         )
         return features.reshape(len(request.context), -1, features.shape[-1]).mean(1)
 
@@ -367,26 +351,28 @@ class Forecaster:
         return levels
 
     def _by_rows(self, request: Request, function):
-        """function(begin, *rows) by pieces; its outputs begin with the axis of rows."""
-        rows = request.rows()
-        most = max(1, CHUNK // rows[0].shape[1])
-        size = min(most, 1 << (len(rows[0]) - 1).bit_length())
-        return in_pieces(function, size, *rows)
+        """function(begin, rows) by pieces; its outputs begin with the axis of rows."""
+        arrays = request.rows()
+        most = max(1, CHUNK // arrays[0].shape[1])
+        size = min(most, 1 << (len(arrays[0]) - 1).bit_length())
+        return in_pieces(
+            lambda begin, *piece: function(
+                begin,
+                RowContext(*map(jnp.asarray, piece), center=not request.is_complex),
+            ),
+            size,
+            *arrays,
+        )
 
     def _draw(
-        self,
-        request: Request,
-        horizon: int,
-        draws: int,
-        seed: int,
-        begin: int,
-        *rows: np.ndarray,
+        self, rows: RowContext, horizon: int, draws: int, seed: int, begin: int
     ) -> np.ndarray:
         """[row, draw, group, step] of rows that are a piece, from row `begin` on."""
-        fixed = {"center": not request.is_complex, "horizon": horizon}
         piece = jax.random.fold_in(jax.random.key(seed), begin)
         paths = [
-            self._forecast(self._params, *rows, jax.random.fold_in(piece, d), **fixed)
+            self._forecast(
+                self._params, rows, jax.random.fold_in(piece, d), horizon=horizon
+            )
             for d in range(draws)
         ]
         return np.stack(paths, axis=1)

@@ -22,7 +22,7 @@ from wlam.nn.embeddings import (
     ResidualMlp,
 )
 from wlam.nn.experts import Load
-from wlam.nn.guess import OPTIONS, Guesses
+from wlam.nn.guess import OPTIONS, Guesses, make_guesses, steps_per_day
 from wlam.nn.joint import Joint, JointConfig
 from wlam.nn.model import NetworkConfig
 from wlam.nn.quantiles import check_levels, offsets_of
@@ -66,6 +66,42 @@ class ModelConfig(NetworkConfig):
         return Predictor(self, rngs)
 
 
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class RowInputs:
+    """Rows as the predictor takes them: normalised, with training-free forecasts."""
+
+    values: Float[Array, "b t"]  # t is a multiple of the patch
+    hidden: Bool[Array, "b t"]  # True where a sample is unknown: without influence
+    guesses: Guesses  # not looked at with guess=False
+    interval: Float[Array, " b"]  # of the samples, in seconds, Hz or wavelengths
+    axis: Int[Array, " b"]  # index into `AXES`, what the series run along
+
+    @staticmethod
+    def of(
+        values: Float[Array, "b g t"],
+        hidden: Bool[Array, "b t"],
+        given: Bool[Array, "b t"],
+        interval: Float[Array, " b"],
+        axis: Int[Array, " b"],
+        config: ModelConfig,
+        is_complex: bool,
+    ) -> "RowInputs":
+        """Every row of every group by itself; see `make_guesses` for the arguments."""
+        patch, group = config.patch, values.shape[1]
+        horizon, season = config.horizon_patches * patch, steps_per_day(interval, axis)
+        guesses = make_guesses(
+            values, hidden, given, season, patch, horizon, is_complex
+        )
+        return RowInputs(
+            rearrange(values, "b g t -> (b g) t"),
+            jnp.repeat(hidden, group, axis=0),
+            jax.tree.map(lambda x: rearrange(x, "b g ... -> (b g) ..."), guesses),
+            jnp.repeat(interval, group),
+            jnp.repeat(axis, group),
+        )
+
+
 class Predictor(nnx.Module):
     """Next-patch predictor of normalised scalar series, the same for every task."""
 
@@ -88,51 +124,26 @@ class Predictor(nnx.Module):
             None if config.scan is None else Scan(config.scan, width, rngs, dtype)
         )
 
-    def __call__(
-        self,
-        values: Float[Array, "b t"],
-        hidden: Bool[Array, "b t"],
-        guesses: Guesses,
-        interval: Float[Array, " b"],
-        axis: Int[Array, " b"],
-    ) -> Float[Array, "b n q"]:
+    def __call__(self, rows: RowInputs) -> Float[Array, "b n q"]:
         """Predicts, after every patch, the samples that follow it.
 
         The forecast is a mix of training-free ones, weighed by what each missed so far
         and by what the model makes of it for every sample, plus a change.
 
-        Args:
-            values: normalised series; t must be a multiple of `config.patch`.
-            hidden: True where a sample is unknown; its value has no influence.
-            guesses: causal forecasts, see `wlam.nn.guess`; with guess=False the last
-                value alone counts.
-            interval: spacing of the samples, in seconds (time) or Hz (frequency).
-            axis: index into `AXES`, what the series runs along.
-
         Returns:
             [:, i] is the forecast of the q = horizon_patches * patch samples after
-            patch i, from patches 0..i only; in the units of `values`.
+            patch i, from patches 0..i only; in the units of the values.
         """
-        return self.distribution(values, hidden, guesses, interval, axis)[0]
+        return self.distribution(rows)[0]
 
     def distribution(
-        self,
-        values: Float[Array, "b t"],
-        hidden: Bool[Array, "b t"],
-        guesses: Guesses,
-        interval: Float[Array, " b"],
-        axis: Int[Array, " b"],
+        self, rows: RowInputs
     ) -> tuple[Float[Array, "b n q"], Float[Array, "b n q level"]]:
         """Like a call, and the quantiles of `config.quantiles` minus the forecast."""
-        features = self.features(values, hidden, guesses, interval, axis)
-        return self.answer(features, values, hidden, guesses)
+        return self.answer(self.routed(rows)[0], rows)
 
     def answer(
-        self,
-        features: Float[Array, "b n d"],
-        values: Float[Array, "b t"],
-        hidden: Bool[Array, "b t"],
-        guesses: Guesses,
+        self, features: Float[Array, "b n d"], rows: RowInputs
     ) -> tuple[Float[Array, "b n q"], Float[Array, "b n q level"]]:
         """What `distribution` gives, from the features of the patches."""
         q, p = self.horizon, self.config.patch
@@ -141,45 +152,31 @@ class Predictor(nnx.Module):
         forecast, gaps, weights = jnp.split(out, [q, q + q * levels], axis=-1)
         if self.config.guess:
             weights = rearrange(weights, "b n (q o) -> b n q o", q=q)
-            weights = weights - jnp.log(guesses.missed)[:, :, None]
+            weights = weights - jnp.log(rows.guesses.missed)[:, :, None]
             weights = jax.nn.softmax(weights, axis=-1)
-            forecast += (weights * guesses.forecasts).sum(-1)
+            forecast += (weights * rows.guesses.forecasts).sum(-1)
         else:
             forecast += last_visible(
-                rearrange(values, "b (n p) -> b n p", p=p),
-                rearrange(hidden, "b (n p) -> b n p", p=p),
+                rearrange(rows.values, "b (n p) -> b n p", p=p),
+                rearrange(rows.hidden, "b (n p) -> b n p", p=p),
             )[..., None]
         gaps = rearrange(gaps, "b n (level q) -> b n q level", q=q)
         return forecast, offsets_of(gaps, self.config.quantiles)
 
-    def features(
-        self,
-        values: Float[Array, "b t"],
-        hidden: Bool[Array, "b t"],
-        guesses: Guesses,
-        interval: Float[Array, " b"],
-        axis: Int[Array, " b"],
-    ) -> Float[Array, "b n d"]:
-        """What the backbone makes of every patch and those before it."""
-        return self.routed(values, hidden, guesses, interval, axis)[0]
+    def routed(self, rows: RowInputs) -> tuple[Float[Array, "b n d"], Load | None]:
+        """What the backbone makes of every patch and those before it: features.
 
-    def routed(
-        self,
-        values: Float[Array, "b t"],
-        hidden: Bool[Array, "b t"],
-        guesses: Guesses,
-        interval: Float[Array, " b"],
-        axis: Int[Array, " b"],
-    ) -> tuple[Float[Array, "b n d"], Load | None]:
-        """The features, and the load of the backbone's experts, if any."""
+        And the load of the backbone's experts, if any.
+        """
         p = self.config.patch
-        patches = rearrange(values, "b (n p) -> b n p", p=p)
-        masks = rearrange(hidden, "b (n p) -> b n p", p=p)
-        granularity = self.granularity(interval, axis)
+        patches = rearrange(rows.values, "b (n p) -> b n p", p=p)
+        masks = rearrange(rows.hidden, "b (n p) -> b n p", p=p)
+        granularity = self.granularity(rows.interval, rows.axis)
         beside = patches[..., :0]
         if self.config.guess:
-            by_step = rearrange(guesses.forecasts, "b n q o -> b n (q o)")
-            beside = jnp.concatenate([by_step, jnp.log10(guesses.missed)], axis=-1)
+            by_step = rearrange(rows.guesses.forecasts, "b n q o -> b n (q o)")
+            record = jnp.log10(rows.guesses.missed)
+            beside = jnp.concatenate([by_step, record], axis=-1)
         tokens = self.embed(patches, masks, beside) + granularity[:, None, :]
         visible = ~jnp.all(masks, axis=-1)
         return self.backbone.routed(tokens.astype(jnp.float32), visible)

@@ -16,4 +16,4 @@ PRESETS: dict[str, ModelConfig] = {
     "base": _preset(512, 6, 8),
     "large": _preset(768, 11, 12),
 }
-"""About 0.4, 1.5, 5.8, 22 and 85 million parameters."""
+"""About 0.4, 1.5, 6, 23 and 85 million parameters."""

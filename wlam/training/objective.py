@@ -11,11 +11,9 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from wlam.nn.experts import Load, in_all
-from wlam.nn.guess import steps_per_day
 from wlam.nn.model import Network
-from wlam.nn.predictor import Predictor
+from wlam.nn.predictor import Predictor, RowInputs
 from wlam.nn.quantiles import pinball
-from wlam.nn.rollout import guesses_of_rows
 from wlam.nn.scale import fit_scale
 from wlam.tasks.sequences import Grids, Rows, Scans
 from wlam.training.grids import channel_losses
@@ -97,20 +95,11 @@ def rows_loss(
     # does, and one target of a million scales would be all that it shows.
     clean = jnp.clip(scale.apply(rows.clean), -INPUT_LIMIT, INPUT_LIMIT)
     clean = rearrange(clean, "b g t -> (b g) t")
-    season = steps_per_day(rows.interval, rows.axis)
-    inputs = (
-        rearrange(values, "b g t -> (b g) t"),
-        repeat(hidden, "b t -> (b g) t", g=group),
-        guesses_of_rows(
-            values, hidden, in_context, season, p, model.horizon, not rows.center
-        ),
-    )
-    features, load = model.routed(
-        *inputs,
-        jnp.repeat(rows.interval, group),
-        jnp.full(batch * group, rows.axis),
-    )
-    forecast, offsets = model.answer(features, *inputs)
+    axis = jnp.full(batch, rows.axis)
+    about = (rows.interval, axis, model.config, not rows.center)
+    inputs = RowInputs.of(values, hidden, in_context, *about)
+    features, load = model.routed(inputs)
+    forecast, offsets = model.answer(features, inputs)
     target, exists = next_patches(clean, p, forecast.shape[-1])
     after_context = jnp.arange(1, patches + 1)[None] >= n[:, None]  # [b, n]
     scored = repeat(after_context, "b n -> (b g) n 1", g=group) & exists[None]

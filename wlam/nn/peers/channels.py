@@ -64,7 +64,7 @@ class ChannelNetwork(Network):
 class ChannelForecaster:
     """A trained network of whole channels that takes and gives numpy arrays."""
 
-    takes_rows, takes_channels = False, True
+    takes_rows, takes_channels, takes_sweeps = False, True, False
     """It forecasts grids of bins, not beams, traffic or other series."""
 
     def __init__(self, model: ChannelNetwork):
