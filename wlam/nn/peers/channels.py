@@ -85,6 +85,10 @@ class ChannelForecaster:
         """Trainable numbers of the model."""
         return sum(x.size for x in jax.tree.leaves(self._params))
 
+    def complete(self, context: np.ndarray, interval: object) -> np.ndarray:
+        """ValueError: sweeps are no channels."""
+        raise ValueError("context: found a sweep; the model forecasts channels only")
+
     def predict(
         self,
         context: np.ndarray,
