@@ -5,8 +5,7 @@
 For every ingredient of the mixture that enters as rows: NMSE in dB of every option of
 `wlam.nn.guess` and of their mean weighed by one over what each missed so far, which is
 where an untrained model starts; 8 samples ahead of the last but one patch, in units of
-each context. Orders and penalties were chosen with it. Nothing that is reported
-elsewhere is looked at.
+each context. Nothing that is reported elsewhere is looked at.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Base: the experiment of configs/small.py for a model of 22 M parameters.
+"""Base: the experiment of configs/small.py for a model of 24 M parameters.
 
 command   python train.py configs/base.py
 hardware  one GPU

@@ -10,8 +10,8 @@ expected  wifo: models/wifo, docs/benchmark.md; others not yet measured
 
 WiFo, as large as tiny and as little, learns the drops of their mixture, as a whole, in
 time and frequency, for as many steps. The others are the literature's: a network for
-each task that continues one row at a time, starting from the last value and without a
-linear guess, for as many steps as tiny.
+each task that continues one row at a time, starting from the last value and without
+training-free forecasts, for as many steps as tiny.
 """
 
 import runpy

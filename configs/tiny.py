@@ -4,7 +4,7 @@ command   python train.py configs/tiny.py
 hardware  2 CPU cores
 time      48 minutes on one core beside other work; about 0.03 kWh (40 W assumed)
 expected  models/wlam_tiny, docs/benchmark.md: Sionna's channels without a line of sight
-          3.7 dB below AR(8) in time and 3.2 dB below AR(12) in frequency at 20 dB
+          3.7 dB below AR(8) in time and 3.1 dB below AR(12) in frequency at 20 dB
 """
 
 from wlam.config import Config, OptimizerConfig
