@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wlam.data.tensors import Beams, Csi, Series, Traffic
+from wlam.data.tensors import Beams, Csi, DataError, Series, Traffic
 from wlam.phy.arrays import ula
 from wlam.phy.beams import array_gain
 from wlam.phy.codebooks import beam_directions
@@ -136,3 +136,9 @@ def test_floors_of_sparse_sweeps_on_what_they_know():
     windows = cut_windows(task.sequences(data), 2, 1, tail=0.1)
     matched = task.floors(data, windows)["matched path"](windows.context, 1)
     np.testing.assert_array_equal(matched[:, 0].argmax(1), 13)
+
+
+def test_sweeps_of_which_one_beam_would_be_measured_are_refused():
+    data = Beams(np.zeros((1, 3, 7), np.float32), np.full(1, 0.1, np.float32))
+    with pytest.raises(DataError, match="rsrp_db: found 7 beams; needed at least 8"):
+        TASKS["beam_scan_4"].sequences(data)

@@ -32,8 +32,8 @@ OPTIONS = (
 )
 """What is forecast. Without a day in the context, the last four are the short AR."""
 
-# The first three were chosen on training streams when the long AR was all there was; the
-# others are first choices. What they give: benchmarks/guess.py.
+# The first three were chosen on training streams, when the long AR was all there was;
+# the others are first choices. What the options give: benchmarks/guess.py.
 ORDER = 8
 """Own past samples of the long AR; complex series may hold as many tones."""
 POOLED_ORDER = 12

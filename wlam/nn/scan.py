@@ -179,7 +179,7 @@ class Scan(nnx.Module):
         beam = jnp.broadcast_to(jnp.arange(beams)[None], (n, beams))
         away = (beam[:, None] - line[..., None]) / 8
         facts = [
-            beam / (beams - 1.0) - 0.5,
+            beam / max(beams - 1, 1) - 0.5,
             *(
                 jnp.broadcast_to(x[:, None], (n, beams))
                 for x in (

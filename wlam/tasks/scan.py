@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from wlam.data.tensors import Beams
+from wlam.data.tensors import Beams, DataError
 from wlam.phy import floors
 from wlam.tasks.real import BeamTask
 from wlam.tasks.sequences import Sequences, Windows
@@ -27,6 +27,13 @@ class BeamScan(BeamTask):
     every: ClassVar[int]
 
     def sequences(self, data: Beams) -> Sequences:
+        """DataError where fewer than two beams would be measured."""
+        beams = data.rsrp_db.shape[2]
+        if beams < 2 * self.every:
+            raise DataError(
+                f"rsrp_db: found {beams} beams; needed at least {2 * self.every} for "
+                f"{self.name}"
+            )
         return replace(super().sequences(data), every=self.every)
 
     def floors(self, data: Beams, windows: Windows) -> dict[str, Forecaster]:
