@@ -3,7 +3,7 @@
 command   python train.py configs/peers.py:wifo
           python eval.py runs/peers/wifo --cases configs/benchmark.py
 names     wifo, wifo_little; PEER_TASK for PEER in transformer, lstm, gru and TASK in
-          csi_time, csi_frequency, beam, traffic
+          csi_time, csi_frequency, beam, traffic; dlinear_traffic, dlinear_kpi
 hardware  2 CPU cores
 time      wifo: 65 minutes on one core beside other work; others not yet measured
 expected  wifo: models/wifo, docs/benchmark.md; others not yet measured
@@ -11,7 +11,9 @@ expected  wifo: models/wifo, docs/benchmark.md; others not yet measured
 WiFo, as large as tiny and as little, learns the drops of their mixture, as a whole, in
 time and frequency, for as many steps. The others are the literature's: a network for
 each task that continues one row at a time, starting from the last value and without
-training-free forecasts, for as many steps as tiny.
+training-free forecasts, for as many steps as tiny; the Transformer is of PatchTST's
+kind, docs/model.md says where it differs. DLinear continues windows of single series,
+one network for traffic and one for KPIs.
 """
 
 import runpy
@@ -22,6 +24,7 @@ from wlam.config import Config
 from wlam.data.streams import Ingredient, shares
 from wlam.nn.backbone import BackboneConfig
 from wlam.nn.model import NetworkConfig
+from wlam.nn.peers.dlinear import DLinearConfig
 from wlam.nn.peers.wifo import WifoConfig
 from wlam.nn.predictor import ModelConfig
 from wlam.nn.recurrent import RecurrentConfig
@@ -76,3 +79,10 @@ for kind, model in ROWS.items():
             if part.task == task
         }
         configs[f"{kind}_{task}"] = peer(f"{kind}_{task}", model, parts)
+DLINEAR = {
+    "traffic": DLinearConfig(context=144, horizon=48),
+    "kpi": DLinearConfig(context=32, horizon=8),
+}
+for name, model in DLINEAR.items():
+    part = {name: tiny.mixture[name]}
+    configs[f"dlinear_{name}"] = peer(f"dlinear_{name}", model, part)

@@ -22,7 +22,10 @@ SEVERAL = {PEERS, ABLATIONS}
 CONFIGS = [
     str(path) for path in sorted(FOLDER.glob("*.py")) if str(path) not in SEVERAL
 ]
-CONFIGS += [f"{PEERS}:{name}" for name in ("wifo", "lstm_csi_time", "gru_beam")]
+CONFIGS += [
+    f"{PEERS}:{name}"
+    for name in ("wifo", "lstm_csi_time", "gru_beam", "dlinear_traffic")
+]
 CONFIGS += [f"{ABLATIONS}:{name}" for name in ("without_time", "four_settings")]
 
 
@@ -48,7 +51,7 @@ def test_peers_are_as_large_as_their_models_and_see_as_many_samples():
     share = shares(tiny.mixture, tiny.temperature)
     samples = samples_per_step(tiny.mixture, share, tiny.rows)
     peers = runpy.run_path(PEERS)["configs"]
-    assert len(peers) == 2 + 3 * 4
+    assert len(peers) == 2 + 3 * 4 + 2
     for name, config in peers.items():
         share = shares(config.mixture, config.temperature)
         found = samples_per_step(config.mixture, share, config.rows)

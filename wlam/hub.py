@@ -22,10 +22,11 @@ from wlam.data.files import write_npz_atomic
 from wlam.nn.forecast import Forecaster
 from wlam.nn.model import Network
 from wlam.nn.peers.channels import ChannelForecaster
+from wlam.nn.peers.dlinear import SeriesForecaster
 from wlam.training.checkpoint import FOLDER, load_params
 from wlam.training.state import init_state, model_params
 
-Loaded = Forecaster | ChannelForecaster
+Loaded = Forecaster | ChannelForecaster | SeriesForecaster
 """What predicts: the predictor of this repository, or a peer."""
 CONFIG, WEIGHTS, GOLDEN = "config.json", "weights", "golden.npz"
 RELEASED = Path(__file__).parents[1] / "models"

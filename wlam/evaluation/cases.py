@@ -15,11 +15,13 @@ from wlam.data.files import check_window, read_npz
 from wlam.data.measured import CASES, SCANS, SINGLE_HORIZONS, find_measured
 from wlam.data.own import FileConfig
 from wlam.data.streams import generate
-from wlam.data.tensors import Csi, DataError
+from wlam.data.tensors import Csi, DataError, Series, Traffic
 from wlam.evaluation.judge import EvalCase
 from wlam.phy.noise import awgn
 
 NOISE_SEED = 0
+ONLY = {"channels": Csi, "series": Series | Traffic}
+"""Tensors of a model that forecasts one kind of data only, by the kind's name."""
 USUAL = tuple(name for name in CASES if name not in (*SINGLE_HORIZONS, *SCANS))
 
 
@@ -74,11 +76,12 @@ def measured_cases(
 
 def fitting(todo: list[EvalCase], model: Any) -> tuple[list[EvalCase], list[str]]:
     """The cases that a model can forecast, and a line for each that it cannot."""
-    if model.takes_rows:
+    only = model.only
+    if only is None:
         return todo, []
-    fit = [case for case in todo if isinstance(case.data, Csi)]
-    rest = [case.name for case in todo if not isinstance(case.data, Csi)]
-    return fit, [f"skipped {name}: the model forecasts channels only" for name in rest]
+    fit = [case for case in todo if isinstance(case.data, ONLY[only])]
+    rest = [case.name for case in todo if not isinstance(case.data, ONLY[only])]
+    return fit, [f"skipped {name}: the model forecasts {only} only" for name in rest]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,6 +36,8 @@ class Forecaster:
     """
 
     takes_rows = True
+    only = None
+    """The one kind of data that it forecasts, see `wlam.evaluation.cases.ONLY`."""
 
     def __init__(self, model: Predictor):
         self.model = model

@@ -14,16 +14,11 @@ from wlam.nn.experts import Load, in_all
 from wlam.nn.model import Network
 from wlam.nn.predictor import Predictor, RowInputs
 from wlam.nn.quantiles import pinball
-from wlam.nn.scale import fit_scale
+from wlam.nn.scale import INPUT_LIMIT, LINEAR_BEYOND, fit_scale
 from wlam.tasks.sequences import Grids, Rows, Scans
 from wlam.training.grids import channel_losses
 from wlam.training.scans import scan_loss
 
-# Errors beyond this many context scales count linearly (Huber), not squared. A context
-# of a few near-constant samples before a burst would otherwise own the whole batch.
-LINEAR_BEYOND = 2.0
-# Inputs and targets are cut here for the same reason.
-INPUT_LIMIT = 20.0
 # Weight of the quantiles' loss beside the forecast's. Small errors weigh more in it,
 # and what it asks of the backbone must not come before the forecast.
 QUANTILES = 0.1

@@ -65,6 +65,7 @@ class ChannelForecaster:
     """A trained network of whole channels that takes and gives numpy arrays."""
 
     takes_rows, takes_channels, takes_sweeps = False, True, False
+    only = "channels"
     """It forecasts grids of bins, not beams, traffic or other series."""
 
     def __init__(self, model: ChannelNetwork):
