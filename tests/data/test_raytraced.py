@@ -1,6 +1,6 @@
 """Ray-traced sets: closed forms of a single path, where Sionna RT is installed."""
 
-import importlib.util
+from importlib.util import find_spec
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +13,8 @@ from wlam.data.tensors import DataError
 from wlam.phy import arrays
 from wlam.phy.constants import SPEED_OF_LIGHT
 
-HAS_SIONNA = importlib.util.find_spec("sionna") is not None
+# The extra [peers] has a sionna too, without the ray tracer.
+HAS_SIONNA = bool(find_spec("sionna") and find_spec("sionna.rt"))
 needs_sionna = pytest.mark.skipif(not HAS_SIONNA, reason="needs the extra [rt]")
 TINY = SceneConfig(array=(2, 3), num_subcarriers=4, num_times=3, max_depth=0, rays=1000)
 

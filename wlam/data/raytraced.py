@@ -229,8 +229,8 @@ def _draw_users(source, rng, count) -> dict[str, np.ndarray]:
 
 def _ground_height(source, xy, count) -> np.ndarray:
     """Of the ground at places [user, 2]; NaN where something stands on it."""
-    mi = importlib.import_module("mitsuba")
     _, scene = _scene(source, count)
+    mi = importlib.import_module("mitsuba")  # Sionna RT has brought it
     top = float(scene.mi_scene.bbox().max.z) + 1.0
     x, y = xy.T.astype(np.float32)
     ray = mi.Ray3f(o=mi.Point3f(x, y, top), d=mi.Vector3f(0, 0, -1))
