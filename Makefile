@@ -39,20 +39,25 @@ quickstart: setup ## train a small model and judge it: about 10 minutes on 2 cor
 	$(BIN)/python eval.py runs/quickstart
 
 # Released models are judged; those whose names do not begin with wlam are peers. Sionna,
-# the other simulator, is needed once, to make its channels.
+# the other simulator, and its ray tracer are needed once, to make their channels. The
+# tracer may die for want of a libLLVM, for which nobody should lose the page.
 SIONNA := $(or $(WLAM_SIONNA_DIR),data/sionna_csi)
+RAYTRACED := $(or $(WLAM_RAYTRACED_DIR),data/raytraced_csi)
 RELEASED := $(patsubst models/%/config.json,%,$(wildcard models/*/config.json))
 MODELS := $(filter wlam%,$(RELEASED))
 PEERS := $(filter-out $(MODELS),$(RELEASED))
 
 benchmark: dev   ## judge models/ on all sets that are found: docs/benchmark.md and .html
 	@if [ -d "$(SIONNA)" ]; then :; \
-	elif $(BIN)/python -c "import sionna" 2> /dev/null; then \
+	elif $(BIN)/python -c "import sionna.phy" 2> /dev/null; then \
 	  $(BIN)/python benchmarks/sionna_channels.py "$(SIONNA)"; \
 	else \
 	  echo "no $(SIONNA) and no extra [peers] to make it: its rows will say so"; \
 	fi
+	@$(BIN)/python benchmarks/raytraced_channels.py "$(RAYTRACED)" || \
+	  echo "rows of scenes that are not in $(RAYTRACED) will say so"
 	$(BIN)/python benchmarks/page.py $(MODELS) --sionna "$(SIONNA)" \
+	  --raytraced "$(RAYTRACED)" \
 	  $(if $(PEERS),--peers $(PEERS))
 
 # Tests compile far longer than they run, so they do without LLVM's optimiser and with

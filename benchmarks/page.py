@@ -3,7 +3,8 @@
     python benchmarks/page.py MODEL... [--peers RUN...] [--seeds RUN...]
 
 Judges every model on the cases of configs/benchmark.py, on Sionna's channels
-(benchmarks/sionna_channels.py makes them) and on the measured sets, and writes
+(benchmarks/sionna_channels.py makes them), on ray-traced ones
+(benchmarks/raytraced_channels.py) and on the measured sets, and writes
 docs/benchmark.md, docs/benchmark.html and all numbers as JSON lines; beside a released
 model's weights those of the model, metrics.json. What was judged before is not judged
 again; kill it and run it again at will.
@@ -20,6 +21,8 @@ import tyro
 from wlam.data.files import write_text_atomic
 from wlam.data.tensors import DataError
 from wlam.evaluation.benchmark import (
+    RAYTRACED,
+    SIONNA,
     Judged,
     Results,
     all_entries,
@@ -28,7 +31,6 @@ from wlam.evaluation.benchmark import (
 )
 from wlam.evaluation.bootstrap import interval
 from wlam.evaluation.page import html_page, markdown
-from wlam.evaluation.sionna import sionna_root
 from wlam.hub import CONFIG, RELEASED
 
 
@@ -47,6 +49,8 @@ class Options:
     cases: str = "configs/benchmark.py"
     # Folder of Sionna's channels; WLAM_SIONNA_DIR or data/sionna_csi if not given.
     sionna: str | None = None
+    # Folder of ray-traced channels; WLAM_RAYTRACED_DIR or data/raytraced_csi if not.
+    raytraced: str | None = None
     # Folder that scores are kept in.
     cache: str = "runs/benchmark/scores"
     # All numbers, as JSON lines.
@@ -65,7 +69,8 @@ def main(options: Options) -> None:
             absent.append(f"{path}: {error}")
     if len({model.name for model in opened.values()}) < len(opened):
         raise DataError(f"models: found {[*opened]}; needed folders of different names")
-    entries = all_entries(options.cases, Path(options.sionna or sionna_root()))
+    folders = {SIONNA: options.sionna, RAYTRACED: options.raytraced}
+    entries = all_entries(options.cases, folders)
     models, folder = [*opened.values()], Path(options.cache)
     judged = [judge_entry(entry, models, folder) for entry in entries]
 

@@ -19,7 +19,8 @@ from sionna.phy.channel import cir_to_ofdm_channel, subcarrier_frequencies
 from sionna.phy.channel.tr38901 import CDL, PanelArray, RMa, UMa, UMi
 
 from wlam.data.files import write_npz_atomic
-from wlam.evaluation.sionna import SETTINGS, Setting, sionna_root
+from wlam.evaluation.simulated import file_of
+from wlam.evaluation.sionna import CHANNELS, SETTINGS, Setting
 from wlam.phy.constants import SPEED_OF_LIGHT
 
 TIMES, SUBCARRIERS, SPACING_HZ = 24, 64, 180e3
@@ -113,12 +114,13 @@ def channels(setting: Setting, samples: int) -> dict[str, np.ndarray]:
 
 
 def main() -> None:
-    folder = Path(sys.argv[1]) if sys.argv[1:] else sionna_root()
+    folder = Path(sys.argv[1]) if sys.argv[1:] else CHANNELS.root()
     samples = int(sys.argv[2]) if sys.argv[2:] else 16
     folder.mkdir(parents=True, exist_ok=True)
     for setting in SETTINGS:
-        write_npz_atomic(folder / setting.file, **channels(setting, samples))
-        print(f"{folder / setting.file}: {samples} channels", flush=True)
+        path = folder / file_of(setting)
+        write_npz_atomic(path, **channels(setting, samples))
+        print(f"{path}: {samples} channels", flush=True)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ import numpy as np
 import wlam
 from wlam.data.tensors import DataError
 from wlam.evaluation.judge import MODEL, Verdict, judge
-from wlam.evaluation.sionna import SETTINGS, SNRS_DB, TASKS, sionna_case, sionna_root
+from wlam.evaluation.simulated import SNRS_DB, TASKS, noise_name
+from wlam.evaluation.sionna import CHANNELS, SETTINGS
 from wlam.evaluation.table import text_table
 
 
@@ -29,15 +30,14 @@ def differences(verdicts: list[Verdict], floor: str) -> str:
 
 def main() -> None:
     model = wlam.load(sys.argv[1])
-    folder = sys.argv[2] if sys.argv[2:] else sionna_root()
+    folder = sys.argv[2] if sys.argv[2:] else CHANNELS.root()
     verdicts: dict[tuple, list[Verdict]] = {}
     for setting in SETTINGS:
         for snr_db in SNRS_DB:
-            noise = "clean" if snr_db is None else f"{snr_db:g} dB"
             for task in TASKS:
-                case = sionna_case(setting, task, snr_db, folder)
+                case = CHANNELS.case(setting, task, snr_db, folder)
                 print(case.name, "…", file=sys.stderr, flush=True)
-                group = setting.is_nlos, task, noise
+                group = setting.is_nlos, task, noise_name(snr_db)
                 verdicts.setdefault(group, []).append(judge(case, model))
     everything = [v for group in verdicts.values() for v in group]
     for task in TASKS:

@@ -1,23 +1,20 @@
 """Scores that are kept are those that would be made, and are made once."""
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pytest
 
-from wlam.data.files import write_npz_atomic
-from wlam.data.tensors import DataError, Series
+from wlam.data.tensors import Series
 from wlam.evaluation import benchmark as of
-from wlam.evaluation import sionna
+from wlam.evaluation import raytraced, sionna
 from wlam.evaluation.benchmark import Entry, Judged, Model, Results
 from wlam.evaluation.judge import EvalCase
-from wlam.evaluation.sionna import Setting
 
 ROOT = Path(__file__).parents[2]
 VALUES = np.random.default_rng(0).normal(size=(6, 20, 1)).astype(np.float32)
 DATA = Series(VALUES, np.ones(6, np.float32))
 CASE = EvalCase("made up", "series", DATA, context=12, horizon=4)
+CITY = raytraced.SETTINGS[0].name
 
 
 def entry_of(case, made):
@@ -109,10 +106,17 @@ def test_a_model_that_fails_is_said_to(tmp_path, hold):
 def test_every_case_has_an_entry_though_nothing_is_there(tmp_path, monkeypatch):
     for name in ("WLAM_DATA_DIR", "WLAM_PREPARED_DIR"):
         monkeypatch.setenv(name, str(tmp_path / "none"))
-    entries = of.all_entries(str(ROOT / "configs" / "benchmark.py"), tmp_path)
+    folders = {of.SIONNA: tmp_path, of.RAYTRACED: tmp_path / "none"}
+    entries = of.all_entries(str(ROOT / "configs" / "benchmark.py"), folders)
     sections = [entry.section for entry in entries]
     assert sections.count(of.GENERATED) == 2 * 15 + 1 + 12 + 3 + 2
     assert sections.count(of.SIONNA) == 4 * len(sionna.SETTINGS)
+    assert sections.count(of.RAYTRACED) == 4 * len(raytraced.SETTINGS)
+    # A file that is not there is named; of a folder one line says enough.
+    reasons = {e.missing for e in entries if e.section == of.SIONNA}
+    assert len(reasons) == len(sionna.SETTINGS)
+    (reason,) = {e.missing for e in entries if e.section == of.RAYTRACED}
+    assert reason.startswith("no folder of Ray-traced channels; see benchmarks/raytr")
     assert {"milan_10min", "deepsense_h3"} <= {e.name for e in entries}
     assert len({entry.name for entry in entries}) == len(entries)
     for entry in entries:
@@ -158,6 +162,7 @@ def test_sets_hold_the_cases_that_are_there(in_db):
             judged(of.GENERATED, "csi_time", "D18_time", None),
             judged(of.SIONNA, "csi_time", "csi_time CDL-A 3.5 GHz clean", in_db({})),
             judged(of.SIONNA, "csi_time", "csi_time CDL-A 3.5 GHz 20 dB", in_db({})),
+            judged(of.RAYTRACED, "csi_time", f"csi_time {CITY} 20 dB", in_db({})),
         ],
         [],
     )
@@ -165,51 +170,6 @@ def test_sets_hold_the_cases_that_are_there(in_db):
     assert found["Generated, csi_time"] == ["D17_time"]
     assert found["Sionna, csi_time, clean"] == ["csi_time CDL-A 3.5 GHz clean"]
     assert found["Sionna, csi_frequency, 20 dB"] == []
+    assert found["Ray-traced, csi_time, 20 dB"] == [f"csi_time {CITY} 20 dB"]
+    assert found["Ray-traced, csi_time, clean"] == []
     assert results.board.keys() >= {"D17_time"}
-
-
-SETTING = Setting("UMi", "NLOS", 28.0)
-
-
-@pytest.fixture(scope="module")
-def channels(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("sionna")
-    rng = np.random.default_rng(1)
-    parts = rng.normal(size=(2, 3, 24, 64, 2)).astype(np.float32)
-    arrays = {
-        "csi": parts[0] + 1j * parts[1],
-        "time_step_s": np.float32(1e-3),
-        "subcarrier_spacing_hz": np.float32(180e3),
-        "carrier_hz": np.float32(28e9),
-        "speed_kmh": np.array([3, 50, 120], np.float32),
-        "los": np.zeros(3, np.int32),
-    }
-    write_npz_atomic(folder / SETTING.file, **arrays)
-    return folder
-
-
-def test_channels_of_a_file_with_and_without_noise(channels):
-    make = partial(sionna.sionna_case, SETTING, "csi_time", folder=channels)
-    noisy, clean = make(20.0), make(None)
-    assert noisy.name == "csi_time UMi NLOS 28 GHz 20 dB"
-    assert clean.name == "csi_time UMi NLOS 28 GHz clean"
-    np.testing.assert_array_equal(noisy.data.clean, clean.data.csi)
-    error = noisy.data.csi - clean.data.csi
-    ratio = (abs(error) ** 2).mean() / (abs(clean.data.csi) ** 2).mean()
-    assert 10 * np.log10(ratio) == pytest.approx(-20, abs=0.3)
-    assert noisy.data.labels["snr_db"].tolist() == [20] * 3
-    assert np.isinf(clean.data.labels["snr_db"]).all()
-    assert clean.data.labels["speed_kmh"].tolist() == [3, 50, 120]
-    entries = {e.name: e for e in of.sionna_entries(channels)}
-    assert entries[noisy.name].question == "16→8"
-    assert entries["csi_time CDL-A 3.5 GHz clean"].missing.startswith("no CDL-A_3.5")
-
-
-def test_files_that_are_not_there_or_do_not_fit_are_named(channels, tmp_path):
-    with pytest.raises(DataError, match=r"UMi_NLOS_28_GHz.npz: found none"):
-        sionna.read_setting(SETTING, tmp_path)
-    with np.load(channels / SETTING.file) as file:
-        arrays = {**file, "los": np.zeros(2, np.int32)}
-    write_npz_atomic(tmp_path / SETTING.file, **arrays)
-    with pytest.raises(DataError, match="los: found shape"):
-        sionna.read_setting(SETTING, tmp_path)

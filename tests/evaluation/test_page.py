@@ -3,11 +3,13 @@
 import json
 import re
 
+import numpy as np
 import pytest
 
 from wlam.evaluation.benchmark import (
     GENERATED,
     MEASURED,
+    RAYTRACED,
     SIONNA,
     Entry,
     Judged,
@@ -44,6 +46,10 @@ def judged(in_db, of_values):
     return [
         *time,
         Judged(Entry("csi_time CDL-A", SIONNA, "csi_time"), None, "no file"),
+        Judged(
+            Entry("csi_time munich clean", RAYTRACED, "csi_time", "16→8"),
+            in_db(levels, snr_db=[np.inf] * 12),
+        ),
         Judged(Entry("ucc_rsrp", MEASURED, "series", "32→8"), of_values(rsrp)),
         Judged(Entry("milan_10min", MEASURED, ""), None, "no prepared | data"),
     ]
@@ -112,6 +118,14 @@ def test_sets_and_strata(results, hold):
         "3", "AR", "-10.00", "-2.00 [-2.00 … -2.00]"
     ]  # fmt: skip
     assert row_of(text, "Sionna, csi_time, clean")[1:3] == ["0", "not there"]
+    traced = "Ray-traced, csi_time"
+    assert row_of(text, f"{traced}, clean")[1:] == [
+        "1", "AR", "-10.00", "-2.00 [-2.00 … -2.00]"
+    ]  # fmt: skip
+    assert row_of(text, f"{traced}, 20 dB")[1:3] == ["0", "not there"]
+    assert f"### {traced}, by SNR" in text
+    section = text[text.index("## Ray-traced sets") :]
+    assert row_of(section, "csi_time munich clean")[1:3] == ["16→8", "NMSE dB"]
     strata = row_of(text, "antennas | 4 to 8, as trained")
     assert strata[-1] == "24"
     assert float(strata[2].split()[0]) == pytest.approx(-12, abs=0.01)
@@ -129,7 +143,7 @@ def test_seeds_lie_apart_by_their_standard_deviation(results, hold):
 
 def test_the_html_needs_no_other_file(results, hold):
     text = html_page(results(hold))
-    assert text.count("data:image/png;base64,") == 1
+    assert text.count("data:image/png;base64,") == 2  # of each section with channels
     assert not re.search(r'src="(?!data:)', text)
     assert '<tr class="lose"><td>UCC RSRP' in text
     assert "<th>PAD</th>" in text  # every floor has a column
@@ -139,8 +153,9 @@ def test_the_html_needs_no_other_file(results, hold):
 def test_the_program_writes_all_three_files(program, tmp_path):
     cases = tmp_path / "mine.py"
     cases.write_text(CASES)
-    arguments = ("--cases", cases, "--sionna", tmp_path, "--cache", tmp_path / "c",
-                 "--json", tmp_path / "r.jsonl", "--page", tmp_path / "p")  # fmt: skip
+    arguments = ("--cases", cases, "--sionna", tmp_path, "--raytraced", tmp_path,
+                 "--cache", tmp_path / "c", "--json", tmp_path / "r.jsonl",
+                 "--page", tmp_path / "p")  # fmt: skip
     program("benchmarks/page.py", tmp_path / "none", *arguments)
     pages = [(tmp_path / f"p.{kind}").read_text() for kind in ("md", "html")]
     assert f"- {tmp_path / 'none'}: model: " in pages[0]

@@ -9,9 +9,10 @@ own forecasts alone.
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache, partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import wlam
 from wlam.config import Case, Config, load_config, to_json
 from wlam.data.measured import CASES
 from wlam.data.tensors import DataError
-from wlam.evaluation import sionna
+from wlam.evaluation import raytraced, simulated, sionna
 from wlam.evaluation.cases import generated_case, measured_cases
 from wlam.evaluation.goals import JAKES, Board
 from wlam.evaluation.judge import MODEL, EvalCase, Predicts, judge
@@ -33,16 +34,19 @@ from wlam.evaluation.scores import (
     save_scores,
     scores_of,
 )
+from wlam.evaluation.simulated import Simulated, noise_name
 from wlam.evaluation.strata import Sizes, trained_sizes
 from wlam.hub import CONFIG, RELEASED, WEIGHTS, load_with_config
 from wlam.training.checkpoint import FOLDER
 
-GENERATED, SIONNA, MEASURED = "Generated", "Sionna", "Measured"
+GENERATED, MEASURED = "Generated", "Measured"
+SIONNA, RAYTRACED = sionna.CHANNELS.title, raytraced.CHANNELS.title
+SIMULATED = (SIONNA, RAYTRACED)
 # What scores depend on beside the case and the model, below wlam/.
 JUDGING = ("tasks/*.py", "phy/floors/*.py", "evaluation/judge.py")
 JUDGING = (*JUDGING, "evaluation/scores.py", "nn/embeddings.py", "nn/bank.py")
 FORECASTING = (*JUDGING, "nn/**/*.py", "phy/arrays.py")
-GENERATING = ("phy/**/*.py", "data/streams.py", "evaluation/sionna.py")
+GENERATING = ("phy/**/*.py", "data/streams.py", "evaluation/simulated.py")
 GENERATING = (*GENERATING, "evaluation/cases.py")
 
 
@@ -51,7 +55,7 @@ class Entry:
     """A case that the page has a row for, whether its data are there or not."""
 
     name: str
-    section: str  # GENERATED, SIONNA or MEASURED
+    section: str  # GENERATED, SIONNA, RAYTRACED or MEASURED
     task: str
     question: str = ""  # context → horizon
     key: str = ""  # changes when the data or the question do
@@ -96,7 +100,7 @@ def open_model(path: str) -> Model:
         fingerprint=digest_files(files, folder),
         predicts=predicts,
         parameters=predicts.num_parameters,
-        sizes={task: trained_sizes(config, task) for task in sionna.TASKS},
+        sizes={task: trained_sizes(config, task) for task in simulated.TASKS},
         step=step,
     )
 
@@ -161,27 +165,23 @@ def generated_entries(config: Config) -> list[Entry]:
     ]
 
 
-def sionna_entries(folder: Path) -> list[Entry]:
-    """Sionna's channels in both tasks, clean and noisy; missing ones say so."""
-    entries = []
-    for setting in sionna.SETTINGS:
-        path = folder / setting.file
-        there = path.is_file()
-        file = digest_files([path], folder) if there else ""
-        for snr_db in sionna.SNRS_DB:
-            for task in sionna.TASKS:
-                name = sionna.case_name(setting, task, snr_db)
-                if not there:
-                    why = f"no {setting.file}; see benchmarks/sionna_channels.py"
-                    entries.append(Entry(name, SIONNA, task, missing=why))
+def simulated_entries(channels: Simulated, folder: Path) -> list[Entry]:
+    """A simulator's channels in both tasks, clean and noisy; missing ones say so."""
+    entries, title = [], channels.title
+    for setting in channels.settings:
+        path = folder / simulated.file_of(setting)
+        why = channels.missing(setting, folder)
+        file = "" if why else digest_files([path], folder)
+        for snr_db in simulated.SNRS_DB:
+            for task in simulated.TASKS:
+                name = simulated.case_name(setting, task, snr_db)
+                if why:
+                    entries.append(Entry(name, title, task, missing=why))
                     continue
-
-                def make(setting=setting, task=task, snr_db=snr_db) -> EvalCase:
-                    return sionna.sionna_case(setting, task, snr_db, folder)
-
+                make = partial(channels.case, setting, task, snr_db, folder)
                 key = digest(name, file, digest_code(GENERATING))
-                asked = "→".join(map(str, sionna.TASKS[task]))
-                entries.append(Entry(name, SIONNA, task, asked, key, make))
+                asked = "→".join(map(str, simulated.TASKS[task]))
+                entries.append(Entry(name, title, task, asked, key, make))
     return entries
 
 
@@ -202,14 +202,20 @@ def measured_entries() -> list[Entry]:
     return entries
 
 
-def all_entries(config_file: str, folder: Path) -> list[Entry]:
-    """Every row of the page."""
-    config = load_config(config_file, [])
-    return [
-        *generated_entries(config),
-        *sionna_entries(folder),
-        *measured_entries(),
-    ]
+def all_entries(
+    config_file: str, folders: Mapping[str, str | Path | None]
+) -> list[Entry]:
+    """Every row of the page.
+
+    Args:
+        config_file: whose cases are generated.
+        folders: of SIMULATED channels; None: the usual one.
+    """
+    entries = generated_entries(load_config(config_file, []))
+    for channels in (sionna.CHANNELS, raytraced.CHANNELS):
+        folder = folders[channels.title] or channels.root()
+        entries += simulated_entries(channels, Path(folder))
+    return entries + measured_entries()
 
 
 def judge_entry(entry: Entry, models: Sequence[Model], folder: Path) -> Judged:
@@ -294,12 +300,13 @@ class Results:
         Jakes rows are not: the ratio of an error to a single fading target has no mean.
         """
         found: dict[str, list[str]] = {}
-        for task in sionna.TASKS:
+        for task in simulated.TASKS:
             names = self.names_of(GENERATED, task)
             found[f"{GENERATED}, {task}"] = [n for n in names if n not in JAKES]
-            for snr_db in sionna.SNRS_DB:
-                noise = "clean" if snr_db is None else f"{snr_db:g} dB"
-                found[f"{SIONNA}, {task}, {noise}"] = self.names_of(SIONNA, task, noise)
+            for section, snr_db in product(SIMULATED, simulated.SNRS_DB):
+                noise = noise_name(snr_db)
+                names = self.names_of(section, task, noise)
+                found[f"{section}, {task}, {noise}"] = names
         return found
 
     def names_of(self, section: str, task: str, ending: str = "") -> list[str]:

@@ -12,6 +12,7 @@ from wlam.evaluation import sionna
 from wlam.evaluation.bootstrap import Pair, difference, interval
 from wlam.evaluation.judge import HIGHER_IS_BETTER
 from wlam.evaluation.scores import Scores, pooled
+from wlam.evaluation.simulated import TASKS, case_name, noise_name
 from wlam.tasks.metrics import Statistic
 
 Board = Mapping[str, Scores]
@@ -232,7 +233,7 @@ def not_yet(reason: str) -> Measure:
 def sionna_cases(task: str, snr_db: float | None, nlos: bool) -> list[str]:
     """Names of the settings without a line of sight, or of all others."""
     return [
-        sionna.case_name(setting, task, snr_db)
+        case_name(setting, task, snr_db)
         for setting in sionna.SETTINGS
         if setting.is_nlos == nlos
     ]
@@ -245,9 +246,8 @@ def _sionna_goals() -> list[Goal]:
         ("csi_frequency", "AR(12)", {20.0: -2.0, None: -2.0}),
     ):
         for snr_db, bound in nlos_bounds.items():
-            noise = "clean" if snr_db is None else f"{snr_db:g} dB"
-            context, horizon = sionna.TASKS[task]
-            what = f"{task} {context}→{horizon}, Sionna, {noise}"
+            context, horizon = TASKS[task]
+            what = f"{task} {context}→{horizon}, Sionna, {noise_name(snr_db)}"
             for nlos in (True, False) if task == "csi_time" else (True,):
                 kind = "without a line of sight" if nlos else "LoS and CDL"
                 cases = sionna_cases(task, snr_db, nlos)

@@ -6,6 +6,7 @@ so.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,6 +14,8 @@ from matplotlib.figure import Figure
 from wlam.evaluation.benchmark import (
     GENERATED,
     MEASURED,
+    RAYTRACED,
+    SIMULATED,
     SIONNA,
     Judged,
     Model,
@@ -23,7 +26,7 @@ from wlam.evaluation.document import Block, as_html, as_markdown
 from wlam.evaluation.goals import GOALS, Row, check
 from wlam.evaluation.judge import HIGHER_IS_BETTER
 from wlam.evaluation.scores import Scores, pooled
-from wlam.evaluation.sionna import TASKS
+from wlam.evaluation.simulated import TASKS
 from wlam.evaluation.strata import all_strata, best_floors, by_snr, strata
 from wlam.evaluation.table import ABSENT, FLOORS, number
 
@@ -50,7 +53,7 @@ def blocks(results: Results, every_floor: bool) -> Iterator[Block]:
     yield Block("Benchmark", 1, [INTRO, *(facts or [f"Model: {NONE_YET}."])])
     yield from goal_blocks(results)
     yield set_block(results)
-    for section in (GENERATED, SIONNA, MEASURED):
+    for section in (GENERATED, *SIMULATED, MEASURED):
         mine = [j for j in results.judged if j.entry.section == section]
         header, rows = result_rows(mine, results.shown, every_floor)
         picture = _picture(mine, results.shown) if every_floor else None
@@ -70,6 +73,8 @@ ABOUT = {
     "RSRP of generated drives (`kpi_1s`) on carriers and in networks that it has not.",
     SIONNA: "Channels that another simulator makes "
     "(`python benchmarks/sionna_channels.py`), clean and at 20 dB.",
+    RAYTRACED: "Users outdoors in four cities, at 5 and 40 km/h, traced by Sionna RT "
+    "(`python benchmarks/raytraced_channels.py`), clean and at 20 dB.",
     MEASURED: "Measurements ([data sets](../datasets/README.md)). In `deepsense_h3` "
     "and `deepsense_h5` the last step of the horizon is scored alone; in "
     "`deepsense_scan_4` and `_8` every fourth or eighth beam of a single sweep is "
@@ -249,16 +254,15 @@ def strata_blocks(results: Results) -> Iterator[Block]:
         shown = [*models, *best_floors(scores)]
         found = list(all_strata(scores, shown, sizes.get(title.split(", ")[1], {})))
         yield Block(title, 3, (), *_strata_table(found, shown))
-    for task in TASKS:
-        names = results.names_of(SIONNA, task)
+    for section, task in product(SIMULATED, TASKS):
+        names = results.names_of(section, task)
         if names:
             scores = pooled([results.board[name] for name in names])
             models = [m for m in results.shown if m in scores.statistics]
             shown = [*models, *best_floors(scores)]
             found = strata(scores, "SNR", by_snr(scores), shown)
-            yield Block(
-                f"{SIONNA}, {task}, by SNR", 3, (), *_strata_table(found, shown)
-            )
+            title = f"{section}, {task}, by SNR"
+            yield Block(title, 3, (), *_strata_table(found, shown))
 
 
 def _strata_table(found: Sequence, shown: Sequence[str]) -> tuple:
@@ -319,7 +323,6 @@ def missing(results: Results) -> list[str]:
     lines += results.absent
     if not results.wifo:
         lines.append("no peer with wifo in its name was given")
-    lines.append("ray-traced scenes: not among the sets yet")
     return lines
 
 
