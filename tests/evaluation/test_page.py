@@ -104,7 +104,8 @@ def test_what_is_not_there_is_a_row_and_a_line(results, hold):
     text = markdown(results(hold, absent=["models/x: no such folder"]))
     assert row_of(text, "csi_time CDL-A")[2] == "not there: no file"
     assert "not there: no prepared \\| data" in text
-    assert "- csi_time CDL-A: no file" in text
+    assert "- Sionna sets: no file" in text  # all of them
+    assert "- milan_10min: no prepared | data" in text
     assert "- models/x: no such folder" in text
     assert "- no peer with wifo in its name was given" in text
     alone = markdown(Results([], []))

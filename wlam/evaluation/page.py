@@ -5,6 +5,7 @@ pictures. Every number is computed from `Scores`; what is not there is a row tha
 so.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import product
 
@@ -313,12 +314,18 @@ def seed_block(results: Results) -> Block:
 
 
 def missing(results: Results) -> list[str]:
-    """A line for everything that was not there."""
-    reasons: dict[str, list[str]] = {}
+    """A line for everything that was not there; a whole section has one together."""
+    sizes = Counter(item.entry.section for item in results.judged)
+    reasons: dict[tuple[str, str], list[str]] = {}
     for item in results.judged:
         if item.scores is None:
-            reasons.setdefault(item.missing, []).append(item.entry.name)
-    lines = [f"{', '.join(names)}: {reason}" for reason, names in reasons.items()]
+            about = item.entry.section, item.missing
+            reasons.setdefault(about, []).append(item.entry.name)
+    lines = []
+    for (section, reason), names in reasons.items():
+        whole = len(names) == sizes[section]
+        what = f"{section} sets" if whole else ", ".join(names)
+        lines.append(f"{what}: {reason}")
     lines += [line for item in results.judged for line in item.failed]
     lines += results.absent
     if not results.wifo:
