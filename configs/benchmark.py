@@ -11,9 +11,10 @@ half of the steps from the first, and the upper half of the subcarriers from the
 at 20 dB. Arrays, grids, carriers and intervals are larger, wider and others than those
 of training. Targets are noise-free.
 
-Antennas 9 to 32 of a line from the first eight. Single antennas in Jakes fading, one
-and four steps ahead of 64, at the six points of the order-16 Wiener table. Channels
-faster than any of training.
+Antennas 9 to 32 of a line from the first eight. All subcarriers from pilots on every
+fourth or eighth, in another scenario than the one trained on. Single antennas in Jakes
+fading, one and four steps ahead of 64, at the six points of the order-16 Wiener table.
+Channels faster than any of training.
 
 RSRP that a phone shows on a drive, eight values from 32, a second apart: other carriers
 and sites than in training, the same interval. There the target is what is shown.
@@ -70,6 +71,26 @@ evaluation["antennas"] = Case(
     horizon=24,
     samples=SAMPLES,
 )
+
+# Pilots on a comb, in blocks of 4 x 64 x 32 without a line of sight.
+for every, snr_db in ((4, 10.0), (4, 20.0), (4, 40.0), (8, 20.0)):
+    evaluation[f"pilots_{every}_{snr_db:g}dB"] = Case(
+        task=f"csi_pilots_{every}",
+        source=DropConfig(
+            "UMa",
+            state="nlos",
+            carriers_hz=(2.6e9,),
+            base=PanelConfig(4, 8),
+            num_times=4,
+            num_subcarriers=64,
+            subcarrier_spacings_hz=(60e3,),
+            speeds_kmh=(3.0, 60.0),
+            snr_db=(snr_db, snr_db),
+        ),
+        context=64,
+        horizon=64,
+        samples=SAMPLES,
+    )
 
 # At 108 km/h and a carrier of 1e8 wavelengths a light second: 300 Hz.
 for cycles in (0.02, 0.05, 0.1):

@@ -19,6 +19,6 @@ config = replace(
     tiny,
     run="runs/little",
     model=replace(tiny.model, backbone=TransformerConfig(width=128, layers=5, heads=4)),
-    steps=1200,
+    steps=1500,
     optimizer=OptimizerConfig(learning_rate=7e-4, warmup_steps=100),
 )

@@ -11,8 +11,9 @@ from flax import nnx
 from wlam.nn.bank import ar_bank
 from wlam.nn.embeddings import TIME
 from wlam.nn.forecast import Forecaster
-from wlam.nn.joint import Channel, JointConfig, continue_channel
+from wlam.nn.joint import Channel, JointConfig, all_bins
 from wlam.nn.predictor import ModelConfig
+from wlam.nn.smoothers import between_pilots
 from wlam.nn.transformer import TransformerConfig
 
 N, L, H, U, V = 2, 16, 8, 4, 3
@@ -59,7 +60,7 @@ def continued(model):
     def run(x, known):
         model = nnx.merge(graph, params)
         channel = Channel.of(x, known, INTERVAL, TIME, H)
-        return continue_channel(model.joint, model.backbone, channel, H)
+        return all_bins(model.joint, model.backbone, channel, H)
 
     return lambda x, known=ALL: [np.asarray(y) for y in run(x, known)]
 
@@ -134,7 +135,7 @@ def test_bins_of_a_group_see_each_other_and_their_order_does_not_matter(model, c
 def test_training_starts_from_the_floor_of_that_name(bins, channel):
     config = ModelConfig(CONFIG.backbone, joint=JointConfig(patch=8, bins=bins))
     model = config.build(nnx.Rngs(0))
-    start = jax.jit(lambda c: continue_channel(model.joint, model.backbone, c, H)[0])
+    start = jax.jit(lambda c: all_bins(model.joint, model.backbone, c, H)[0])
     assert close(np.asarray(start(channel)), ar_bank(FLAT, H, (U, V)))
 
 
@@ -222,3 +223,67 @@ def test_features_know_no_phase_unit_or_doppler_shift(forecaster):
     assert close(turned, features)
     assert not close(features[0], features[1], 0.01)
     assert np.isfinite(forecaster.embed(0 * FLAT, 1e-3, grid=(U, V))).all()
+
+
+PILOTS = np.arange(2, L + H, 4)
+BOTH = np.concatenate([np.asarray(X), np.asarray(X)[:, :H]], axis=1)
+"""Longer, for six pilots."""
+
+
+@pytest.fixture(scope="module")
+def completed(forecaster):
+    def run(x, at=PILOTS):
+        hidden = np.full((N, L + H, U * V), np.nan, np.complex64)
+        hidden[:, at] = x.reshape(N, L + H, U * V)[:, at]
+        return forecaster.complete(hidden, 1e3, "frequency", (U, V))
+
+    return run
+
+
+def test_all_steps_are_completed_from_pilots(completed):
+    found = completed(BOTH)
+    assert found.shape == (N, L + H, U * V)
+    assert np.isfinite(found).all()
+    factor = np.complex64(3e-9 * np.exp(2j))
+    assert close(completed(factor * BOTH), factor * found)
+
+
+def test_completing_starts_from_the_smoothers_by_their_record():
+    fresh = Forecaster(CONFIG.build(nnx.Rngs(0)))
+    flat = BOTH.reshape(N, L + H, U * V)
+    hidden = np.full(flat.shape, np.nan, np.complex64)
+    hidden[:, PILOTS] = flat[:, PILOTS]
+    found = fresh.complete(hidden, 1e3, "frequency", (U, V))
+    start = between_pilots(flat[:, PILOTS], PILOTS, L + H, (U, V), by_record=True)
+    assert close(found, start)
+
+
+def test_what_cannot_be_completed_is_named(forecaster):
+    x = np.full((N, L, U * V), np.nan, np.complex64)
+    x[:, [1, 4, 8]] = 1
+    with pytest.raises(ValueError, match=r"context: found steps \[1, 4, 8\] known"):
+        forecaster.complete(x, 1e3, "frequency", (U, V))
+    x[0, 1, 0] = np.nan
+    with pytest.raises(ValueError, match="context: steps are known in some samples"):
+        forecaster.complete(x, 1e3, "frequency", (U, V))
+    with pytest.raises(ValueError, match="context: found float32 of shape"):
+        forecaster.complete(x.real, 1e3, "frequency", (U, V))
+    rows = Forecaster(ModelConfig(CONFIG.backbone).build(nnx.Rngs(0)))
+    with pytest.raises(ValueError, match=r"model\.joint: found None"):
+        rows.complete(x, 1e3, "frequency", (U, V))
+    with pytest.raises(ValueError, match=r"model\.line_of_sight: found False"):
+        forecaster.line_of_sight(FLAT, 1e-3, grid=(U, V))
+
+
+def test_a_line_of_sight_is_a_probability_without_unit_or_phase():
+    config = ModelConfig(CONFIG.backbone, joint=CONFIG.joint, line_of_sight=True)
+    model = Forecaster(config.build(nnx.Rngs(0)))
+    found = model.line_of_sight(FLAT, 1e-3, grid=(U, V))
+    assert found.shape == (N,)
+    assert ((found > 0) & (found < 1)).all()
+    again = model.line_of_sight(np.complex64(5e-6j) * FLAT, 1e-3, grid=(U, V))
+    np.testing.assert_allclose(again, found, atol=1e-3)
+    with pytest.raises(ValueError, match="grid: found None"):
+        model.line_of_sight(FLAT, 1e-3)
+    with pytest.raises(ValueError, match=r"model\.line_of_sight: found True with"):
+        ModelConfig(CONFIG.backbone, line_of_sight=True)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from wlam.data.tensors import Beams, Csi, DataError, Series, Traffic
+from wlam.evaluation.table import FLOORS
 from wlam.phy.arrays import ula
 from wlam.phy.beams import array_gain
 from wlam.phy.codebooks import beam_directions
@@ -32,6 +33,8 @@ DATA = {
     "csi_time": csi(),
     "csi_frequency": csi(),
     "csi_antenna": csi(antennas=8),
+    "csi_pilots_4": csi(subcarriers=16),
+    "csi_pilots_8": csi(subcarriers=32),
     "beam": Beams(RNG.normal(size=(3, 12, 6)).astype(np.float32), STEPS),
     "beam_scan_4": Beams(RNG.normal(size=(3, 12, 8)).astype(np.float32), STEPS),
     "beam_scan_8": Beams(RNG.normal(size=(3, 12, 16)).astype(np.float32), STEPS),
@@ -49,6 +52,8 @@ def case(request):
     context = 40 if request.param == "traffic" else CONTEXT
     sequences = task.sequences(data)
     horizon = 1 if sequences.every > 1 else HORIZON
+    if sequences.every > 1 and sequences.grid is not None:
+        context = horizon = sequences.values.shape[1]
     windows = cut_windows(sequences, context, horizon, tail=1.0, sliding=task.sliding)
     return task, data, windows
 
@@ -73,6 +78,7 @@ def test_every_floor_forecasts_every_window(case):
     task, data, windows = case
     floors = task.floors(data, windows)
     assert "repeat last" in floors
+    assert set(floors) <= set(FLOORS)  # or no table would show them
     for name, floor in floors.items():
         forecast = np.asarray(floor(windows.context, windows.horizon))
         assert forecast.shape == windows.target.shape, name
@@ -89,6 +95,8 @@ def test_the_user_gets_the_truth_back_in_his_own_layout(case):
         expected = data.csi[:, CONTEXT : CONTEXT + HORIZON]
     elif task.name == "csi_frequency":
         expected = data.csi[:, :, CONTEXT : CONTEXT + HORIZON]
+    elif task.name.startswith("csi_pilots"):
+        expected = data.csi
     elif task.name == "csi_antenna":
         expected = data.csi[..., CONTEXT : CONTEXT + HORIZON]
     else:
@@ -142,3 +150,35 @@ def test_sweeps_of_which_one_beam_would_be_measured_are_refused():
     data = Beams(np.zeros((1, 3, 7), np.float32), np.full(1, 0.1, np.float32))
     with pytest.raises(DataError, match="rsrp_db: found 7 beams; needed at least 8"):
         TASKS["beam_scan_4"].sequences(data)
+
+
+def test_pilots_are_every_fourth_subcarrier_and_all_are_wanted():
+    data = csi(subcarriers=16)
+    task = TASKS["csi_pilots_4"]
+    sequences = task.sequences(data)
+    windows = cut_windows(sequences, 16, 16, sliding=False)
+    known = np.isfinite(windows.context)
+    assert (known == (np.arange(16) % 4 == 2)[:, None]).all()
+    values = np.asarray(sequences.values)
+    np.testing.assert_array_equal(windows.context[known], values[known])
+    np.testing.assert_array_equal(windows.target, values)
+    with pytest.raises(DataError, match="horizon: found 8; needed the context"):
+        cut_windows(sequences, 16, 8, sliding=False)
+    with pytest.raises(DataError, match="csi: found 12 subcarriers; needed at least"):
+        task.sequences(csi(subcarriers=12))
+
+
+def test_floors_between_pilots_on_what_they_know():
+    """A cubic over the subcarriers is one to the spline, a line to both."""
+    data, task = csi(subcarriers=32), TASKS["csi_pilots_4"]
+    line = np.linspace(-1, 1, 32, dtype=np.float32)[:, None] * (1 + 1j)
+    for power, exact in ((1, ("interpolation", "spline")), (3, ("spline",))):
+        shape = np.broadcast_to(line**power, data.csi.shape)
+        data = Csi(**{**vars(data), "csi": shape.astype(np.complex64)})
+        windows = cut_windows(task.sequences(data), 32, 32, sliding=False)
+        floors = task.floors(data, windows)
+        for name in exact:
+            found = floors[name](windows.context, 32)
+            np.testing.assert_allclose(found, windows.target, atol=1e-4)
+    held = floors["repeat last"](windows.context, 32)
+    np.testing.assert_array_equal(held[:, 9], windows.target[:, 6])

@@ -182,3 +182,48 @@ def test_bad_requests_are_named(batch):
         wholes(sequences, 16)
     with pytest.raises(ValueError, match="context: found 24 of 24 steps"):
         wholes(replace(sequences, grid=(1, 3)), 24)
+
+
+PILOTS = Ingredient(
+    "csi_pilots_4", replace(CHANNELS, num_subcarriers=16), 1.0, context=16
+)
+
+
+def test_channels_are_completed_from_their_pilots_alone(model):
+    """What lies between them is a target and never an input."""
+    part = jax.jit(lambda key: draw_batch(key, {"p": PILOTS}, {"p": 2})["p"])(KEY)
+    assert part.every == 4
+    assert jnp.isnan(part.los).all()  # of delay lines nobody knows
+    graph, params = model
+
+    @jax.jit
+    def loss(grids):
+        return grids_loss(nnx.merge(graph, params), grids, KEY)[0]
+
+    between = (jnp.arange(16) % 4 != 2)[None, :, None, None]
+    hidden = replace(part, values=jnp.where(between, 7.0, part.values))
+    np.testing.assert_array_equal(loss(hidden), loss(part))
+    worse = replace(part, clean=jnp.where(between, -part.clean, part.clean))
+    assert (loss(worse) > loss(part) + 0.1).all()
+
+
+def test_the_line_of_sight_is_learnt_where_it_is_known(batch):
+    config = replace(CONFIG, line_of_sight=True)
+    graph, params = nnx.split(config.build(nnx.Rngs(0)))
+    part = batch["csi"]
+
+    @jax.jit
+    def slopes(params, los):
+        def loss(params):
+            model = nnx.merge(graph, params)
+            found = grids_loss(model, replace(part, los=los), jax.random.key(3))
+            return found[0].mean()
+
+        return jax.grad(loss)(params)["line_of_sight"]
+
+    def size(los):
+        return sum(float(abs(x).sum()) for x in jax.tree.leaves(slopes(params, los)))
+
+    with mock.patch.object(grids, "STRONGEST", 1.0):
+        assert size(jnp.array([1.0, 0.0])) > 0
+        assert size(jnp.full(2, jnp.nan)) == 0

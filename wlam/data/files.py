@@ -3,7 +3,8 @@
 A file holds one array, by task, and scalars (0-d or shape [1], finite, positive):
 
   csi_time, csi_frequency,  csi complex64 [sample, time, subcarrier, antenna]
-  csi_antenna
+  csi_antenna, csi_pilots_4,
+  csi_pilots_8
   beam, beam_scan_4,        rsrp_db float32 [track, time, beam]
   beam_scan_8
   traffic                   traffic float32 [series, time]
@@ -48,18 +49,22 @@ class Layout:
     target: str  # the axis that the task forecasts along
     dtype: type = np.float32
     scalars: tuple[str, ...] = ("time_step_s",)
+    completes: bool = False  # what is asked for lies in the context, not after it
 
 
 CSI_AXES = ("sample", "time", "subcarrier", "antenna")
 CSI_SCALARS = ("time_step_s", "subcarrier_spacing_hz", "carrier_hz")
 CSI = Layout(Csi, "csi", CSI_AXES, "time", np.complex64, CSI_SCALARS)
+BEAM = Layout(Beams, "rsrp_db", ("track", "time", "beam"), "time")
 LAYOUTS = {
     "csi_time": CSI,
     "csi_frequency": replace(CSI, target="subcarrier"),
     "csi_antenna": replace(CSI, target="antenna"),
-    "beam": Layout(Beams, "rsrp_db", ("track", "time", "beam"), "time"),
-    "beam_scan_4": Layout(Beams, "rsrp_db", ("track", "time", "beam"), "time"),
-    "beam_scan_8": Layout(Beams, "rsrp_db", ("track", "time", "beam"), "time"),
+    "csi_pilots_4": replace(CSI, target="subcarrier", completes=True),
+    "csi_pilots_8": replace(CSI, target="subcarrier", completes=True),
+    "beam": BEAM,
+    "beam_scan_4": replace(BEAM, completes=True),
+    "beam_scan_8": replace(BEAM, completes=True),
     "traffic": Layout(Traffic, "traffic", ("series", "time"), "time"),
     "series": Layout(Series, "series", ("sample", "time", "channel"), "time"),
 }
@@ -133,10 +138,13 @@ def check_window(task: str, data: Data, context: int, horizon: int) -> None:
     for name, value in (("context", context), ("horizon", horizon)):
         if value < 1:
             raise _error(f"{name}: {value}, must be at least 1")
-    if context + horizon > length:
+    steps = context if layout.completes else context + horizon
+    if steps > length:
+        what = "context" if layout.completes else "context + horizon"
+        found = context if layout.completes else f"{context} + {horizon}"
         raise _error(
-            f"context + horizon: {context} + {horizon}, must be at most {length}, the "
-            f"length of the {layout.target} axis of {layout.name}"
+            f"{what}: {found}, must be at most {length}, the length of the "
+            f"{layout.target} axis of {layout.name}"
         )
 
 

@@ -12,6 +12,7 @@ import jax
 from jaxtyping import PRNGKeyArray
 
 from wlam.data import own
+from wlam.nn.scale import LINEAR_BEYOND
 from wlam.phy import (
     beams,
     cdl,
@@ -78,15 +79,18 @@ class Ingredient:
     rows_per_sample: int = 8
     # Channels or sweeps enter as a whole, with this many steps given; None: as rows.
     context: int | None = None
+    # Errors of rows beyond this many context scales count linearly, not squared.
+    linear_beyond: float = LINEAR_BEYOND
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:
             known = ", ".join(TASKS)
             raise ValueError(f"task: found {self.task!r}; needed one of {known}")
-        if self.size <= 0 or self.rows_per_sample < 1:
+        if self.size <= 0 or self.rows_per_sample < 1 or self.linear_beyond <= 0:
             raise ValueError(
-                f"size, rows_per_sample: found {self.size}, {self.rows_per_sample}; "
-                "needed more than 0 and at least 1"
+                f"size, rows_per_sample, linear_beyond: found {self.size}, "
+                f"{self.rows_per_sample}, {self.linear_beyond}; needed more than 0, at "
+                "least 1, and more than 0"
             )
 
 
@@ -127,7 +131,9 @@ def draw_batch(
         data = generate(source_key, part.source, samples[name])
         sequences = TASKS[part.task].sequences(data)
         if part.context is None:
-            batch[name] = choose_rows(row_key, sequences, part.rows_per_sample)
+            batch[name] = choose_rows(
+                row_key, sequences, part.rows_per_sample, part.linear_beyond
+            )
         else:
             batch[name] = wholes(sequences, part.context)
     return batch

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from wlam.config import Case, Config
-from wlam.data.files import check_window, read_npz
+from wlam.data.files import LAYOUTS, check_window, read_npz
 from wlam.data.measured import CASES, SCANS, SINGLE_HORIZONS, find_measured
 from wlam.data.own import FileConfig
 from wlam.data.streams import generate
@@ -76,12 +76,23 @@ def measured_cases(
 
 def fitting(todo: list[EvalCase], model: Any) -> tuple[list[EvalCase], list[str]]:
     """The cases that a model can forecast, and a line for each that it cannot."""
-    only = model.only
-    if only is None:
-        return todo, []
-    fit = [case for case in todo if isinstance(case.data, ONLY[only])]
-    rest = [case.name for case in todo if not isinstance(case.data, ONLY[only])]
-    return fit, [f"skipped {name}: the model forecasts {only} only" for name in rest]
+    reasons = [unfit(case, model) for case in todo]
+    pairs = list(zip(todo, reasons, strict=True))
+    skipped = [f"skipped {case.name}: {why}" for case, why in pairs if why]
+    return [case for case, why in pairs if not why], skipped
+
+
+def unfit(case: EvalCase, model: Any) -> str:
+    """Why a model cannot forecast a case; empty if it can."""
+    if model.only is not None and not isinstance(case.data, ONLY[model.only]):
+        return f"the model forecasts {model.only} only"
+    if LAYOUTS[case.task].completes:
+        is_channel = isinstance(case.data, Csi)
+        if model.only or not (
+            model.takes_channels if is_channel else model.takes_sweeps
+        ):
+            return f"the model completes no {'channels' if is_channel else 'sweeps'}"
+    return ""
 
 
 @dataclass(frozen=True, kw_only=True)

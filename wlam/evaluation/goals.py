@@ -319,6 +319,14 @@ GOALS: tuple[Goal, ...] = (
         )
     ),
     Goal("antennas 8→32: dB to AR(4)", mean_difference(["antennas"], "AR")),
+    *(
+        Goal(
+            f"pilots on every 4th of 64 subcarriers, {snr} dB: dB to {floor}",
+            mean_difference([f"pilots_4_{snr}dB"], floor),
+        )
+        for snr in (10, 20)
+        for floor in ("spline", "IAA")
+    ),
     Goal("position along streets, 32→8: MAE in m", value("position_0.5s", "MAE")),
     Goal("UCC RSRP 32→8: MAE in dB", value("ucc_rsrp", "MAE"), at_most=3.25),
     Goal(

@@ -179,8 +179,11 @@ def judge(case: EvalCase, model: Predicts | None, floors: bool = True) -> Verdic
 
 def forecast(model: Any, windows: Windows) -> np.ndarray:
     """What the model says of the windows' targets."""
-    if windows.every > 1:
+    if windows.every > 1 and windows.grid is None:
         return model.complete(windows.context, windows.interval)[:, None]
+    if windows.every > 1:
+        axis = AXES[windows.axis]
+        return model.complete(windows.context, windows.interval, axis, windows.grid)
     return model.predict(
         windows.context,
         windows.interval,

@@ -68,7 +68,8 @@ def blocks(results: Results, every_floor: bool) -> Iterator[Block]:
 ABOUT = {
     GENERATED: "Presets of WiFo (D17 to D19) and HeterCSI (H1 to H12) from our own "
     "generator: arrays, grids, carriers and intervals that training has not seen. "
-    "Antennas 9 to 32 of a line from the first eight (`antennas`), single antennas in "
+    "Antennas 9 to 32 of a line from the first eight (`antennas`), all subcarriers "
+    "from pilots on every fourth or eighth (`pilots_4_10dB`), single antennas in "
     "Jakes fading, channels faster than any of training (`fast`), positions along "
     "streets, all beams of a sweep from every fourth or eighth (`beam_scan_4`), and "
     "RSRP of generated drives (`kpi_1s`) on carriers and in networks that it has not.",

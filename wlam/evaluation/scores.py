@@ -27,6 +27,8 @@ QUARTERS = tuple(f"quarter {i}" for i in (1, 2, 3, 4))
 SIZES = {
     "csi_time": ("snapshots", "subcarriers", "antennas"),
     "csi_frequency": ("subcarriers", "snapshots", "antennas"),
+    "csi_pilots_4": ("subcarriers", "snapshots", "antennas"),
+    "csi_pilots_8": ("subcarriers", "snapshots", "antennas"),
     "csi_antenna": ("antennas", "snapshots", "subcarriers"),
 }
 """What the steps of a channel are, and rows and columns of its grid."""

@@ -230,6 +230,18 @@ def track_record(options: Options) -> Float[Array, "n k option"]:
 
 LIMIT = 4.0
 """Forecasts are cut at this many times the size of their bin."""
+
+
+def mixed_by_record(
+    options: Options, series: Complex[Array, "n l k"]
+) -> Complex[Array, "n h k"]:
+    """All options by their records alone, of bins whose series are known."""
+    size = jnp.sqrt((abs(series) ** 2).mean(1))[:, None, :, None]
+    cut = jnp.maximum(1, abs(options.forecasts) / (LIMIT * size + TINY))
+    weights = jax.nn.softmax(track_record(options), axis=-1)[:, None]
+    return (weights * options.forecasts / cut).sum(-1)
+
+
 PIECE = 4
 """Channels that `ar_bank` forecasts at once."""
 
@@ -257,8 +269,4 @@ def _ar_bank(context: Array, horizon: int, grid: tuple[int, int]) -> Array:
     known = jnp.ones((n, length), bool)
     fits = fit_bank(rearrange(x, "n l (u v) -> n l u v", u=grid[0]), known, horizon)
     chosen = jnp.broadcast_to(jnp.arange(bins)[None], (n, bins))
-    options = bank_forecasts(x, fits, chosen, horizon)
-    size = jnp.sqrt((abs(x) ** 2).mean(1))[:, None, :, None]
-    cut = jnp.maximum(1, abs(options.forecasts) / (LIMIT * size + TINY))
-    weights = jax.nn.softmax(track_record(options), axis=-1)[:, None]
-    return (weights * options.forecasts / cut).sum(-1) * peak
+    return mixed_by_record(bank_forecasts(x, fits, chosen, horizon), x) * peak

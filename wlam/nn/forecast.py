@@ -1,5 +1,6 @@
 """A trained predictor for numpy arrays: forecasts, intervals, draws and features."""
 
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -8,10 +9,10 @@ import numpy as np
 from einops import rearrange
 from flax import nnx
 
-from wlam.nn.joint import Channel, channel_features, continue_channel
+from wlam.nn.joint import Channel, all_bins, channel_features
 from wlam.nn.predictor import Predictor
 from wlam.nn.quantiles import score
-from wlam.nn.request import Request, in_pieces
+from wlam.nn.request import Request, in_pieces, pilot_steps
 from wlam.nn.rollout import RowContext, roll_out, row_bounds, row_features
 from wlam.nn.scan import roll_sweeps
 from wlam.phy.arrays import Lattice
@@ -70,9 +71,28 @@ class Forecaster:
             channel = Channel.of(x, known, interval, axis, ahead)
             if horizon is None:
                 return channel_features(model.joint, model.backbone, channel)
-            return continue_channel(model.joint, model.backbone, channel, horizon)
+            return all_bins(model.joint, model.backbone, channel, horizon)
 
         self._continued = continued
+
+        @jax.jit
+        def seen(params, features):
+            head = nnx.merge(graph, params).line_of_sight
+            assert head is not None
+            logit = head(features)[:, 0]
+            return jax.nn.sigmoid(logit.astype(jnp.float32))
+
+        self._seen = lambda *inputs: np.asarray(seen(*inputs))
+
+        @partial(jax.jit, static_argnames=("axis", "grid"))
+        def completed(params, context, interval, at, axis, grid):
+            model = nnx.merge(graph, params)
+            x = rearrange(context, "n l (u v) -> n l u v", u=grid[0])
+            assert model.joint is not None
+            channel = Channel.sparse(x, at, interval, axis)
+            return all_bins(model.joint, model.backbone, channel, 0)[0]
+
+        self._completed = completed
 
         @partial(jax.jit, static_argnames="horizon")
         def swept(params, rsrp_db, measured, interval, horizon):
@@ -145,24 +165,36 @@ class Forecaster:
         return request.like_context(request.from_rows(rows))
 
     def complete(
-        self, context: np.ndarray, interval: float | list[float] | np.ndarray
+        self,
+        context: np.ndarray,
+        interval: float | list[float] | np.ndarray,
+        axis: str = "time",
+        grid: tuple[int, int] | None = None,
     ) -> np.ndarray:
-        """All beams of the last sweep, from those of it and of others before it.
+        """What of a sweep, or of a channel, was not measured.
 
         Args:
-            context: [step, beam] or [sample, step, beam] in dB. NaN marks a beam that
-                was not measured.
-            interval: from sweep to sweep, in seconds; one number, or one per sample.
+            context: sweeps [step, beam] or [sample, step, beam] in dB, the last of
+                which is completed, from it and those before; NaN marks a beam that was
+                not measured. Or, with a grid, channels [sample, step, bin]; steps of
+                NaN are not known, the others are evenly spaced and the same in all
+                samples, such as subcarriers with pilots.
+            interval: of the steps, see `predict`.
+            axis, grid: of channels, see `predict`.
 
         Returns:
-            [beam] or [sample, beam] in dB, measured beams without their noise.
+            [beam] or [sample, beam] in dB; or [sample, step, bin]. What was measured is
+            given without its noise.
 
         Raises:
-            ValueError: naming the argument; or the model takes no sweeps as a whole.
+            ValueError: naming the argument; or the model does not take what is given
+                as a whole.
         """
+        x = np.asarray(context)
+        if grid is not None:
+            return self._complete_channel(x, interval, axis, grid)
         if not self.takes_sweeps:
             raise ValueError("model.scan: found None; needed to complete sweeps")
-        x = np.asarray(context)
         if x.ndim not in (2, 3) or np.iscomplexobj(x):
             raise ValueError(
                 f"context: found {x.dtype} of shape {x.shape}; needed real numbers "
@@ -171,6 +203,28 @@ class Forecaster:
         many = x.reshape(-1, *x.shape[-2:])
         request = self._request(many, interval, "time", True, None)
         return self._sweep(request, 0)[0][:, 0].reshape(*x.shape[:-2], x.shape[-1])
+
+    def _complete_channel(
+        self,
+        context: np.ndarray,
+        interval: float | list[float] | np.ndarray,
+        axis: str,
+        grid: tuple[int, int],
+    ) -> np.ndarray:
+        if not self.takes_channels:
+            raise ValueError("model.joint: found None; needed to complete channels")
+        at = pilot_steps(context)
+        # The last step of a context that goes on is known; here that of the pilots.
+        request = self._request(context[:, at], interval, axis, False, grid)
+        x, _, spacing = replace(request, context=context).channels()
+        return in_pieces(
+            lambda _, *channels: self._completed(
+                self._params, *channels, at, axis=request.axis, grid=request.grid
+            ),
+            CHANNELS,
+            x,
+            spacing,
+        )
 
     def predict_interval(
         self,
@@ -330,6 +384,36 @@ class Forecaster:
             lambda _, rows: self._described(self._params, rows),
         )
         return features.reshape(len(request.context), -1, features.shape[-1]).mean(1)
+
+    def line_of_sight(
+        self,
+        context: np.ndarray,
+        interval: float | list[float] | np.ndarray,
+        axis: str = "time",
+        grid: tuple[int, int] | None = None,
+    ) -> np.ndarray:
+        """How probable it is that a channel has a line of sight.
+
+        From the same features as `embed`, of the strongest bins.
+
+        Args:
+            context, interval, axis, grid: see `predict`; the grid is needed.
+
+        Returns:
+            float32 [sample], 0 to 1.
+
+        Raises:
+            ValueError: as in `predict`; no grid, or a model without that head.
+        """
+        if self.model.line_of_sight is None:
+            raise ValueError("model.line_of_sight: found False; needed True")
+        request = self._request(context, interval, axis, False, grid)
+        if request.grid is None:
+            raise ValueError(
+                f"grid: found {grid}, or a context whose last step is missing; needed "
+                "a channel as a whole"
+            )
+        return self._seen(self._params, self._continue(request, None))
 
     def _request(
         self,

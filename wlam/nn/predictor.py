@@ -48,6 +48,8 @@ class ModelConfig(NetworkConfig):
     joint: JointConfig | None = None
     # Sparse sweeps may enter, all beams of them wanted; None: they may not.
     scan: ScanConfig | None = None
+    # Channels as a whole are asked for a line of sight too.
+    line_of_sight: bool = False
     # Training-free forecasts are an input and one end of the residual; False: none is.
     guess: bool = True
     # Of matrix products; parameters, norms and the residual stream stay float32.
@@ -60,6 +62,11 @@ class ModelConfig(NetworkConfig):
             raise ValueError(
                 f"model.{ways[0]}: found with guess=False, or with a backbone that "
                 "knows no places; needed None, or a Transformer that has guesses"
+            )
+        if self.line_of_sight and self.joint is None:
+            raise ValueError(
+                "model.line_of_sight: found True with model.joint=None; needed "
+                "channels as a whole"
             )
 
     def build(self, rngs: nnx.Rngs) -> "Predictor":
@@ -122,6 +129,11 @@ class Predictor(nnx.Module):
         )
         self.scan = (
             None if config.scan is None else Scan(config.scan, width, rngs, dtype)
+        )
+        self.line_of_sight = (
+            ResidualMlp(width, width, 1, rngs, dtype, normalise=True)
+            if config.line_of_sight
+            else None
         )
 
     def __call__(self, rows: RowInputs) -> Float[Array, "b n q"]:

@@ -136,6 +136,29 @@ class Request:
         return answer[..., 0] if self.ndim == 2 else answer
 
 
+def pilot_steps(context: np.ndarray) -> np.ndarray:
+    """Which steps [p] of channels [sample, step, bin] are known, or a ValueError."""
+    if context.ndim != 3 or context.dtype.kind != "c":
+        raise ValueError(
+            f"context: found {context.dtype} of shape {context.shape}; needed complex "
+            "[sample, step, bin] with a grid"
+        )
+    finite = np.isfinite(context)
+    known = np.any(finite, axis=(0, 2), keepdims=True)
+    at = np.flatnonzero(known)
+    if not np.array_equal(finite, np.broadcast_to(known, context.shape)):
+        raise ValueError(
+            "context: steps are known in some samples or bins only; needed the same "
+            "steps in all, and NaN in the others"
+        )
+    if len(at) < 2 or len(set(np.diff(at))) > 1:
+        raise ValueError(
+            f"context: found steps {at.tolist()} known; needed two or more, evenly "
+            "spaced"
+        )
+    return at
+
+
 def in_pieces(function: Callable[..., Any], size: int, *arrays: np.ndarray) -> Any:
     """function(begin, *pieces of `size` rows), its outputs joined along their rows.
 

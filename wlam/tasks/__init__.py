@@ -1,6 +1,7 @@
 """What is predicted from what: every task wlam knows, by name."""
 
 from wlam.tasks.csi import CsiAntenna, CsiFrequency, CsiTime
+from wlam.tasks.pilots import CsiPilots4, CsiPilots8
 from wlam.tasks.real import BeamTask, SeriesTask, TrafficTask
 from wlam.tasks.scan import BeamScan4, BeamScan8
 from wlam.tasks.task import Task as Task
@@ -11,6 +12,8 @@ TASKS: dict[str, Task] = {
         CsiTime(),
         CsiFrequency(),
         CsiAntenna(),
+        CsiPilots4(),
+        CsiPilots8(),
         BeamTask(),
         BeamScan4(),
         BeamScan8(),

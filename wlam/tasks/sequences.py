@@ -15,7 +15,9 @@ from jaxtyping import Array, Complex, Float, PRNGKeyArray
 
 from wlam.data.tensors import Array as AnyArray
 from wlam.data.tensors import DataError
+from wlam.nn.scale import LINEAR_BEYOND
 from wlam.phy.arrays import Lattice
+from wlam.phy.tr38901.tables import LOS
 
 
 @jax.tree_util.register_dataclass
@@ -36,8 +38,8 @@ class Sequences:
     grid: tuple[int, int] | None = field(default=None, metadata={"static": True})
     # Where the columns of that grid are angles: of which arrays.
     lattice: Lattice = field(default=(), metadata={"static": True})
-    # Channels are beams of sweeps, of which a forecaster sees every n-th, from n // 2
-    # on, and completes the last one.
+    # A forecaster sees every n-th, from n // 2 on, and completes the others: steps of a
+    # grid, such as subcarriers with pilots; else channels, beams of the last sweep.
     every: int = field(default=1, metadata={"static": True})
 
 
@@ -51,6 +53,9 @@ class Rows:
     interval: Float[Array, " b"]
     axis: int = field(metadata={"static": True})
     center: bool = field(metadata={"static": True})
+    # Errors beyond this many context scales count linearly (Huber), not squared: far
+    # below 1 the best forecast is the median, and not the mean.
+    linear_beyond: float = field(default=LINEAR_BEYOND, metadata={"static": True})
 
 
 @jax.tree_util.register_dataclass
@@ -64,6 +69,9 @@ class Grids:
     axis: int = field(metadata={"static": True})
     context: int = field(metadata={"static": True})  # steps that are given
     lattice: Lattice = field(default=(), metadata={"static": True})  # of the columns
+    every: int = field(default=1, metadata={"static": True})  # see `Sequences`
+    # Whether there is a line of sight, 1 or 0; NaN or None where it is not known.
+    los: Float[Array, " n"] | None = None
 
 
 @jax.tree_util.register_dataclass
@@ -83,7 +91,12 @@ def real_rows(x: AnyArray) -> AnyArray:
     return rearrange(parts, "g n t c -> (n c) g t").astype(jnp.float32)
 
 
-def choose_rows(key: PRNGKeyArray, sequences: Sequences, per_sample: int) -> Rows:
+def choose_rows(
+    key: PRNGKeyArray,
+    sequences: Sequences,
+    per_sample: int,
+    linear_beyond: float = LINEAR_BEYOND,
+) -> Rows:
     """Draws `per_sample` channels of every sequence as training rows.
 
     Half of them are drawn in proportion to a channel's power and half uniformly: a
@@ -104,7 +117,7 @@ def choose_rows(key: PRNGKeyArray, sequences: Sequences, per_sample: int) -> Row
         )
         center = not jnp.iscomplexobj(sequences.values)
         interval = jnp.asarray(sequences.interval)
-        return Rows(values, clean, interval, sequences.axis, center)
+        return Rows(values, clean, interval, sequences.axis, center, linear_beyond)
     channels = sequences.values.shape[2]
     if per_sample < channels:
         power = jnp.mean(abs(sequences.clean) ** 2, axis=1)  # [sample, channel]
@@ -125,6 +138,7 @@ def choose_rows(key: PRNGKeyArray, sequences: Sequences, per_sample: int) -> Row
         interval=jnp.repeat(sequences.interval, values.shape[2]),
         axis=sequences.axis,
         center=not jnp.iscomplexobj(values),
+        linear_beyond=linear_beyond,
     )
 
 
@@ -136,10 +150,13 @@ def wholes(sequences: Sequences, context: int) -> Grids | Scans:
     """
     steps, interval = sequences.values.shape[1], jnp.asarray(sequences.interval)
     grid, are_sweeps = sequences.grid, sequences.joint and sequences.grid is None
-    if (grid is None and not are_sweeps) or not 0 < context < steps:
+    completes = sequences.every > 1 and grid is not None
+    fits = context == steps if completes else 0 < context < steps
+    if (grid is None and not are_sweeps) or not fits:
         raise ValueError(
             f"context: found {context} of {steps} steps; needed a task whose channels "
-            "are beams or a grid of bins, and a context that leaves steps to predict"
+            "are beams or a grid of bins, and a context that leaves steps to predict, "
+            "or all steps where some of them are to be completed"
         )
     if grid is None:
         values, clean = map(jnp.asarray, (sequences.values, sequences.clean))
@@ -148,8 +165,16 @@ def wholes(sequences: Sequences, context: int) -> Grids | Scans:
         rearrange(jnp.asarray(x), "n t (u v) -> n t u v", u=grid[0])
         for x in (sequences.values, sequences.clean)
     )
-    axis, lattice = sequences.axis, sequences.lattice
-    return Grids(values, clean, interval, axis, context, lattice)
+    axis, lattice, every = sequences.axis, sequences.lattice, sequences.every
+    los = line_of_sight(sequences.labels, len(interval))
+    return Grids(values, clean, interval, axis, context, lattice, every, los)
+
+
+def line_of_sight(labels: dict[str, AnyArray], samples: int) -> Float[Array, " n"]:
+    """1 where a drop's label `state` says that there is one, 0 where not, else NaN."""
+    if "state" not in labels:
+        return jnp.full(samples, jnp.nan)
+    return (jnp.asarray(labels["state"]) == LOS).astype(jnp.float32)
 
 
 @dataclass(frozen=True)
@@ -168,8 +193,8 @@ class Windows:
     lattice: Lattice = ()  # of the arrays whose angles the grid's columns are
     # The target as measured, like target; None where that is the target itself.
     noisy: np.ndarray | None = None
-    # More than 1: the last sweep of the context is the one that is to be completed; of
-    # every one, only each n-th beam was measured, and the others are NaN.
+    # More than 1: the context itself is to be completed, its last sweep or, of a grid,
+    # all steps. Only every n-th beam or step was measured; the others are NaN.
     every: int = 1
 
     @property
@@ -219,12 +244,13 @@ def cut_windows(
         DataError: L + H exceeds the length, or L, H, stride or tail make no window.
     """
     steps = sequences.values.shape[1]
-    completes = sequences.every > 1
-    if completes and horizon > 1:
-        raise DataError(
-            f"horizon: found {horizon}; needed 1, the sweep that is completed"
-        )
-    before = context - 1 if completes else context  # steps before the first target
+    completes, of_grid = sequences.every > 1, sequences.grid is not None
+    if completes and horizon != (context if of_grid else 1):
+        needed = "the context, which is" if of_grid else "1, the sweep that is"
+        raise DataError(f"horizon: found {horizon}; needed {needed} completed")
+    before = context  # steps before the first target
+    if completes:
+        before = 0 if of_grid else context - 1
     if context < 1 or horizon < 1 or before + horizon > steps:
         raise DataError(
             f"context, horizon: {context} + {horizon} steps do not fit; each must be "
@@ -253,9 +279,10 @@ def cut_windows(
     target, measured = gather(clean, 0, horizon), gather(values, 0, horizon)
     shown = gather(values, -before, context - before)
     if completes:
-        beam = np.arange(shown.shape[2])
-        seen = beam % sequences.every == sequences.every // 2
-        shown = np.where(seen, shown, np.float32(np.nan))
+        place = np.arange(shown.shape[1 if of_grid else 2])
+        seen = place % sequences.every == sequences.every // 2
+        seen = seen[:, None] if of_grid else seen
+        shown = np.where(seen, shown, shown.dtype.type(np.nan))
     return Windows(
         context=shown,
         target=target,

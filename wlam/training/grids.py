@@ -6,6 +6,7 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jaxtyping import Array, Complex, Float, Int, PRNGKeyArray
 
 from wlam.nn.experts import Load
@@ -22,6 +23,8 @@ FLOOR = 0.05
 """Share of the context's power that errors are measured in where targets are empty."""
 SPREAD = 0.1
 """Weight of the likelihood beside the error: forecasts come first."""
+LINE_OF_SIGHT = 0.05
+"""The same of the likelihood of there being a line of sight or not."""
 FAR = 25.0
 """Errors count squared up to this many variances, and beyond as the logarithm goes on:
 a spread far off must not own the batch. Errors have heavier tails than a Gaussian; with
@@ -38,7 +41,7 @@ def channel_losses(
     """
     alike: dict[tuple, list[str]] = {}
     for name, grids in sorted(parts.items()):
-        shape = (*grids.values.shape[1:], grids.context, grids.axis)
+        shape = (*grids.values.shape[1:], grids.context, grids.every, grids.axis)
         alike.setdefault(shape, []).append(name)
     losses, loads = {}, []
     for i, names in enumerate(alike.values()):
@@ -60,8 +63,9 @@ def grids_loss(
 
     The error in decibels is what is reported, and the squared error what a linear fit
     minimises; the root lies between: easy samples count, hard ones do not own a batch.
-    The spread is trained beside it, on errors that it does not see as its own. Also the
-    load of the backbone's experts, if any.
+    The spread is trained beside it, on errors that it does not see as its own, and the
+    line of sight where the model is asked for it. Also the load of the backbone's
+    experts, if any.
 
     Raises:
         ValueError: the model has no joint way in.
@@ -71,29 +75,35 @@ def grids_loss(
             "model.joint: found None; needed for ingredients with a context"
         )
     late_key, first_key, group_key, begin_key = jax.random.split(key, 4)
-    length = grids.context
     n, steps, u, v = grids.values.shape
-    late = jax.random.bernoulli(late_key, LATE, (n,))
-    first = jnp.where(late, jax.random.randint(first_key, (n,), 0, length // 2), 0)
-    known = jnp.arange(length)[None] >= first[:, None]
-    channel = Channel.of(
-        grids.values[:, :length], known, grids.interval, grids.axis, steps - length
-    )
+    if grids.every > 1:
+        at = jnp.arange(grids.every // 2, steps, grids.every)
+        channel = Channel.sparse(grids.values, at, grids.interval, grids.axis)
+        horizon, asked = 0, slice(None)
+    else:
+        length = grids.context
+        late = jax.random.bernoulli(late_key, LATE, (n,))
+        first = jax.random.randint(first_key, (n,), 0, length // 2)
+        known = jnp.arange(length)[None] >= jnp.where(late, first, 0)[:, None]
+        horizon, asked = steps - length, slice(length, None)
+        channel = Channel.of(
+            grids.values[:, :length], known, grids.interval, grids.axis, horizon
+        )
     order = channel.strongest_first()
     k = min(model.joint.config.bins, u * v)
     begin = jax.random.randint(begin_key, (n,), 0, u * v - k + 1)
     begin = jnp.where(jax.random.bernoulli(group_key, STRONGEST, (n,)), 0, begin)
     places = begin[:, None] + jnp.arange(k)[None]
     chosen = jnp.take_along_axis(order, places, axis=1)
-    tokens = model.joint.tokens(channel, chosen, steps - length)
+    tokens = model.joint.tokens(channel, chosen, horizon)
     features, load = tokens.routed(model.backbone)
-    forecast, spread = model.joint.answer(tokens, features, steps - length)
+    forecast, spread = model.joint.answer(tokens, features)
 
     def pick(x: Array) -> Array:
         return jnp.take_along_axis(x.reshape(n, -1, u * v), chosen[:, None], axis=2)
 
     unit = jnp.where(channel.level > 0, channel.level, 1)[:, None, None]
-    target = pick(grids.clean[:, length:]) / unit
+    target = pick(grids.clean[:, asked]) / unit
     error = (abs(forecast / unit - target) ** 2).mean((1, 2))
     power = jnp.take_along_axis(channel.power, chosen, axis=1).mean(1)
     reference = (abs(target) ** 2).mean((1, 2)) + FLOOR * power
@@ -102,7 +112,15 @@ def grids_loss(
     likelihood = gaussian_loss(
         jax.lax.stop_gradient(forecast / unit - target) / size, spread / unit / size
     )
-    return root + SPREAD * likelihood.mean((1, 2)), load
+    loss = root + SPREAD * likelihood.mean((1, 2))
+    if model.line_of_sight is not None and grids.los is not None:
+        logit = model.line_of_sight(features.mean(1))[:, 0].astype(jnp.float32)
+        # Only the strongest bins are asked, and only where the answer is known.
+        asked_for = (begin == 0) & jnp.isfinite(grids.los)
+        los = jnp.where(asked_for, grids.los, 0)
+        miss = optax.losses.sigmoid_binary_cross_entropy(logit, los)
+        loss += LINE_OF_SIGHT * jnp.where(asked_for, miss, 0)
+    return loss, load
 
 
 def channel_sizes(channel: Channel, chosen: Int[Array, "n k"]) -> Float[Array, "n 1 k"]:

@@ -14,7 +14,7 @@ from wlam.nn.experts import Load, in_all
 from wlam.nn.model import Network
 from wlam.nn.predictor import Predictor, RowInputs
 from wlam.nn.quantiles import pinball
-from wlam.nn.scale import INPUT_LIMIT, LINEAR_BEYOND, fit_scale
+from wlam.nn.scale import INPUT_LIMIT, fit_scale
 from wlam.tasks.sequences import Grids, Rows, Scans
 from wlam.training.grids import channel_losses
 from wlam.training.scans import scan_loss
@@ -67,9 +67,9 @@ def rows_loss(
 ) -> tuple[Float[Array, ""], Load | None]:
     """Mean error of the forecasts made after the context, in units of its scale.
 
-    Squared, as in the paper, up to LINEAR_BEYOND; halved like every Huber loss. The
-    pinball loss of the quantiles comes on top; the forecast under them is taken as it
-    is, so that they do not move it. Also the load of the backbone's experts, if any.
+    Squared, as in the paper, up to `rows.linear_beyond`; halved like every Huber loss.
+    The pinball loss of the quantiles comes on top; the forecast under them is taken as
+    it is, so that they do not move it. Also the load of the backbone's experts, if any.
 
     Raises:
         ValueError: the sequences are not made of two or more whole patches.
@@ -101,7 +101,9 @@ def rows_loss(
     # Where the context is constant there is no unit to measure in.
     has_unit = repeat(scale.spread > 0, "b -> (b g) 1 1", g=group)
     weight = (scored & has_unit).astype(jnp.float32)
-    error = optax.losses.huber_loss(forecast, target, delta=LINEAR_BEYOND)
+    beyond = rows.linear_beyond
+    # Where hardly any error is squared, its slope is 1 and not the small one of Huber.
+    error = optax.losses.huber_loss(forecast, target, delta=beyond) / min(beyond, 1.0)
     if model.config.quantiles:
         miss = target - jax.lax.stop_gradient(forecast)
         error += QUANTILES * pinball(offsets, miss, model.config.quantiles)

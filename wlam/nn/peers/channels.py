@@ -86,9 +86,11 @@ class ChannelForecaster:
         """Trainable numbers of the model."""
         return sum(x.size for x in jax.tree.leaves(self._params))
 
-    def complete(self, context: np.ndarray, interval: object) -> np.ndarray:
-        """ValueError: sweeps are no channels."""
-        raise ValueError("context: found a sweep; the model forecasts channels only")
+    def complete(self, context: np.ndarray, *about: object) -> np.ndarray:
+        """ValueError: what is missing within a context is not forecast."""
+        raise ValueError(
+            "context: found one to complete; the model only continues channels"
+        )
 
     def predict(
         self,

@@ -181,9 +181,11 @@ class SeriesForecaster:
         """Trainable numbers of the model."""
         return sum(x.size for x in jax.tree.leaves(self._params))
 
-    def complete(self, context: np.ndarray, interval: object) -> np.ndarray:
-        """ValueError: sweeps are no series."""
-        raise ValueError("context: found a sweep; the model forecasts series only")
+    def complete(self, context: np.ndarray, *about: object) -> np.ndarray:
+        """ValueError: what is missing within a context is not forecast."""
+        raise ValueError(
+            "context: found one to complete; the model only continues series"
+        )
 
     def predict(
         self,

@@ -1,0 +1,93 @@
+"""Channels on all subcarriers from pilots on some: estimation without training."""
+
+from dataclasses import replace
+from functools import partial
+from typing import ClassVar
+
+import numpy as np
+
+from wlam.data.tensors import Csi, DataError
+from wlam.nn.smoothers import between_pilots
+from wlam.phy.estimators import linear_matrix, spline_matrix
+from wlam.tasks.csi import CsiFrequency
+from wlam.tasks.sequences import Sequences, Windows
+from wlam.tasks.task import Forecaster
+
+FEWEST = 4
+"""Pilots that a spline needs."""
+
+
+class CsiPilots(CsiFrequency):
+    """All L subcarriers from every n-th of them; a channel is a Doppler-angle bin.
+
+    Floors: "repeat last" holds a pilot until the next; "interpolation" and "spline" are
+    linear and cubic between the pilots (least squares, so noise stays); "IAA" is a
+    Wiener filter whose delay profile is found from the pilots of a bin and those around
+    it; "smoother bank" mixes twelve such filters, which is what the joint way in starts
+    from (`wlam.nn.smoothers`).
+    """
+
+    every: ClassVar[int]
+
+    def sequences(self, data: Csi) -> Sequences:
+        """DataError where there are too few pilots."""
+        subcarriers = data.csi.shape[2]
+        if subcarriers < FEWEST * self.every:
+            raise DataError(
+                f"csi: found {subcarriers} subcarriers; needed at least "
+                f"{FEWEST * self.every} for {self.name}"
+            )
+        return replace(super().sequences(data), every=self.every)
+
+    def floors(self, data: Csi, windows: Windows) -> dict[str, Forecaster]:
+        assert windows.grid is not None
+        return {
+            "zero": lambda context, horizon: np.zeros_like(np.nan_to_num(context)),
+            "repeat last": hold,
+            "interpolation": partial(interpolated, matrix=linear_matrix),
+            "spline": partial(interpolated, matrix=spline_matrix),
+            "IAA": partial(smoothed, grid=windows.grid, by_record=False),
+            "smoother bank": partial(smoothed, grid=windows.grid, by_record=True),
+        }
+
+
+class CsiPilots4(CsiPilots):
+    """Pilots on every fourth subcarrier."""
+
+    name = "csi_pilots_4"
+    every = 4
+
+
+class CsiPilots8(CsiPilots):
+    """Pilots on every eighth subcarrier."""
+
+    name = "csi_pilots_8"
+    every = 8
+
+
+def pilots_of(context: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pilots [window, pilot, bin] and the steps they are at."""
+    at = np.flatnonzero(np.isfinite(context[0, :, 0]))
+    return context[:, at], at
+
+
+def hold(context: np.ndarray, horizon: int) -> np.ndarray:
+    """The pilot before each step, the first one before it."""
+    pilots, at = pilots_of(context)
+    before = np.searchsorted(at, np.arange(horizon), side="right") - 1
+    return pilots[:, np.maximum(before, 0)]
+
+
+def interpolated(context: np.ndarray, horizon: int, matrix) -> np.ndarray:
+    """A linear map from the pilots, see `wlam.phy.estimators.interpolation`."""
+    pilots, at = pilots_of(context)
+    weights = matrix(at[None].astype(np.float32), horizon)[0]
+    return np.einsum("lp,npb->nlb", weights, pilots).astype(np.complex64)
+
+
+def smoothed(
+    context: np.ndarray, horizon: int, grid: tuple[int, int], by_record: bool
+) -> np.ndarray:
+    """See `wlam.nn.smoothers.between_pilots`."""
+    pilots, at = pilots_of(context)
+    return between_pilots(pilots, at, horizon, grid, by_record)
