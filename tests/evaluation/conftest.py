@@ -47,6 +47,8 @@ def of_values():
 class Hold:
     """Repeats the last value, times a factor; counts how often it is asked."""
 
+    only = None
+
     def __init__(self, factor=1.0):
         self.factor, self.calls = factor, 0
 

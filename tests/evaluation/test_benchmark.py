@@ -91,12 +91,14 @@ def test_other_data_or_questions_have_other_keys():
 
 def test_a_model_that_fails_is_said_to(tmp_path, hold):
     class Fails:
+        only = None
+
         def predict(self, *arguments):
             raise ValueError("context: too short")
 
     models = [model_of("bad", Fails()), model_of("good", hold())]
     found = of.judge_entry(entry_of(CASE, []), models, tmp_path)
-    assert found.failed == ("made up: bad failed: context: too short",)
+    assert found.failed == (("bad", "context: too short"),)
     assert "good" in found.scores.statistics
     gone = of.judge_entry(Entry("gone", of.MEASURED, "", missing="no file"), models,
                           tmp_path)  # fmt: skip
@@ -109,7 +111,7 @@ def test_every_case_has_an_entry_though_nothing_is_there(tmp_path, monkeypatch):
     folders = {of.SIONNA: tmp_path, of.RAYTRACED: tmp_path / "none"}
     entries = of.all_entries(str(ROOT / "configs" / "benchmark.py"), folders)
     sections = [entry.section for entry in entries]
-    assert sections.count(of.GENERATED) == 2 * 15 + 1 + 12 + 3 + 2
+    assert sections.count(of.GENERATED) == 2 * 15 + 1 + 12 + 3 + 2 + 4
     assert sections.count(of.SIONNA) == 4 * len(sionna.SETTINGS)
     assert sections.count(of.RAYTRACED) == 4 * len(raytraced.SETTINGS)
     # A file that is not there is named; of a folder one line says enough.

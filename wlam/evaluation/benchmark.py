@@ -24,7 +24,7 @@ from wlam.config import Case, Config, load_config, to_json
 from wlam.data.measured import CASES
 from wlam.data.tensors import DataError
 from wlam.evaluation import raytraced, simulated, sionna
-from wlam.evaluation.cases import generated_case, measured_cases
+from wlam.evaluation.cases import generated_case, measured_cases, unfit
 from wlam.evaluation.goals import JAKES, Board
 from wlam.evaluation.judge import MODEL, EvalCase, Predicts, judge
 from wlam.evaluation.scores import (
@@ -70,7 +70,8 @@ class Judged:
     entry: Entry
     scores: Scores | None
     missing: str = ""
-    failed: tuple[str, ...] = ()  # a line for each model that could not be judged
+    # Models that could not be judged, and why.
+    failed: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -229,7 +230,7 @@ def judge_entry(entry: Entry, models: Sequence[Model], folder: Path) -> Judged:
     if entry.make is None:
         return Judged(entry, None, entry.missing)
     parts: list[Scores] = []
-    failed: list[str] = []
+    failed: list[tuple[str, str]] = []
     case: EvalCase | None = None
     for model in (None, *models):
         patterns = JUDGING if model is None else FORECASTING
@@ -242,11 +243,13 @@ def judge_entry(entry: Entry, models: Sequence[Model], folder: Path) -> Judged:
             try:
                 case = case or entry.make()
                 predicts = None if model is None else model.predicts
+                if predicts is not None and (why := unfit(case, predicts)):
+                    raise ValueError(why)
                 found = scores_of(judge(case, predicts, floors=model is None))
             except ValueError as error:
                 if model is None:
                     return Judged(entry, None, str(error))
-                failed.append(f"{entry.name}: {name} failed: {error}")
+                failed.append((name, str(error)))
                 continue
             folder.mkdir(parents=True, exist_ok=True)
             save_scores(path, found)

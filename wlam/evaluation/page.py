@@ -315,7 +315,7 @@ def seed_block(results: Results) -> Block:
 
 
 def missing(results: Results) -> list[str]:
-    """A line for everything that was not there; a whole section has one together."""
+    """A line for everything that was not there; what lacks for one reason is in one."""
     sizes = Counter(item.entry.section for item in results.judged)
     reasons: dict[tuple[str, str], list[str]] = {}
     for item in results.judged:
@@ -327,7 +327,12 @@ def missing(results: Results) -> list[str]:
         whole = len(names) == sizes[section]
         what = f"{section} sets" if whole else ", ".join(names)
         lines.append(f"{what}: {reason}")
-    lines += [line for item in results.judged for line in item.failed]
+    unjudged: dict[tuple[str, str], list[str]] = {}
+    for item in results.judged:
+        for model_and_reason in item.failed:
+            unjudged.setdefault(model_and_reason, []).append(item.entry.name)
+    for (model, reason), names in unjudged.items():
+        lines.append(f"{model} on {', '.join(names)}: {reason}")
     lines += results.absent
     if not results.wifo:
         lines.append("no peer with wifo in its name was given")

@@ -243,7 +243,7 @@ def test_bad_training_data_and_configs_are_named(model):
             DLinearConfig(**{name: 0})
     with pytest.raises(ValueError, match=r"model\.kernel: found 24; needed an odd"):
         DLinearConfig(kernel=24)
-    with pytest.raises(ValueError, match="context: found a sweep; the model forecasts"):
+    with pytest.raises(ValueError, match="context: found one to complete; the model"):
         model.forecaster().complete(normal(8, 16), 1.0)
 
 
