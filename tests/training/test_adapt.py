@@ -222,7 +222,7 @@ def test_what_is_loaded_and_released_is_the_merged_model(
 
 def test_channels_enter_as_they_will_be_predicted(base, tmp_path):
     rng = np.random.default_rng(0)
-    csi = rng.normal(size=(2, 5, 24, 6, 4)).astype(np.float32)
+    csi = rng.normal(size=(2, 5, 24, 16, 4)).astype(np.float32)
     scalars = {"time_step_s": 1.0, "subcarrier_spacing_hz": 1.0, "carrier_hz": 1.0}
     np.savez(tmp_path / "csi.npz", csi=csi[0] + 1j * csi[1], **scalars)
     own = OwnFile(str(tmp_path / "csi.npz"))
@@ -236,6 +236,10 @@ def test_channels_enter_as_they_will_be_predicted(base, tmp_path):
     assert (part.context, part.source.steps) == (16, 24)
     (case,) = whole.evaluation.values()
     assert (case.samples, case.context, case.horizon) == (1, 16, 8)
+    # Pilots and what lies between them are the same steps.
+    combs = OwnFile(own.data, task="csi_pilots_4", context=16, horizon=16)
+    part = prepare(replace(whole, mixture={}, own=combs))[0].mixture["own"]
+    assert (part.context, part.source.steps) == (16, 16)
 
 
 def test_full_adaptation_starts_from_the_trained_model(base, own, tmp_path):

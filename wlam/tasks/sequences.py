@@ -105,10 +105,12 @@ def choose_rows(
     Sequences with a joint scale are taken whole.
 
     Raises:
-        ValueError: sparse sweeps, whose missing beams no row can know.
+        ValueError: sparse sweeps or pilots: what is missing no row can know.
     """
     if sequences.every > 1:
-        raise ValueError("context: found None for sparse sweeps; needed their number")
+        raise ValueError(
+            "context: found None for sparse sweeps or pilots; needed their number"
+        )
     if sequences.joint:
         n = len(sequences.interval)
         values, clean = (

@@ -79,6 +79,8 @@ def _with_file(config: Config, own: OwnFile, data: Data) -> Config:
     if known and layout.name == "rsrp_db" and model.scan:
         given, rows = min(context, model.scan.sweeps), SWEEPS_ROWS
         length = given + min(horizon, model.scan.ahead)
+    elif known and layout.name == "csi" and layout.completes and model.joint:
+        length = context  # pilots and what lies between them are the same steps
     elif known and (layout.name != "csi" or not model.joint):
         given = None
         length = max(2, math.ceil(length / model.patch)) * model.patch
