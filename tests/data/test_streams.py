@@ -46,6 +46,7 @@ def test_samples_follow_shares_and_devices():
         (("beams", SOURCE, 1.0), "task: found 'beams'"),
         (("traffic", SOURCE, 0.0), "size, rows_per_sample: found 0"),
         (("traffic", SOURCE, 1.0, 0), "size, rows_per_sample: found"),
+        (("traffic", SOURCE, 1.0, 8, None, 0.0), "linear_beyond: found 0"),
     ],
 )
 def test_impossible_ingredients_are_named(arguments, message):

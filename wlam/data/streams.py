@@ -86,11 +86,14 @@ class Ingredient:
         if self.task not in TASKS:
             known = ", ".join(TASKS)
             raise ValueError(f"task: found {self.task!r}; needed one of {known}")
-        if self.size <= 0 or self.rows_per_sample < 1 or self.linear_beyond <= 0:
+        if self.size <= 0 or self.rows_per_sample < 1:
             raise ValueError(
-                f"size, rows_per_sample, linear_beyond: found {self.size}, "
-                f"{self.rows_per_sample}, {self.linear_beyond}; needed more than 0, at "
-                "least 1, and more than 0"
+                f"size, rows_per_sample: found {self.size}, {self.rows_per_sample}; "
+                "needed more than 0 and at least 1"
+            )
+        if self.linear_beyond <= 0:
+            raise ValueError(
+                f"linear_beyond: found {self.linear_beyond}; needed more than 0"
             )
 
 
