@@ -192,7 +192,7 @@ config = Config(
         joint=JointConfig(bins=32),
         scan=ScanConfig(),
     ),
-    steps=320,
+    steps=280,
     rows=400,
     # No batch is seen twice, so the training loss is one of unseen data already, and a
     # second program to compile would cost half a minute.
