@@ -34,7 +34,7 @@ dev: $(VENV)/dev-stamp  ## the same with what tests, linters and notebooks need
 # these flags save a fifth of that and no step is slower. Longer runs do as well without.
 quickstart benchmark: export XLA_FLAGS += \
   --xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false
-quickstart: setup ## train a small model and judge it: about 10 minutes on 2 cores
+quickstart: setup ## train a small model and judge it: under 10 minutes on 2 cores
 	$(BIN)/python train.py configs/quickstart.py
 	$(BIN)/python eval.py runs/quickstart
 

@@ -2,8 +2,8 @@
 
 command   python train.py configs/quickstart.py && python eval.py runs/quickstart
 hardware  2 CPU cores
-time      not yet measured in this form
-expected  not yet measured in this form; the table in README.md is of one before
+time      8 minutes with installation and measured sets, 3 and a half of them training
+expected  the table in README.md
 """
 
 from wlam.config import Case, Config, OptimizerConfig

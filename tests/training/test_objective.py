@@ -42,11 +42,11 @@ def test_next_patches():
     assert not exists[2].any()
 
 
-def loss_of(values, clean=None, key=0):
+def loss_of(values, clean=None, key=0, **more):
     config = ModelConfig(TransformerConfig(width=8, layers=1, heads=2), patch=P)
     model = config.build(nnx.Rngs(0))
     clean = values if clean is None else clean
-    rows = Rows(values, clean, jnp.full(len(values), 1e-3), TIME, center=True)
+    rows = Rows(values, clean, jnp.full(len(values), 1e-3), TIME, center=True, **more)
     return jax.jit(lambda rows: rows_loss(model, rows, jax.random.key(key))[0])(rows)
 
 
@@ -54,6 +54,16 @@ def test_the_loss_has_no_unit():
     x = jax.random.normal(jax.random.key(0), (64, 1, N * P))
     np.testing.assert_allclose(loss_of(x), loss_of(1e-6 * x), rtol=1e-4)
     np.testing.assert_allclose(loss_of(x), loss_of(100 * x + 50), rtol=1e-3)
+
+
+def test_errors_beyond_the_bound_count_linearly_and_below_it_for_nothing_less():
+    """Huber's slope is the bound of 2; of a bound near 0 it is that of the median, 1."""
+    x = jax.random.normal(jax.random.key(0), (64, 1, N * P))
+
+    def slope(**more):
+        return loss_of(x, x + 9, **more) - loss_of(x, x + 8, **more)
+
+    assert slope() == pytest.approx(2 * slope(linear_beyond=1e-3), rel=0.02)
 
 
 def test_constant_rows_are_left_out():
