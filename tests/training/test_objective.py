@@ -56,14 +56,17 @@ def test_the_loss_has_no_unit():
     np.testing.assert_allclose(loss_of(x), loss_of(100 * x + 50), rtol=1e-3)
 
 
-def test_errors_beyond_the_bound_count_linearly_and_below_it_for_nothing_less():
-    """Huber's slope is the bound of 2; of a bound near 0 it is that of the median, 1."""
+def test_beyond_the_bound_errors_count_linearly():
+    """Huber's slope is the bound, 2; near 0 it is that of the median, 1.
+
+    But for rows of so little spread that their targets are cut.
+    """
     x = jax.random.normal(jax.random.key(0), (64, 1, N * P))
 
     def slope(**more):
-        return loss_of(x, x + 9, **more) - loss_of(x, x + 8, **more)
+        return float(loss_of(x, x + 9, **more) - loss_of(x, x + 8, **more))
 
-    assert slope() == pytest.approx(2 * slope(linear_beyond=1e-3), rel=0.02)
+    assert slope() == pytest.approx(2 * slope(linear_beyond=1e-3), rel=0.05)
 
 
 def test_constant_rows_are_left_out():
