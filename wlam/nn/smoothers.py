@@ -104,9 +104,9 @@ def fit_smoothers(pilots: Complex[Array, "n p u v"]) -> Smooths:
     parts = []
     for smoother in SMOOTHERS:
         if smoother.source == "none":
-            off = abs(band(count))[None, None, None]
-            level = (off <= smoother.width / 2) / (smoother.width * FINE * count)
-            parts.append(wiener(pilots, level, jnp.full((1, 1, 1), smoother.noise)))
+            level = jnp.asarray(level_spectrum(count, smoother.width))
+            noise = jnp.full((1, 1, 1), smoother.noise)
+            parts.append(wiener(pilots, level[None, None, None], noise))
         else:
             spectrum = spectra[smoother.source]
             spectrum, noise = signal_and_noise(spectrum, smoother.signal)
@@ -136,15 +136,21 @@ def mean_tone(pilots: Complex[Array, "n p u v"]) -> Float[Array, " n"]:
     return angle(pairs.imag, pairs.real) / (2 * jnp.pi)
 
 
-def band(count: int) -> Float[Array, " tone"]:
+def band(count: int) -> Float[np.ndarray, " tone"]:
     """The tones, in cycles per spacing from the middle."""
-    return jnp.arange(FINE * count) / (FINE * count) - 0.5
+    return np.arange(FINE * count) / (FINE * count) - 0.5
+
+
+def level_spectrum(count: int, width: float) -> Float[np.ndarray, " tone"]:
+    """Power 1, spread evenly over a share of the band; its edges belong to it."""
+    inside = abs(band(count)) <= width / 2 + 1e-9
+    return np.float32(inside / inside.sum())
 
 
 def at_pilots(count: int) -> Complex[np.ndarray, "p tone"]:
     """Every tone at every pilot, to the last bit: what is made of them is inverted."""
-    band = np.arange(FINE * count) / (FINE * count) - 0.5
-    return np.exp(2j * np.pi * np.arange(count)[:, None] * band).astype(np.complex64)
+    cycles = np.arange(count)[:, None] * band(count)
+    return np.exp(2j * np.pi * cycles).astype(np.complex64)
 
 
 def adaptive_spectrum(
@@ -272,7 +278,7 @@ def smoothed(
         return jnp.take_along_axis(x, index, axis=1)
 
     count = fits.amplitudes.shape[-1] // FINE
-    basis = cis(steps[:, None] * band(count)[None])
+    basis = cis(steps[:, None] * jnp.asarray(band(count), jnp.float32)[None])
     found = jnp.einsum("lg,nkmg->nlkm", basis, pick(fits.amplitudes))
     found = found * cis(fits.middle[:, None] * steps[None])[..., None, None]
     return Options(
