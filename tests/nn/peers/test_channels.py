@@ -73,7 +73,11 @@ def test_cases_that_are_no_channels_are_left_out_and_named(model):
     todo = [
         EvalCase("channel", "csi_time", csi, 4, 4),
         EvalCase("cell", "traffic", Traffic(np.ones((1, 9)), ones), 4, 4),
+        EvalCase("comb", "csi_pilots_4", csi, 8, 8),
     ]
     fit, skipped = fitting(todo, model.forecaster())
     assert [case.name for case in fit] == ["channel"]
-    assert skipped == ["skipped cell: the model forecasts channels only"]
+    assert skipped == [
+        "skipped cell: the model forecasts channels only",
+        "skipped comb: the model completes no channels",
+    ]
