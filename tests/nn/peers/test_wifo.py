@@ -273,6 +273,9 @@ def test_bad_training_data_and_configs_are_named(model):
         ValueError, match="mixture: found an ingredient that is no channel"
     ):
         model.loss(Rows(rows, rows, jnp.ones(2), TIME, False), KEY)
+    pilots = replace(grids_of(complex_normal(1, *SHAPE)), every=4)
+    with pytest.raises(ValueError, match=r"mixture: found .* is pilots"):
+        model.loss(pilots, KEY)
     with pytest.raises(ValueError, match=r"source: .*\[10, 4, 8\]"):
         model.loss(grids_of(complex_normal(1, 10, 4, 8)), KEY)
     with pytest.raises(ValueError, match=r"source: .* context of 6"):

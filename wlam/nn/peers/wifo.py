@@ -229,12 +229,12 @@ class Wifo(ChannelNetwork):
         """Mean squared error of the hidden patches, in units of the visible ones.
 
         Raises:
-            ValueError: rows, or sizes that are no multiples of the patch.
+            ValueError: rows or pilots, or sizes that are no multiples of the patch.
         """
-        if not isinstance(part, Grids):
+        if not isinstance(part, Grids) or part.every > 1:
             raise ValueError(
-                "mixture: found an ingredient that is no channel or has no context; "
-                "needed channels as a whole, WiFo takes nothing else"
+                "mixture: found an ingredient that is no channel, has no context or is "
+                "pilots; needed channels as a whole, WiFo takes nothing else"
             )
         p = self.config.patch
         noisy, clean = (
