@@ -196,6 +196,12 @@ def forecast_all(
     return iterate(many, coefficients, steps)
 
 
+def of_bins(x: Array, chosen: Int[Array, "n k"]) -> Array:
+    """Of what there is for every bin, [n, bin, ...], that of the chosen ones."""
+    index = chosen.reshape(*chosen.shape, *(1,) * (x.ndim - 2))
+    return jnp.take_along_axis(x, index, axis=1)
+
+
 def bank_forecasts(
     series: Complex[Array, "n l k"],
     fits: Fits,
@@ -203,11 +209,7 @@ def bank_forecasts(
     horizon: int,
 ) -> Options:
     """Forecasts of the chosen bins by every member."""
-
-    def pick(x: Array) -> Array:
-        index = chosen.reshape(*chosen.shape, *(1,) * (x.ndim - 2))
-        return jnp.take_along_axis(x, index, axis=1)
-
+    pick = partial(of_bins, chosen=chosen)
     forecasts = [forecast_all(series, pick(c), horizon) for c in fits.coefficients]
     forecasts = in_bank_order(forecasts, series.shape[1])
     return Options(

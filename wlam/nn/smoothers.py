@@ -21,7 +21,7 @@ import numpy as np
 from einops import rearrange
 from jaxtyping import Array, Complex, Float, Int
 
-from wlam.nn.bank import TINY, Options, mixed_by_record
+from wlam.nn.bank import TINY, Options, mixed_by_record, of_bins
 from wlam.nn.request import in_pieces
 from wlam.phy.arrays import angle, cis
 from wlam.phy.floors.local import Reach, pool
@@ -144,7 +144,7 @@ def band(count: int) -> Float[np.ndarray, " tone"]:
 def level_spectrum(count: int, width: float) -> Float[np.ndarray, " tone"]:
     """Power 1, spread evenly over a share of the band; its edges belong to it."""
     inside = abs(band(count)) <= width / 2 + 1e-9
-    return np.float32(inside / inside.sum())
+    return (inside / inside.sum()).astype(np.float32)
 
 
 def at_pilots(count: int) -> Complex[np.ndarray, "p tone"]:
@@ -272,11 +272,7 @@ def smoothed(
         chosen: bins, as indices into the flat grid.
         steps: where, in units of the spacing from the first pilot.
     """
-
-    def pick(x: Array) -> Array:
-        index = chosen.reshape(*chosen.shape, *(1,) * (x.ndim - 2))
-        return jnp.take_along_axis(x, index, axis=1)
-
+    pick = partial(of_bins, chosen=chosen)
     count = fits.amplitudes.shape[-1] // FINE
     basis = cis(steps[:, None] * jnp.asarray(band(count), jnp.float32)[None])
     found = jnp.einsum("lg,nkmg->nlkm", basis, pick(fits.amplitudes))
