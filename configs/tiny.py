@@ -3,8 +3,7 @@
 command   python train.py configs/tiny.py
 hardware  2 CPU cores
 time      51 minutes on one core beside other work; about 0.03 kWh (40 W assumed)
-expected  Milan's MASE .603 an hour and .883 a day ahead, UoMo SD 55,645, UCC 3.62 dB by
-          `python eval.py runs/tiny`; the page has models/wlam_tiny, which was trained
+expected  not yet judged in this form: models/wlam_tiny, of docs/benchmark.md, was trained
           without pilots and line of sight, on fewer sweeps and for the mean of KPIs
 """
 

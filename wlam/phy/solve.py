@@ -41,7 +41,7 @@ def _eliminated(
         """Row k, its pivot, and whether that is more than rounding.
 
         The pivot is real but for rounding; without that part of it, what it leaves of
-        its column is off, and solutions by 100 % at a condition number of 1e5.
+        its column is off, and solutions by up to 100 % at a condition number of 1e6.
         """
         row = jax.lax.dynamic_index_in_dim(table, k, axis=-2)
         pivot = jax.lax.dynamic_index_in_dim(row, k, axis=-1)
