@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wlam.nn.bank import BANK, TINY, bank_forecasts, fit_bank, track_record
+from wlam.nn.bank import BANK, MEMBERS, TINY, bank_forecasts, fit_bank, track_record
 from wlam.phy import floors
 
 N, L, H, U, V = 2, 26, 4, 3, 4
@@ -115,5 +115,5 @@ def test_the_record_prefers_who_forecast_well():
 def test_without_a_signal_all_are_level():
     options = run(np.zeros_like(X), ALL)
     weights = np.asarray(jax.nn.softmax(track_record(options), axis=-1))
-    np.testing.assert_allclose(weights, 1 / (len(BANK) + 1), rtol=1e-4)
+    np.testing.assert_allclose(weights, 1 / (MEMBERS + 1), rtol=1e-4)
     assert not np.asarray(options.forecasts).any()

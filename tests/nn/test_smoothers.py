@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wlam.nn.bank import BANK
+from wlam.nn.bank import MEMBERS
 from wlam.nn.smoothers import (
     SMOOTHERS,
     adaptive_spectrum,
@@ -69,7 +69,7 @@ def error_db(found, truth):
 
 
 def test_there_are_as_many_as_in_the_bank_and_silence(estimates):
-    assert len(SMOOTHERS) == len(BANK)
+    assert len(SMOOTHERS) == MEMBERS
     options = estimates(X)
     assert options.forecasts.shape[-1] == len(SMOOTHERS) + 1
     assert not options.forecasts[..., -1].any()

@@ -14,6 +14,7 @@ import numpy as np
 from einops import rearrange
 from jaxtyping import Array, Bool, Complex, Float, Int
 
+from wlam.nn.bands import Bands, bands_forecasts, fit_bands, guesses
 from wlam.nn.request import in_pieces
 from wlam.phy.floors.burg import burg
 from wlam.phy.floors.local import Reach, fit, iterate, lag_moments, pool
@@ -57,6 +58,8 @@ without noise, orthogonalisation where there is no noise at all. Orders are at m
 of the context. Chosen one by one from 74 on drops of the training scenarios, each for
 what it adds to those before it. AR(8) and AR(12) of all bins are the floors "AR" along
 time and along frequency: the model has no business losing to them."""
+MEMBERS = len(BANK) + 1
+"""With the predictor of `wlam.nn.bands`, which comes last."""
 
 
 @jax.tree_util.register_dataclass
@@ -68,6 +71,7 @@ class Fits:
     """
 
     coefficients: list[Complex[Array, "n bin _ _"]]
+    bands: Bands
     unexplained: Float[Array, "n bin member"]  # share of the equations' power
     # Error power of the last steps, forecast from those before them, over the bin's
     # own power; silence, which says 0, comes last.
@@ -121,6 +125,7 @@ def fit_bank(
     before, after = series[:, : length - back], series[:, length - back :]
     coefficients, unexplained, missed = [], [], []
     recursions = all_burg(x, known)
+    bands = fit_bands(x, known)
     for (method, order, backward), group in by_order(length).items():
         if method == "burg":
             parts = [recursions[BANK[i].reach][order] for i in group]
@@ -139,8 +144,13 @@ def fit_bank(
         coefficients.append(found)
         unexplained.append(rest.reshape(n, u * v, len(group)))
         missed.append((abs(error) ** 2).mean(1))
-    silence = (abs(after) ** 2).mean(1)[..., None]
-    missed = jnp.concatenate([in_bank_order(missed, length), silence], axis=-1)
+    by_bands = bands_forecasts(before, bands, back)
+    last = jnp.stack([by_bands - after, after], axis=-1)
+    last = (abs(last) ** 2).mean(1)
+    missed = jnp.concatenate([in_bank_order(missed, length), last], axis=-1)
+    noise = guesses()[1]
+    noise = bands.weights @ (noise / (1 + noise)).astype(np.float32)
+    unexplained = [in_bank_order(unexplained, length), noise[..., None]]
     power = ((abs(series) ** 2).sum(1) / known.sum(1)[:, None])[..., None]
 
     def around(part: Array) -> Array:
@@ -152,7 +162,8 @@ def fit_bank(
 
     return Fits(
         coefficients,
-        in_bank_order(unexplained, length),
+        bands,
+        jnp.concatenate(unexplained, axis=-1),
         share(missed, power),
         share(around(missed), around(power)),
     )
@@ -212,8 +223,10 @@ def bank_forecasts(
     pick = partial(of_bins, chosen=chosen)
     forecasts = [forecast_all(series, pick(c), horizon) for c in fits.coefficients]
     forecasts = in_bank_order(forecasts, series.shape[1])
+    by_bands = bands_forecasts(series, jax.tree.map(pick, fits.bands), horizon)
+    last = jnp.stack([by_bands, 0 * by_bands], axis=-1)
     return Options(
-        jnp.concatenate([forecasts, 0 * forecasts[..., :1]], axis=-1),
+        jnp.concatenate([forecasts, last], axis=-1),
         pick(fits.unexplained),
         pick(fits.missed),
         pick(fits.missed_around),

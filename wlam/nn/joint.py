@@ -26,8 +26,8 @@ from jaxtyping import Array, Bool, Complex, Float, Int
 
 from wlam.nn.backbone import Backbone
 from wlam.nn.bank import (
-    BANK,
     LIMIT,
+    MEMBERS,
     TINY,
     Fits,
     Options,
@@ -193,12 +193,12 @@ class Joint(nnx.Module):
     def __init__(
         self, config: JointConfig, width: int, rngs: nnx.Rngs, dtype: jnp.dtype
     ):
-        p, members = config.patch, len(BANK)
+        p = config.patch
         self.config = config
-        inputs = 3 * p + 2 * p * (members + 1) + NUM_FACTS
+        inputs = 3 * p + 2 * p * (MEMBERS + 1) + NUM_FACTS
         self.embed = ResidualMlp(inputs, 2 * width, width, rngs, dtype)
         # For every step a weight of each member and of silence, a change, a spread.
-        outputs = p * (members + 1 + 2 + 1)
+        outputs = p * (MEMBERS + 1 + 2 + 1)
         self.head = ResidualMlp(width, 2 * width, outputs, rngs, dtype, normalise=True)
         for layer in (self.head.w2, self.head.w3):  # at first, the bank by its record
             layer.kernel[...] = jnp.zeros_like(layer.kernel[...])
@@ -229,7 +229,7 @@ class Joint(nnx.Module):
         filled, after = (before, 0) if channel.completes else (0, -horizon % p)
         known = jnp.broadcast_to(channel.known[..., None], series.shape)
         past = jnp.stack([series.real, series.imag, known], axis=-1)
-        past = jnp.pad(past, ((0, 0), (before, 0), (0, 0), (0, 2 * len(BANK) + 2)))
+        past = jnp.pad(past, ((0, 0), (before, 0), (0, 0), (0, 2 * MEMBERS + 2)))
         ahead = jnp.concatenate([mix, options[..., :-1]], axis=-1)
         ahead = jnp.concatenate([ahead.real, ahead.imag], axis=-1)
         ahead = jnp.pad(ahead, ((0, 0), (filled, after), (0, 0), (3, 0)))
@@ -355,7 +355,7 @@ def normalised(
     return x, peak * rms, power / rms[:, None, None] ** 2
 
 
-NUM_FACTS = 2 + 8 + len(AXES) + 3 * len(BANK) + 2
+NUM_FACTS = 2 + 8 + len(AXES) + 3 * MEMBERS + 2
 
 
 def rests_and_places(

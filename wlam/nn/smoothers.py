@@ -63,6 +63,7 @@ SMOOTHERS = (
     Smoother("none", width=1 / 8, noise=0.1),
     Smoother("none", width=1 / 8, noise=0.001),
     Smoother("none", width=1 / 4, noise=0.01),
+    Smoother("none", width=1 / 4, noise=0.3),
     Smoother("none", width=1 / 2, noise=0.1),
     Smoother("none", width=1 / 2, noise=0.001),
 )
@@ -233,7 +234,9 @@ def signal_and_noise(
     median = jnp.median(spectrum, axis=-1, keepdims=True)
     noise = median[..., 0] * spectrum.shape[-1]
     if signal == "gate":
-        return jnp.where(spectrum > GATE * median, spectrum, 0), noise
+        # Smooth, or rounding would decide what is heard.
+        over = jnp.minimum(spectrum / (GATE * median + TINY**2), 100.0) ** 4
+        return spectrum * over / (1 + over), noise
     return spectrum**2 / (spectrum + 2 * median + TINY**2), noise
 
 

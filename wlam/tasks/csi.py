@@ -74,7 +74,8 @@ class CsiTask(Task):
 
     Floors: "AR" has one coefficient vector a sample, shared by all bins; "AR local" is
     AR(6), or half of the context, fitted to a bin and those around it; "AR bank" mixes
-    twelve autoregressions, which is what the joint way in starts from.
+    twelve autoregressions and a Wiener predictor, which is what the joint way in starts
+    from.
     """
 
     container = Csi

@@ -23,8 +23,8 @@ class CsiPilots(CsiFrequency):
     Floors: "repeat last" holds a pilot until the next; "interpolation" and "spline" are
     linear and cubic between the pilots (least squares, so noise stays); "IAA" is a
     Wiener filter whose delay profile is found from the pilots of a bin and those around
-    it; "smoother bank" mixes twelve such filters, which is what the joint way in starts
-    from (`wlam.nn.smoothers`).
+    it; "smoother bank" mixes thirteen such filters, which is what the joint way in
+    starts from (`wlam.nn.smoothers`).
     """
 
     every: ClassVar[int]
