@@ -26,6 +26,7 @@ from wlam.phy.floors import (
     fit_path,
     moved_sweep,
     peaks,
+    smoothed_sweep,
 )
 
 UNIT_DB = 10.0
@@ -40,7 +41,7 @@ MEMORY = 2.0
 """Sweeps after which one counts 1/e in the mean of those that were moved."""
 ARRAYS = ((1, None), (2, None), (4, None), (2, 90.0), (4, 90.0))
 """Codebooks whose single paths are tried: beams for each antenna, and field of view."""
-OPTIONS = 3 + len(ARRAYS)
+OPTIONS = 4 + len(ARRAYS)
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def options(
 
     The last sweep, linear between measured beams, as it is; moved on as the Kalman
     tracker says; the mean of all sweeps, each moved to the last one, moved on alike;
-    and for each of `ARRAYS` the single path that fits the last sweep, moved on alike.
+    for each of `ARRAYS` the single path that fits the last sweep, and that sweep smooth
+    between measured beams, moved on alike.
     """
     length, beams = rsrp_db.shape[1:]
     known = measured.any(axis=2)
@@ -99,8 +101,13 @@ def options(
     now = filled[:, -1]
     held = jnp.broadcast_to(now[:, None], (len(now), ahead + 1, beams))
     from_now = jnp.take_along_axis(where, last[:, None], axis=1)
+    latest = last[:, None, None]
+    smooth = smoothed_sweep(
+        *(jnp.take_along_axis(x, latest, axis=1)[:, 0] for x in (rsrp_db, measured))
+    )
     found = [held, moved_sweep(now, line - from_now), moved_sweep(mean, drift)]
     found += [moved_sweep(by_fits[:, i, 0], drift) for i in range(len(ARRAYS))]
+    found += [moved_sweep(smooth, drift)]
     place = jnp.clip(line, 0.0, beams - 1.0)
     return Options(jnp.stack(found, axis=-1), place, unexplained)
 

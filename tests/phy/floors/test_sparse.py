@@ -74,3 +74,19 @@ def test_sweeps_without_a_beam_are_those_before_them_or_the_first():
     measured = jnp.broadcast_to(known, values.shape)
     found = floors.filled_sweeps(values, measured)
     np.testing.assert_array_equal(found[0], values[0, jnp.array([1, 1, 1, 3, 3])])
+
+
+def test_a_smooth_sweep_goes_through_what_was_measured_and_peaks_between():
+    beam = np.arange(24)
+    peaks_at = np.array([8.0, 10.0, 13.0])[:, None]
+    sweeps = jnp.asarray(-70 + 20 * np.exp(-((beam - peaks_at) ** 2) / 40), jnp.float32)
+    measured = jnp.broadcast_to(jnp.asarray(beam % 4 == 0), sweeps.shape)
+    shown = jnp.where(measured, sweeps, 5.0)  # without influence
+    found = floors.smoothed_sweep(shown, measured)
+    np.testing.assert_allclose(found[measured], sweeps[measured], atol=1.0)
+    assert abs(found - sweeps)[:, :21].max() < 2.0  # beyond 20 nothing was measured
+    np.testing.assert_array_equal(found.argmax(1), peaks_at[:, 0])
+    # A unit and a level come back.
+    np.testing.assert_allclose(
+        floors.smoothed_sweep(2 * shown + 30, measured), 2 * found + 30, rtol=1e-4
+    )

@@ -32,7 +32,7 @@ from wlam.phy.floors.prony import pad
 from wlam.phy.floors.ridge import RidgeMap, fit_ridge, ridge
 from wlam.phy.floors.scan import subarray_scan
 from wlam.phy.floors.seasonal import seasonal_ar
-from wlam.phy.floors.sparse import filled_sweeps, fit_path
+from wlam.phy.floors.sparse import filled_sweeps, fit_path, smoothed_sweep
 from wlam.phy.floors.trackers import (
     constant_velocity,
     kalman_beam_tracker,
@@ -66,6 +66,7 @@ __all__ = [
     "ridge",
     "seasonal_ar",
     "seasonal_naive",
+    "smoothed_sweep",
     "subarray_scan",
     "wiener",
     "zero",

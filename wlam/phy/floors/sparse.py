@@ -10,8 +10,10 @@ from jaxtyping import Array, Bool, Float
 from wlam.phy.beams import array_gain
 from wlam.phy.codebooks import beam_directions
 from wlam.phy.floors.bounds import unit_scale
+from wlam.phy.solve import solve_positive
 
 FINE = 9  # directions tried within each beam; odd, so that its axis is one
+GP_NOISE = 0.02  # power of the noise of `smoothed_sweep` over that between beams
 DEEPEST = 1e-4  # powers below this, relative to the strongest measured, are not told
 
 
@@ -96,3 +98,26 @@ def filled_sweeps(
     latest = jax.lax.cummax(jnp.where(known, time, -1), axis=1)
     latest = jnp.where(latest < 0, jnp.argmax(known, axis=1)[:, None], latest)
     return jnp.take_along_axis(filled, latest[..., None], axis=1)
+
+
+def smoothed_sweep(
+    rsrp_db: Float[Array, "n beam"], measured: Bool[Array, "n beam"]
+) -> Float[Array, "n beam"]:
+    """All beams of a sweep, smooth in dB between those that were measured.
+
+    The mean of a Gaussian process (Rasmussen & Williams, Gaussian processes for machine
+    learning, 2006, equation 2.25) whose squared exponential covariance falls to exp(-1
+    / 2) over the mean spacing of the measured beams: what they cannot tell is smooth.
+    A peak between two beams may exceed both, other than on a line.
+    """
+    beams = rsrp_db.shape[-1]
+    shown = measured.astype(rsrp_db.dtype)
+    count = jnp.maximum(shown.sum(-1, keepdims=True), 1)
+    mean = (shown * rsrp_db).sum(-1, keepdims=True) / count
+    away = jnp.arange(beams)[:, None] - jnp.arange(beams)[None]
+    scaled = away[None] * count[..., None] / beams
+    covariance = jnp.exp(-(scaled**2) / 2)
+    pairs = covariance * shown[:, :, None] * shown[:, None]
+    matrix = pairs + GP_NOISE * jnp.eye(beams)[None]
+    weights = solve_positive(matrix, shown * (rsrp_db - mean))
+    return mean + jnp.einsum("nab,nb->na", covariance, weights, precision="highest")
