@@ -51,6 +51,14 @@ def csi_frequency(scenario: str, base: PanelConfig, **more) -> Ingredient:
     return Ingredient("csi_frequency", source, 1.0, rows_per_sample=12, context=32)
 
 
+def csi_pilots(task: str, size: float) -> Ingredient:
+    """All 64 subcarriers from pilots on every fourth or eighth of them."""
+    spacings = (20e3, 40e3, *KHZ_80_UP)
+    grid = {"num_times": 4, "num_subcarriers": 64}
+    source = drops("UMi", PANEL, subcarrier_spacings_hz=spacings, **grid, **LOW)
+    return Ingredient(task, source, size, rows_per_sample=12, context=64)
+
+
 LOW = {"carriers_hz": LOW_HZ, "time_steps_s": SLOW_S}
 HIGH = {"carriers_hz": HIGH_HZ, "time_steps_s": FAST_S}
 mixture = {
@@ -62,22 +70,9 @@ mixture = {
     ),
     "frequency_umi": csi_frequency("UMi", PANEL, **LOW),
     "frequency_uma": csi_frequency("UMa", LINE, state="nlos", **LOW),
+    "pilots_4": csi_pilots("csi_pilots_4", 0.5),
+    "pilots_8": csi_pilots("csi_pilots_8", 0.5),
     # Eight antennas given, 24 to predict.
-    # All 64 subcarriers from pilots on every fourth of them.
-    "pilots_umi": Ingredient(
-        task="csi_pilots_4",
-        source=drops(
-            "UMi",
-            PANEL,
-            num_times=4,
-            num_subcarriers=64,
-            subcarrier_spacings_hz=(20e3, 40e3, *KHZ_80_UP),
-            **LOW,
-        ),
-        size=0.5,
-        rows_per_sample=12,
-        context=64,
-    ),
     "antenna": Ingredient(
         task="csi_antenna",
         source=drops(
@@ -182,7 +177,7 @@ config = Config(
         line_of_sight=True,
     ),
     steps=1600,
-    rows=546,
+    rows=570,
     validate_every=0,
     optimizer=OptimizerConfig(learning_rate=1e-3, warmup_steps=100),
 )

@@ -99,6 +99,13 @@ def golden_channel() -> np.ndarray:
     return np.asarray((tones + noise) / (1 + k), np.complex64)[None]
 
 
+def golden_pilots() -> np.ndarray:
+    """[1, 16, 32] complex64, the same channel where every fourth step is known."""
+    channel = golden_channel()
+    channel[:, np.arange(channel.shape[1]) % 4 != 0] = np.nan
+    return channel
+
+
 def golden_sweeps() -> np.ndarray:
     """[1, 8, 32] float32, the same for sweeps: a beam moves, and some are missing."""
     t, k = np.arange(8.0)[:, None], np.arange(32.0)
@@ -117,6 +124,10 @@ def golden_outputs(model: Loaded) -> dict[str, np.ndarray]:
     if model.takes_channels:
         channel = model.predict(golden_channel(), interval=1e-3, horizon=8, grid=(4, 8))
         found["channel_forecast"] = channel
+        if model.only is None:  # peers that forecast channels complete none
+            found["channel_completed"] = model.complete(
+                golden_pilots(), interval=1e5, axis="frequency", grid=(4, 8)
+            )
     if model.takes_sweeps:
         sweeps = model.predict(golden_sweeps(), interval=0.1, horizon=10, joint=True)
         found["sweep_forecast"] = sweeps
