@@ -1,0 +1,228 @@
+"""What maps reach that are trained on the measured set itself; models see none of it.
+
+    python benchmarks/full_shot.py [CASE ...]
+
+Zero-shot figures ask for a yardstick: what is there to be known at all? Groups of a set
+(cells, traces, vehicle passes) are dealt to five folds; each fold is forecast by maps
+fitted to the four others, so that nothing forecast was trained on. UoMo is fitted to
+its own training part, as in its published floors. Maps, from L steps to H:
+
+ridge     linear, least squares (`wlam.phy.floors.fit_ridge`), penalty by generalised
+          cross-validation; one map for all channels, of sweeps from all to all beams
+absolute  the same with the least absolute error, which MAE asks for (series, traffic)
+kernel    Gaussian kernel ridge regression of sweeps; the last fifth of what it is
+          fitted to chooses width and penalty
+
+Printed beside the best training-free floor, with 95 % intervals over groups. Cases are
+those of `wlam.data.measured`; without names, those whose figures were missed.
+"""
+
+import sys
+from collections.abc import Callable
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from wlam.data import measured
+from wlam.data.tensors import DataError
+from wlam.evaluation.bootstrap import interval
+from wlam.evaluation.cases import measured_root
+from wlam.evaluation.judge import EvalCase, judge
+from wlam.phy.floors import fit_ridge, ridge
+from wlam.tasks import TASKS
+from wlam.tasks.sequences import Windows, cut_windows
+
+MISSED = (
+    *("ucc_rsrp", "uomo_sd", "uomo_nj"),
+    *("deepsense_h1", "deepsense_h3", "deepsense_h5", "deepsense_scan_4"),
+)
+METRICS = ("MAE", "RMSE", "MASE", "top-1", "±1 beam")
+FOLDS, SEED = 5, 0
+ROUNDS, LEAST = 30, 1e-3
+"""Of reweighting, and the error below which one counts as squared, over the scale."""
+MOST = 4000
+"""Windows that a kernel is fitted to."""
+WIDTHS, PENALTIES = (0.5, 1.0, 2.0, 4.0), (1e-3, 1e-2, 1e-1)
+"""Of kernels over the median distance, and of the identity beside them."""
+
+Rows = Float[np.ndarray, "n step 1"]
+Map = Callable[[Rows], Rows]
+
+
+def rows_of(x: np.ndarray, whole: bool) -> Rows:
+    """Every channel of every window, or every window as a whole: [row, number, 1]."""
+    if whole:
+        flat = x.reshape(len(x), -1, 1)
+        return flat[:, np.isfinite(flat).all((0, 2))]
+    return x.swapaxes(1, 2).reshape(-1, x.shape[1], 1)
+
+
+def levels(context: Rows) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of every row, [row, 1, 1]."""
+    scale = context.std(1, keepdims=True)
+    return context.mean(1, keepdims=True), np.where(scale > 0, scale, 1)
+
+
+def fit_linear(context: Rows, target: Rows) -> Map:
+    found = fit_ridge(jnp.asarray(context), jnp.asarray(target))
+    horizon = target.shape[1]
+    return lambda x: np.asarray(ridge(jnp.asarray(x), horizon, found))
+
+
+def fit_absolute(context: Rows, target: Rows) -> Map:
+    """Iteratively reweighted least squares (Schlossmacher, JASA 68, 1973)."""
+    mean, scale = levels(context)
+    x = ((context - mean) / scale)[..., 0].astype(np.float64)
+    y = ((target - mean) / scale)[..., 0].astype(np.float64)
+    unit = scale[..., 0] / np.median(scale)  # errors count in the unit of the set
+    load = 1e-4 * len(x) * np.eye(x.shape[1])
+    columns = []
+    for h in range(y.shape[1]):
+        weight = unit[:, 0] ** 2
+        for _ in range(ROUNDS):
+            gram = (x * weight[:, None]).T @ x
+            w = np.linalg.solve(gram + load, (x * weight[:, None]).T @ y[:, h])
+            error = abs(y[:, h] - x @ w)
+            weight = unit[:, 0] / np.maximum(error, LEAST)
+        columns.append(w)
+    weights = np.stack(columns, axis=1)
+
+    def forecast(new: Rows) -> Rows:
+        mean, scale = levels(new)
+        return (((new - mean) / scale)[..., 0] @ weights)[..., None] * scale + mean
+
+    return forecast
+
+
+def distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Squared, between all pairs of rows."""
+    square = (a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T
+    return np.maximum(square, 0)
+
+
+def fit_kernel(context: Rows, target: Rows) -> Map:
+    """See the top; what is fitted to and what chooses are other passes, mostly."""
+    if len(context) > MOST:
+        chosen = np.linspace(0, len(context) - 1, MOST).astype(int)
+        context, target = context[chosen], target[chosen]
+    mean = context.mean(1, keepdims=True)
+    unit = context.std()
+    x, y = ((a - mean)[..., 0] / unit for a in (context, target))
+    centre = y.mean(0)
+    split = len(x) * 4 // 5
+    square = distances(x, x)
+    typical = np.median(square)
+    best = (np.inf, 1.0, 1.0)
+    for width in WIDTHS:
+        kernel = np.exp(-square / (2 * width**2 * typical))
+        for penalty in PENALTIES:
+            load = penalty * np.eye(split)
+            w = np.linalg.solve(kernel[:split, :split] + load, y[:split] - centre)
+            error = ((kernel[split:, :split] @ w + centre - y[split:]) ** 2).mean()
+            best = min(best, (error, width, penalty))
+    _, width, penalty = best
+    kernel = np.exp(-square / (2 * width**2 * typical))
+    w = np.linalg.solve(kernel + penalty * np.eye(len(x)), y - centre)
+
+    def forecast(new: Rows) -> Rows:
+        mean = new.mean(1, keepdims=True)
+        near = distances((new - mean)[..., 0] / unit, x)
+        found = np.exp(-near / (2 * width**2 * typical)) @ w + centre
+        return found[..., None] * unit + mean
+
+    return forecast
+
+
+def folds_of(groups: np.ndarray) -> np.ndarray:
+    """[window]: the fold of its group; groups of one fold are drawn at random."""
+    names, index = np.unique(groups, return_inverse=True)
+    dealt = np.random.default_rng(SEED).permutation(len(names)) % FOLDS
+    return dealt[index]
+
+
+def out_of_fold(
+    windows: Windows, fit: Callable[[Rows, Rows], Map], whole: bool
+) -> np.ndarray:
+    """Forecasts [window, H, channel], each by a map fitted without its fold."""
+    fold, found = folds_of(windows.groups), np.zeros_like(windows.target)
+    context = rows_of(windows.context, whole)
+    target = rows_of(windows.target, whole)
+    owner = np.repeat(fold, len(context) // len(fold))
+    for held in np.unique(fold):
+        forecast = fit(context[owner != held], target[owner != held])
+        part = forecast(context[owner == held])
+        found[fold == held] = as_windows(part, found[fold == held].shape, whole)
+    return found
+
+
+def as_windows(rows: Rows, shape: tuple[int, ...], whole: bool) -> np.ndarray:
+    """Undoes `rows_of`."""
+    if whole:
+        return rows.reshape(shape)
+    return rows.reshape(shape[0], shape[2], shape[1]).swapaxes(1, 2)
+
+
+def windows_of(case: EvalCase) -> Windows:
+    task = TASKS[case.task]
+    return cut_windows(
+        task.sequences(case.data),
+        case.context,
+        case.horizon,
+        case.stride,
+        case.tail,
+        task.sliding,
+    )
+
+
+def by_training_part(
+    windows: Windows, training: Windows, fit: Callable[[Rows, Rows], Map]
+) -> np.ndarray:
+    """Forecasts of a set that comes with a training part."""
+    forecast = fit(rows_of(training.context, False), rows_of(training.target, False))
+    found = forecast(rows_of(windows.context, False))
+    return as_windows(found, windows.target.shape, False)
+
+
+def main() -> None:
+    names = sys.argv[1:] or list(MISSED)
+    read = measured.reader("data", measured_root())
+    print("| case | metric | best floor | its value | map | value | 95 % |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for name in names:
+        if name not in measured.CASES:
+            raise DataError(f"CASE: found {name}; needed {', '.join(measured.CASES)}")
+        made = measured.CASES[name](read)
+        fields = EvalCase.__dataclass_fields__
+        case = EvalCase(**{field: getattr(made, field) for field in fields})
+        windows, sweeps = windows_of(case), case.task.startswith("beam")
+        maps = {"ridge": fit_linear}
+        maps |= {"kernel": fit_kernel} if sweeps else {"absolute": fit_absolute}
+        verdict = judge(case, None)
+        scored = windows.steps(slice(case.skip, None))
+        for label, fit in maps.items():
+            if name.startswith("uomo"):
+                training = measured.CASES[name](lambda d, _: read(d, "train"))
+                found = by_training_part(
+                    windows,
+                    windows_of(EvalCase(**{f: getattr(training, f) for f in fields})),
+                    fit,
+                )
+            else:
+                found = out_of_fold(windows, fit, whole=sweeps)
+            scores = TASKS[case.task].scores(found[:, case.skip :], case.data, scored)
+            for metric in (m for m in METRICS if m in scores):
+                floor = verdict.best_floor(metric)
+                low, high = interval(scores[metric], windows.groups)
+                cells = (
+                    *(name, metric, floor.predictor, f"{floor.value:.4g}"),
+                    *(label, f"{scores[metric].value:.4g}", f"{low:.4g} … {high:.4g}"),
+                )
+                print(f"| {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except DataError as error:
+        sys.exit(f"full_shot.py: {error}")
