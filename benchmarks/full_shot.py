@@ -12,6 +12,8 @@ ridge     linear, least squares (`wlam.phy.floors.fit_ridge`), penalty by genera
 absolute  the same with the least absolute error, which MAE asks for (series, traffic)
 kernel    Gaussian kernel ridge regression of sweeps; the last fifth of what it is
           fitted to chooses width and penalty
+start     trained on nothing: what wlam's models say before their first step, the
+          training-free options weighed by their records
 
 Printed beside the best training-free floor, with 95 % intervals over groups. Cases are
 those of `wlam.data.measured`; without names, those whose figures were missed.
@@ -19,18 +21,25 @@ those of `wlam.data.measured`; without names, those whose figures were missed.
 
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 
 import jax.numpy as jnp
 import numpy as np
+from flax import nnx
 from jaxtyping import Float
 
 from wlam.data import measured
 from wlam.data.tensors import DataError
 from wlam.evaluation.bootstrap import interval
 from wlam.evaluation.cases import measured_root
-from wlam.evaluation.judge import EvalCase, judge
+from wlam.evaluation.judge import MODEL, EvalCase, Verdict, judge
+from wlam.nn.forecast import Forecaster
+from wlam.nn.predictor import ModelConfig
+from wlam.nn.scan import ScanConfig
+from wlam.nn.transformer import TransformerConfig
 from wlam.phy.floors import fit_ridge, ridge
 from wlam.tasks import TASKS
+from wlam.tasks.metrics import Statistic
 from wlam.tasks.sequences import Windows, cut_windows
 
 MISSED = (
@@ -79,7 +88,7 @@ def fit_absolute(context: Rows, target: Rows) -> Map:
     load = 1e-4 * len(x) * np.eye(x.shape[1])
     columns = []
     for h in range(y.shape[1]):
-        weight = unit[:, 0] ** 2
+        weight, w = unit[:, 0] ** 2, np.zeros(x.shape[1])
         for _ in range(ROUNDS):
             gram = (x * weight[:, None]).T @ x
             w = np.linalg.solve(gram + load, (x * weight[:, None]).T @ y[:, h])
@@ -163,7 +172,21 @@ def as_windows(rows: Rows, shape: tuple[int, ...], whole: bool) -> np.ndarray:
     return rows.reshape(shape[0], shape[2], shape[1]).swapaxes(1, 2)
 
 
+def fitted_to(
+    training: Windows, windows: Windows, fit: Callable[[Rows, Rows], Map]
+) -> np.ndarray:
+    """Forecasts of all channels by one map, fitted to other windows."""
+    forecast = fit(rows_of(training.context, False), rows_of(training.target, False))
+    found = forecast(rows_of(windows.context, False))
+    return as_windows(found, windows.target.shape, False)
+
+
+def eval_case(made: measured.MeasuredCase) -> EvalCase:
+    return EvalCase(**{f.name: getattr(made, f.name) for f in fields(EvalCase)})
+
+
 def windows_of(case: EvalCase) -> Windows:
+    """Those that the judge cuts."""
     task = TASKS[case.task]
     return cut_windows(
         task.sequences(case.data),
@@ -175,45 +198,48 @@ def windows_of(case: EvalCase) -> Windows:
     )
 
 
-def by_training_part(
-    windows: Windows, training: Windows, fit: Callable[[Rows, Rows], Map]
-) -> np.ndarray:
-    """Forecasts of a set that comes with a training part."""
-    forecast = fit(rows_of(training.context, False), rows_of(training.target, False))
-    found = forecast(rows_of(windows.context, False))
-    return as_windows(found, windows.target.shape, False)
+def untrained() -> Forecaster:
+    """A model whose heads change nothing."""
+    small = TransformerConfig(width=16, layers=1, heads=2)
+    model = ModelConfig(small, scan=ScanConfig()).build(nnx.Rngs(0))
+    for layer in (model.head.w2, model.head.w3):
+        layer.kernel[...] = jnp.zeros_like(layer.kernel[...])
+    return Forecaster(model)
+
+
+def scores_of(name: str) -> tuple[Verdict, dict[str, dict[str, Statistic]]]:
+    """A case judged with an untrained model, and the scores of all maps by label."""
+    read = measured.reader("data", measured_root())
+    case = eval_case(measured.CASES[name](read))
+    verdict, windows = judge(case, untrained()), windows_of(case)
+    found, sweeps = {"start": verdict.statistics[MODEL]}, case.task.startswith("beam")
+    maps = {"ridge": fit_linear}
+    maps |= {"kernel": fit_kernel} if sweeps else {"absolute": fit_absolute}
+    for label, fit in maps.items():
+        if name.startswith("uomo"):  # comes with a training part
+            part = measured.CASES[name](lambda d, _: read(d, "train"))
+            forecast = fitted_to(windows_of(eval_case(part)), windows, fit)
+        else:
+            forecast = out_of_fold(windows, fit, whole=sweeps)
+        scored = windows.steps(slice(case.skip, None))
+        scores = TASKS[case.task].scores(forecast[:, case.skip :], case.data, scored)
+        found[label] = scores
+    return verdict, found
 
 
 def main() -> None:
     names = sys.argv[1:] or list(MISSED)
-    read = measured.reader("data", measured_root())
+    if unknown := [name for name in names if name not in measured.CASES]:
+        raise DataError(f"CASE: found {unknown}; needed {', '.join(measured.CASES)}")
     print("| case | metric | best floor | its value | map | value | 95 % |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for name in names:
-        if name not in measured.CASES:
-            raise DataError(f"CASE: found {name}; needed {', '.join(measured.CASES)}")
-        made = measured.CASES[name](read)
-        fields = EvalCase.__dataclass_fields__
-        case = EvalCase(**{field: getattr(made, field) for field in fields})
-        windows, sweeps = windows_of(case), case.task.startswith("beam")
-        maps = {"ridge": fit_linear}
-        maps |= {"kernel": fit_kernel} if sweeps else {"absolute": fit_absolute}
-        verdict = judge(case, None)
-        scored = windows.steps(slice(case.skip, None))
-        for label, fit in maps.items():
-            if name.startswith("uomo"):
-                training = measured.CASES[name](lambda d, _: read(d, "train"))
-                found = by_training_part(
-                    windows,
-                    windows_of(EvalCase(**{f: getattr(training, f) for f in fields})),
-                    fit,
-                )
-            else:
-                found = out_of_fold(windows, fit, whole=sweeps)
-            scores = TASKS[case.task].scores(found[:, case.skip :], case.data, scored)
+        verdict, found = scores_of(name)
+        for label, scores in found.items():
             for metric in (m for m in METRICS if m in scores):
                 floor = verdict.best_floor(metric)
-                low, high = interval(scores[metric], windows.groups)
+                assert floor is not None
+                low, high = interval(scores[metric], verdict.windows.groups)
                 cells = (
                     *(name, metric, floor.predictor, f"{floor.value:.4g}"),
                     *(label, f"{scores[metric].value:.4g}", f"{low:.4g} … {high:.4g}"),

@@ -126,7 +126,7 @@ def golden_outputs(model: Loaded) -> dict[str, np.ndarray]:
         found["channel_forecast"] = channel
         if model.only is None:  # peers that forecast channels complete none
             found["channel_completed"] = model.complete(
-                golden_pilots(), interval=1e5, axis="frequency", grid=(4, 8)
+                golden_pilots(), 1e5, "frequency", (4, 8)
             )
     if model.takes_sweeps:
         sweeps = model.predict(golden_sweeps(), interval=0.1, horizon=10, joint=True)

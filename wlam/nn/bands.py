@@ -107,10 +107,8 @@ def fit_bands(x: Complex[Array, "n l u v"], known: Bool[Array, "n l"]) -> Bands:
     # The inverse covariance is real: of the products of two steps, so are what counts.
     rows = jnp.stack([turned[:, k : k + starts] for k in range(order)])
     rows = jnp.where(whole[None, :, :, None, None], rows, 0)
-    products = sum(
-        jnp.einsum("intuv,jntuv->nuvij", part, part, precision="highest")
-        for part in (rows.real, rows.imag)
-    )
+    parts = jnp.stack([rows.real, rows.imag])
+    products = jnp.einsum("cintuv,cjntuv->nuvij", parts, parts, precision="highest")
     products = pool(products, NEAR)
     inverse, logdet = (jnp.asarray(a, jnp.float32) for a in precision(order))
     energy = jnp.einsum("nuvij,gij->nuvg", products, inverse, precision="highest")
