@@ -12,6 +12,8 @@ from jaxtyping import Array, Bool, Complex
 
 from wlam.nn.embeddings import FREQUENCY, TIME
 from wlam.nn.model import Network
+from wlam.nn.peers.forecaster import PeerForecaster
+from wlam.nn.request import in_pieces
 from wlam.phy.arrays import Lattice, from_beamspace, to_beamspace
 
 CHANNELS = 4
@@ -61,12 +63,10 @@ class ChannelNetwork(Network):
         return ChannelForecaster(self)
 
 
-class ChannelForecaster:
+class ChannelForecaster(PeerForecaster):
     """A trained network of whole channels that takes and gives numpy arrays."""
 
-    takes_rows, takes_channels, takes_sweeps = False, True, False
-    only = "channels"
-    """It forecasts grids of bins, not beams, traffic or other series."""
+    takes_channels, only = True, "channels"
 
     def __init__(self, model: ChannelNetwork):
         self.model = model
@@ -80,17 +80,6 @@ class ChannelForecaster:
             return rearrange(found, "n h u v -> n h (u v)")
 
         self._continued = continued
-
-    @property
-    def num_parameters(self) -> int:
-        """Trainable numbers of the model."""
-        return sum(x.size for x in jax.tree.leaves(self._params))
-
-    def complete(self, context: np.ndarray, *about: object) -> np.ndarray:
-        """ValueError: what is missing within a context is not forecast."""
-        raise ValueError(
-            "context: found one to complete; the model only continues channels"
-        )
 
     def predict(
         self,
@@ -140,19 +129,13 @@ class ChannelForecaster:
             )
         known = np.asarray(np.isfinite(x).all(axis=2))
         x = np.where(known[..., None], x, 0).astype(np.complex64)
-        pieces = []
-        for begin in range(0, len(x), CHANNELS):
-            piece = slice(begin, begin + CHANNELS)
-            count = len(x[piece])
-            fill = ((0, CHANNELS - count),)  # repeats of the last, cut off again
-            found = self._continued(
-                self._params,
-                np.pad(x[piece], (*fill, (0, 0), (0, 0)), "edge"),
-                np.pad(known[piece], (*fill, (0, 0)), "edge"),
-                horizon=horizon,
-                axis=FREQUENCY if axis == "frequency" else TIME,
-                grid=tuple(grid),
-                lattice=lattice,
-            )
-            pieces.append(np.asarray(found)[:count])
-        return np.concatenate(pieces)
+        continued = partial(
+            self._continued,
+            horizon=horizon,
+            axis=FREQUENCY if axis == "frequency" else TIME,
+            grid=tuple(grid),
+            lattice=lattice,
+        )
+        return in_pieces(
+            lambda _, *piece: continued(self._params, *piece), CHANNELS, x, known
+        )

@@ -23,6 +23,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from wlam.nn.model import Network, NetworkConfig
+from wlam.nn.peers.forecaster import PeerForecaster
 from wlam.nn.request import Request, in_pieces
 from wlam.nn.scale import INPUT_LIMIT, LINEAR_BEYOND, fit_scale
 from wlam.phy.arrays import Lattice
@@ -159,12 +160,10 @@ def last_steps(
     return np.pad(filled, ((0, 0), (missing, 0)), "edge")[:, -count:]
 
 
-class SeriesForecaster:
+class SeriesForecaster(PeerForecaster):
     """A trained network of single real series that takes and gives numpy arrays."""
 
-    takes_rows, takes_channels, takes_sweeps = True, False, False
-    only = "series"
-    """It forecasts traffic and other series, neither channels nor beams."""
+    takes_rows, only = True, "series"
 
     def __init__(self, model: DLinear):
         self.model = model
@@ -175,17 +174,6 @@ class SeriesForecaster:
             return nnx.merge(graph, params).continue_series(context, horizon)
 
         self._continued = continued
-
-    @property
-    def num_parameters(self) -> int:
-        """Trainable numbers of the model."""
-        return sum(x.size for x in jax.tree.leaves(self._params))
-
-    def complete(self, context: np.ndarray, *about: object) -> np.ndarray:
-        """ValueError: what is missing within a context is not forecast."""
-        raise ValueError(
-            "context: found one to complete; the model only continues series"
-        )
 
     def predict(
         self,
