@@ -22,6 +22,7 @@ those of `wlam.data.measured`; without names, those whose figures were missed.
 import sys
 from collections.abc import Callable
 from dataclasses import fields
+from itertools import product
 
 import jax.numpy as jnp
 import numpy as np
@@ -50,10 +51,10 @@ METRICS = ("MAE", "RMSE", "MASE", "top-1", "±1 beam")
 FOLDS, SEED = 5, 0
 ROUNDS, LEAST = 30, 1e-3
 """Of reweighting, and the error below which one counts as squared, over the scale."""
-MOST = 4000
-"""Windows that a kernel is fitted to."""
-WIDTHS, PENALTIES = (0.5, 1.0, 2.0, 4.0), (1e-3, 1e-2, 1e-1)
-"""Of kernels over the median distance, and of the identity beside them."""
+MOST, SOME = 4000, 1500
+"""Windows that a kernel is fitted to, and by which it is chosen."""
+WIDTHS, PENALTIES = (0.25, 1.0, 4.0, 16.0), (1e-3, 1e-2, 1e-1)
+"""Squares of kernels' widths over the median square distance; of the identity."""
 
 Rows = Float[np.ndarray, "n step 1"]
 Map = Callable[[Rows], Rows]
@@ -110,35 +111,42 @@ def distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.maximum(square, 0)
 
 
+def spread_out(count: int, most: int) -> np.ndarray:
+    """Indices of at most that many of `count`, evenly spaced."""
+    return np.linspace(0, count - 1, min(count, most)).astype(int)
+
+
+def interpolator(
+    x: np.ndarray, y: np.ndarray, width: float, penalty: float
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Gaussian kernel ridge regression around the mean; width of the square."""
+    centre = y.mean(0)
+    kernel = np.exp(-distances(x, x) / (2 * width)) + penalty * np.eye(len(x))
+    w = np.linalg.solve(kernel, y - centre)
+    return lambda new: np.exp(-distances(new, x) / (2 * width)) @ w + centre
+
+
 def fit_kernel(context: Rows, target: Rows) -> Map:
     """See the top; what is fitted to and what chooses are other passes, mostly."""
-    if len(context) > MOST:
-        chosen = np.linspace(0, len(context) - 1, MOST).astype(int)
-        context, target = context[chosen], target[chosen]
+    chosen = spread_out(len(context), MOST)
+    context, target = context[chosen], target[chosen]
     mean = context.mean(1, keepdims=True)
     unit = context.std()
     x, y = ((a - mean)[..., 0] / unit for a in (context, target))
-    centre = y.mean(0)
-    split = len(x) * 4 // 5
-    square = distances(x, x)
-    typical = np.median(square)
-    best = (np.inf, 1.0, 1.0)
-    for width in WIDTHS:
-        kernel = np.exp(-square / (2 * width**2 * typical))
-        for penalty in PENALTIES:
-            load = penalty * np.eye(split)
-            w = np.linalg.solve(kernel[:split, :split] + load, y[:split] - centre)
-            error = ((kernel[split:, :split] @ w + centre - y[split:]) ** 2).mean()
-            best = min(best, (error, width, penalty))
-    _, width, penalty = best
-    kernel = np.exp(-square / (2 * width**2 * typical))
-    w = np.linalg.solve(kernel + penalty * np.eye(len(x)), y - centre)
+    typical = np.median(distances(x[::4], x[::4]))
+    some = spread_out(len(x), SOME)
+    begin, end = np.split(some, [len(some) * 4 // 5])
+
+    def error(choice: tuple[float, float]) -> float:
+        found = interpolator(x[begin], y[begin], choice[0] * typical, choice[1])
+        return float(((found(x[end]) - y[end]) ** 2).mean())
+
+    width, penalty = min(product(WIDTHS, PENALTIES), key=error)
+    found = interpolator(x, y, width * typical, penalty)
 
     def forecast(new: Rows) -> Rows:
         mean = new.mean(1, keepdims=True)
-        near = distances((new - mean)[..., 0] / unit, x)
-        found = np.exp(-near / (2 * width**2 * typical)) @ w + centre
-        return found[..., None] * unit + mean
+        return found((new - mean)[..., 0] / unit)[..., None] * unit + mean
 
     return forecast
 
