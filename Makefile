@@ -46,6 +46,7 @@ RAYTRACED := $(or $(WLAM_RAYTRACED_DIR),data/raytraced_csi)
 RELEASED := $(patsubst models/%/config.json,%,$(wildcard models/*/config.json))
 MODELS := $(filter wlam%,$(RELEASED))
 PEERS := $(filter-out $(MODELS),$(RELEASED))
+ABLATIONS := $(patsubst %/config.json,%,$(wildcard models/ablations/*/config.json))
 
 benchmark: dev   ## judge models/ on all sets that are found: docs/benchmark.md and .html
 	@if [ -d "$(SIONNA)" ]; then :; \
@@ -58,7 +59,7 @@ benchmark: dev   ## judge models/ on all sets that are found: docs/benchmark.md 
 	  echo "rows of scenes that are not in $(RAYTRACED) will say so"
 	$(BIN)/python benchmarks/page.py $(MODELS) --sionna "$(SIONNA)" \
 	  --raytraced "$(RAYTRACED)" \
-	  $(if $(PEERS),--peers $(PEERS))
+	  $(if $(PEERS),--peers $(PEERS)) $(if $(ABLATIONS),--ablations $(ABLATIONS))
 
 # Tests compile far longer than they run, so they do without LLVM's optimiser and with
 # XLA's older emitters, which takes half the time. Two workers, each with whole files,

@@ -1,6 +1,7 @@
 """The benchmark page: models beside peers and floors on every set that is found.
 
     python benchmarks/page.py MODEL... [--peers RUN...] [--seeds RUN...]
+        [--ablations RUN...]
 
 Judges every model on the cases of configs/benchmark.py, on Sionna's channels
 (benchmarks/sionna_channels.py makes them), on ray-traced ones
@@ -30,6 +31,7 @@ from wlam.evaluation.benchmark import (
     open_model,
 )
 from wlam.evaluation.bootstrap import interval
+from wlam.evaluation.goals import ABLATED
 from wlam.evaluation.page import html_page, markdown
 from wlam.hub import CONFIG, RELEASED
 
@@ -45,6 +47,8 @@ class Options:
     peers: tuple[str, ...] = ()
     # Runs of one config that differ in their training seed.
     seeds: tuple[str, ...] = ()
+    # Runs of configs/ablations.py; judged only where a figure to reach asks for them.
+    ablations: tuple[str, ...] = ()
     # The generated cases.
     cases: str = "configs/benchmark.py"
     # Folder of Sionna's channels; WLAM_SIONNA_DIR or data/sionna_csi if not given.
@@ -62,7 +66,8 @@ class Options:
 def main(options: Options) -> None:
     """Judges, then writes all files."""
     opened, absent = {}, []
-    for path in dict.fromkeys((*options.models, *options.peers, *options.seeds)):
+    shown = (*options.models, *options.peers, *options.seeds)
+    for path in dict.fromkeys((*shown, *options.ablations)):
         try:
             opened[path] = open_model(path)
         except ValueError as error:
@@ -71,12 +76,15 @@ def main(options: Options) -> None:
         raise DataError(f"models: found {[*opened]}; needed folders of different names")
     folders = {SIONNA: options.sionna, RAYTRACED: options.raytraced}
     entries = all_entries(options.cases, folders)
-    models, folder = [*opened.values()], Path(options.cache)
-    judged = [judge_entry(entry, models, folder) for entry in entries]
 
     def known(paths: tuple[str, ...]) -> list:
-        return [opened[path] for path in paths if path in opened]
+        return [opened[path] for path in dict.fromkeys(paths) if path in opened]
 
+    judged = []
+    for entry in entries:
+        more = options.ablations if entry.name in ABLATED else ()
+        models = known((*shown, *more))
+        judged.append(judge_entry(entry, models, Path(options.cache)))
     results = Results(
         judged,
         models=known(options.models),
