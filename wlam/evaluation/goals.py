@@ -142,7 +142,7 @@ def mean_difference(
     def measure(board: Board, model: str, peer: str | None) -> Measured:
         other = peer if floor is None else floor
         if other is None:
-            raise NotThere("no peer given")
+            raise NotThere("not there: no peer given")
         pairs = [
             Pair(
                 statistic(board, case, model, metric),

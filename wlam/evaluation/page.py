@@ -108,10 +108,10 @@ def goal_blocks(results: Results) -> Iterator[Block]:
 
 
 def tally(rows: Sequence[Row]) -> str:
-    """How many figures are met and missed, and how many cannot be told."""
-    met = sum(row.verdict.startswith("met") for row in rows)
-    missed = sum(row.verdict.startswith("missed") for row in rows)
-    return f"{met} met, {missed} missed, {len(rows) - met - missed} not there."
+    """How many figures are met, missed and cannot be told; others have no bound."""
+    starts = ("met", "missed", "not there")
+    counts = [sum(row.verdict.startswith(start) for row in rows) for start in starts]
+    return ", ".join(f"{n} {of}" for n, of in zip(counts, starts, strict=True)) + "."
 
 
 def _goal_cells(row: Row) -> list[str]:
