@@ -42,11 +42,11 @@ def test_a_released_model_gives_its_golden_output(trained_run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "folder", sorted(p.parent for p in hub.RELEASED.glob("*/config.json")), ids=str
+    "folder", sorted(p.parent for p in hub.RELEASED.rglob("config.json")), ids=str
 )
 def test_every_released_model_gives_its_golden_output(folder):
     golden = np.load(folder / hub.GOLDEN)
-    again = hub.golden_outputs(wlam.load(folder.name))
+    again = hub.golden_outputs(wlam.load(folder.relative_to(hub.RELEASED)))
     assert again.keys() == set(golden)
     for name, expected in golden.items():
         size = abs(expected).max()
