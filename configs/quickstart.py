@@ -2,7 +2,7 @@
 
 command   python train.py configs/quickstart.py && python eval.py runs/quickstart
 hardware  2 CPU cores
-time      8 minutes with installation and measured sets, 3 and a half of them training
+time      6 minutes with installation and measured sets, 2 and a half of them training
 expected  the table in README.md
 """
 
