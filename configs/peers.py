@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from wlam.config import Config
-from wlam.data.streams import Ingredient, shares
+from wlam.data.streams import Ingredient, samples_per_step, shares
 from wlam.nn.backbone import BackboneConfig
 from wlam.nn.model import NetworkConfig
 from wlam.nn.peers.dlinear import DLinearConfig
@@ -45,7 +45,8 @@ def peer(
     A step has as many samples of them as a step of the experiment.
     """
     share = shares(beside.mixture, beside.temperature)
-    rows = round(beside.rows * sum(share[part] for part in parts))
+    samples = samples_per_step(beside.mixture, share, beside.rows)
+    rows = sum(samples[name] * part.rows_per_sample for name, part in parts.items())
     return replace(
         beside, run=f"runs/peers/{name}", model=model, mixture=parts, rows=rows
     )

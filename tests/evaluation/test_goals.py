@@ -58,7 +58,7 @@ def test_without_a_bound_nothing_is_met_or_missed():
 def test_the_peer_is_named_or_asked_for(in_db):
     board = {"a": in_db({"AR": -2.0, "mine": -5.0, "wifo": -4.0})}
     goal = Goal("", of.mean_difference(["a"], None), at_most=-0.5, clear=True)
-    assert row(goal, board).verdict == "no peer given"
+    assert row(goal, board).verdict == "not there: no peer given"
     assert row(goal, board, "wifo").verdict == "met by 0.5"
 
 
