@@ -83,6 +83,7 @@ def levels(context: Rows) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fit_linear(context: Rows, target: Rows) -> Map:
+    """The ridge of the floors."""
     found = fit_ridge(jnp.asarray(context), jnp.asarray(target))
     horizon = target.shape[1]
     return lambda x: np.asarray(ridge(jnp.asarray(x), horizon, found))
