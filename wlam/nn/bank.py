@@ -4,6 +4,7 @@ Which fit is best depends on the noise, on how many rays share a bin and on how 
 snapshots there are; a network sees that and a formula does not.
 """
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -88,6 +89,7 @@ class Options:
     unexplained: Float[Array, "n k member"]
     missed: Float[Array, "n k option"]
     missed_around: Float[Array, "n k option"]
+    prior: Float[Array, " option"]  # logits, before any record
 
 
 def by_order(length: int) -> dict[tuple[str, int, bool], list[int]]:
@@ -225,22 +227,28 @@ def bank_forecasts(
     forecasts = in_bank_order(forecasts, series.shape[1])
     by_bands = bands_forecasts(series, jax.tree.map(pick, fits.bands), horizon)
     last = jnp.stack([by_bands, 0 * by_bands], axis=-1)
+    # To a single antenna rays come from everywhere: the predictor for bands, which
+    # knows, counts as much as all others together.
+    alone = fits.missed.shape[1] == 1
+    prior = jnp.zeros(MEMBERS + 1).at[MEMBERS - 1].set(alone * math.log(len(BANK)))
     return Options(
         jnp.concatenate([forecasts, last], axis=-1),
         pick(fits.unexplained),
         pick(fits.missed),
         pick(fits.missed_around),
+        prior,
     )
 
 
 def track_record(options: Options) -> Float[Array, "n k option"]:
-    """Logits that weigh every member, and silence, by one over what it missed.
+    """Logits that weigh every member, and silence, by prior and what it missed.
 
     The geometric mean of what it missed in the bin and around it. On clean tones the
     member that is exact has all the weight; in noise, where all miss the same, the
     weights are level.
     """
-    return -(jnp.log(options.missed) + jnp.log(options.missed_around)) / 2
+    record = -(jnp.log(options.missed) + jnp.log(options.missed_around)) / 2
+    return record + options.prior[None, None]
 
 
 LIMIT = 4.0

@@ -7,6 +7,7 @@ such forecasts are made for it after every patch, from the simplest to seasonal 
 and what to change.
 """
 
+import math
 from dataclasses import dataclass
 from functools import partial
 
@@ -25,6 +26,7 @@ OPTIONS = (
     "constant slope",
     "long AR",
     "short AR",
+    "AR of changes",
     "seasonal AR",
     "yesterday",
     "yesterday from here",
@@ -58,6 +60,12 @@ FADE = 0.9
 """What an error counts a patch later: fits grow better, and series change."""
 RARE = 1e-3
 """Samples that the record of an option begins with, at the error of the mean."""
+STRIDE = 4
+"""Samples between two forecasts that are recorded: more of them than patches."""
+ABSENT = 1e3
+"""What an option that there is not has missed: it is another one by its name."""
+OF_ALL_LEADS = 4
+"""Samples that the record of a lead begins with, at the error over all leads."""
 
 
 @jax.tree_util.register_dataclass
@@ -66,8 +74,9 @@ class Guesses:
     """Forecasts after every patch, and how they did before it."""
 
     forecasts: Float[Array, "*b n q option"]
-    # Mean square error of each so far; 1, that of the mean, where nothing is known.
-    missed: Float[Array, "*b n option"]
+    # Mean square error of each so far, of forecasts up to as many samples ahead; 1,
+    # that of the mean, where nothing is known.
+    missed: Float[Array, "*b n q option"]
 
 
 def steps_per_day(
@@ -115,27 +124,37 @@ def make_guesses(
         few for a fit, an AR is 0, the mean.
     """
     x = jnp.where(hidden[:, None], 0.0, values)
+    stride, given = math.gcd(patch, STRIDE), given & ~hidden
+    level = _means_so_far(x, given)[:, stride - 1 :: stride]
     if is_complex:
         half = values.shape[1] // 2
         z = jax.lax.complex(x[:, :half], x[:, half:])
-        z, there = _guess(z, hidden, season, patch, horizon)
+        z, there = _guess(z, hidden, 0 * level, season, stride, horizon)
         forecasts = jnp.concatenate([z.real, z.imag], axis=1)
     else:
-        forecasts, there = _guess(x, hidden, season, patch, horizon)
-    return Guesses(forecasts, _missed(forecasts, there, x, given & ~hidden, patch))
+        forecasts, there = _guess(x, hidden, level, season, stride, horizon)
+    missed = _missed(forecasts, there, x, given, stride, patch)
+    now = slice(patch // stride - 1, None, patch // stride)
+    missed = jnp.where(there[:, None, now], missed, ABSENT)
+    return Guesses(forecasts[:, :, now], missed)
 
 
 @partial(jax.jit, static_argnames=("patch", "horizon"))
 def _guess(
     x: Inexact[Array, "b g t"],
     hidden: Bool[Array, "b t"],
+    level: Float[Array, "b n"],
     season: Int[Array, " b"],
     patch: int,
     horizon: int,
 ) -> tuple[
     Inexact[Array, "b g n {horizon} option"], Bool[Array, "b n {horizon} option"]
 ]:
-    """The options, and where they are what their names say."""
+    """The options, and where they are what their names say.
+
+    Args:
+        level: the mean of what each patch and those before it show of the context.
+    """
     is_complex, alone = jnp.iscomplexobj(x), x.shape[1] == 1
     order = POOLED_ORDER if is_complex and not alone else ORDER
     time = jnp.arange(x.shape[-1])
@@ -145,7 +164,11 @@ def _guess(
     ago = time[:, None] - jnp.arange(order + 1)[None]
     lags = jnp.where(ago >= 0, x[..., jnp.maximum(ago, 0)], 0.0)
     known = jnp.where(ago >= 0, ~hidden[:, jnp.maximum(ago, 0)], False)
-    target, own = lags[..., 0], _own_and_neighbours(lags[..., 1:])
+    table, shown = _own_and_neighbours(lags), known
+    if table.shape[-1] > shown.shape[-1]:  # neighbours are known when a series is
+        near = known[..., 1 : NEIGHBOURS + 1]
+        shown = jnp.concatenate([known, near, near], axis=-1)
+    number = jnp.arange(table.shape[-1] - 1)
     few = known[..., : FEWEST + 1].all(-1)
     largest = BOUND * jax.lax.cummax(abs(x), axis=2)[..., last]
 
@@ -153,39 +176,57 @@ def _guess(
         limit = largest[..., None]
         return forecast * limit / jnp.maximum(jnp.maximum(abs(forecast), limit), 1e-30)
 
+    def centred(values: Array, are_known: Array) -> Array:
+        """Known values [b g n k] minus the level; 0 is the mean, where unknown too."""
+        return jnp.where(are_known[:, None], values - level[:, None, :, None], 0)
+
     def go_on(coefficients: Array, beside: Array) -> Array:
         """Feeds forecasts back; `beside` holds more regressors of every step."""
 
         def step(past: Array, more: Array) -> tuple[Array, Array]:
-            now = jnp.concatenate([_own_and_neighbours(past), more], axis=-1)
+            now = _own_and_neighbours(jnp.pad(past, ((0, 0), (0, 0), (0, 0), (1, 0))))
+            now = jnp.concatenate([now[..., 1:], more], axis=-1)
             after = jnp.einsum("bgnk,bnk->bgn", now, coefficients)
             after = bounded(after[..., None])
             return jnp.concatenate([after, past[..., :-1]], axis=-1), after[..., 0]
 
-        _, forecast = jax.lax.scan(step, lags[..., last, :order], beside)
-        return rearrange(forecast, "q b g n -> b g n q")
+        past = centred(lags[..., last, :order], known[:, last, :order])
+        _, forecast = jax.lax.scan(step, past, beside)
+        return rearrange(forecast, "q b g n -> b g n q") + level[:, None, :, None]
 
     # ---- fits to the own past --------------------------------------------------------
     nothing = jnp.zeros((horizon, *x.shape[:2], len(last), 0), x.dtype)
-    number = jnp.arange(own.shape[-1])
-    products, enough = _products(target, own, few, patch, SHORT_ORDER)
+    products, short_is = _products(table, shown, few, level, patch, SHORT_ORDER)
     short = _solve(products, number < SHORT_ORDER, FIRM_RIDGE)
-    by_short = go_on(jnp.where(enough[..., None], short, 0), nothing)
-    products, enough = _products(target, own, known.all(-1), patch, own.shape[-1])
+    by_short = go_on(jnp.where(short_is[..., None], short, 0), nothing)
+    whole = known.all(-1)
+    products, long_is = _products(table, shown, whole, level, patch, len(number))
     by_long = go_on(_solve(products, number >= 0, RIDGE), nothing)
-    by_long = jnp.where(enough[:, None, :, None], by_long, by_short)
+    by_long = jnp.where(long_is[:, None, :, None], by_long, by_short)
 
     # ---- lines -----------------------------------------------------------------------
     ahead = jnp.arange(1, horizon + 1)
     latest = jax.lax.cummax(jnp.where(hidden, -1, time[None]), axis=1)[:, last]
     hold = jnp.take_along_axis(x, jnp.maximum(latest, 0)[:, None], axis=2)
+    hold = jnp.where((latest >= 0)[:, None], hold, level[:, None])
     hold = jnp.broadcast_to(hold[..., None], by_short.shape)
     difference = jnp.where(known[:, last, :2].all(-1)[:, None], 1, 0)
     difference = difference * (lags[..., last, 0] - lags[..., last, 1])
     slope = bounded(hold + difference[..., None] * ahead[None, None, None])
-    options = [hold, 0 * hold, slope, by_long, by_short]
+    mean = jnp.broadcast_to(level[:, None, :, None], hold.shape)
+    changes = jnp.where(known[:, None, :, 1:], lags[..., :-1] - lags[..., 1:], 0)
+    changes = changes[..., : SHORT_ORDER + 1]
+    usable = known[..., : SHORT_ORDER + 2].all(-1)
+    products, change_is = _products(
+        changes, jnp.isfinite(changes[:, 0]), usable, 0 * level, patch, SHORT_ORDER
+    )
+    by_change = _solve(products, jnp.ones(SHORT_ORDER, bool), FIRM_RIDGE)
+    by_change = bounded(hold + _summed(changes[..., last, :-1], by_change, horizon))
+    by_change = jnp.where(change_is[:, None, :, None], by_change, hold)
+    options = [hold, mean, slope, by_long, by_short, by_change]
     # Before the first known sample nothing is forecast.
     always = jnp.broadcast_to((latest >= 0)[..., None], by_short[:, 0].shape)
+    # An AR before its first fit is judged as what stands for it.
     there = [always] * len(options)
     if is_complex or not alone:
         more = len(OPTIONS) - len(options)
@@ -197,13 +238,16 @@ def _guess(
     # ---- of a single real series, with a day -----------------------------------------
     of_day = partial(_same_time, x, hidden, season, patch, horizon)
     seen, are_seen = _yesterday(x, hidden, season)
-    regressors = jnp.concatenate([own, seen], axis=-1)
-    usable = known[..., : SHORT_ORDER + 1].all(-1) & are_seen
+    table = jnp.concatenate([table, seen], axis=-1)
+    shown = jnp.concatenate([shown, are_seen], axis=-1)
+    usable = known[..., : SHORT_ORDER + 1].all(-1) & are_seen.all(-1)
     used = jnp.concatenate([number < SHORT_ORDER, jnp.ones(len(SEASON), bool)])
     count = SHORT_ORDER + len(SEASON)
-    products, enough = _products(target, regressors, usable, patch, count)
-    beside = jnp.stack([of_day(about, 1)[0] for about in SEASON], axis=-1)
-    beside = rearrange(beside, "b g n q k -> q b g n k")
+    products, enough = _products(table, shown, usable, level, patch, count)
+    about = [
+        centred(found, there[:, 0]) for found, there in (of_day(a, 1) for a in SEASON)
+    ]
+    beside = rearrange(jnp.stack(about, axis=-1), "b g n q k -> q b g n k")
     by_season = go_on(_solve(products, used, FIRM_RIDGE), beside)
     days, were_there = map(
         jnp.stack, zip(*(of_day(0, back) for back in range(1, DAYS + 1)), strict=True)
@@ -224,33 +268,67 @@ def _guess(
     return jnp.stack(options, axis=-1), jnp.stack(there, axis=-1)
 
 
+def _summed(
+    changes: Inexact[Array, "b g n k"],
+    coefficients: Inexact[Array, "b n k"],
+    horizon: int,
+) -> Inexact[Array, "b g n {horizon}"]:
+    """How far a series goes from its last sample, its last changes being continued."""
+
+    def step(past: Array, _: None) -> tuple[Array, Array]:
+        after = jnp.einsum("bgnk,bnk->bgn", past, coefficients)[..., None]
+        return jnp.concatenate([after, past[..., :-1]], axis=-1), after[..., 0]
+
+    _, found = jax.lax.scan(step, changes, None, length=horizon)
+    return jnp.cumsum(rearrange(found, "q b g n -> b g n q"), axis=-1)
+
+
 def _missed(
-    forecasts: Float[Array, "b g n q option"],
-    there: Bool[Array, "b n q option"],
+    forecasts: Float[Array, "b g m q option"],
+    there: Bool[Array, "b m q option"],
     x: Float[Array, "b g t"],
     given: Bool[Array, "b t"],
+    stride: int,
     patch: int,
-) -> Float[Array, "b g n option"]:
-    """The mean square error of the forecasts whose targets are given by each patch."""
-    patches, horizon = forecasts.shape[2:4]
-    index = patch * jnp.arange(1, patches + 1)[:, None] + jnp.arange(horizon)[None]
-    exists, index = index < x.shape[2], jnp.minimum(index, x.shape[2] - 1)
-    counts = (given[:, index] & exists[None])[..., None] & there
-    error = (forecasts - x[:, :, index][..., None]) ** 2 * counts[:, None]
-    # A forecast of more than a patch is judged when all of it is over.
-    age = jnp.arange(patches)[:, None] - jnp.arange(patches)[None] - horizon // patch
-    fade = jnp.where(age >= 0, FADE ** jnp.maximum(age, 0), 0)
-    total = jnp.einsum("ij,bgjo->bgio", fade, error.sum(3))
-    count = jnp.einsum("ij,bjo->bio", fade, 1.0 * counts.sum(2))[:, None]
-    return (total + RARE) / (count + RARE)
+) -> Float[Array, "b g n q option"]:
+    """The mean square error, after every patch, of forecasts whose targets are over.
+
+    The error of a few samples says little, so that every lead begins with that of all.
+    """
+    steps, horizon = x.shape[2], forecasts.shape[3]
+    begins = jnp.arange(stride, steps + 1, stride)
+    ends = jnp.arange(patch, steps + 1, patch)
+    index = begins[:, None] + jnp.arange(horizon)[None]
+    exists, inside = index < steps, jnp.minimum(index, steps - 1)
+    counts = (given[:, inside] & exists[None])[..., None] & there
+    error = (forecasts - x[:, :, inside][..., None]) ** 2 * counts[:, None]
+    over = index[None] < ends[:, None, None]
+    age = jnp.maximum(ends[:, None] - begins[None], 0) / patch
+    fade = jnp.where(over, FADE ** age[..., None], 0)
+    total = jnp.einsum("nmq,bgmqo->bgnqo", fade, error)
+    count = jnp.einsum("nmq,bmqo->bnqo", fade, 1.0 * counts)[:, None]
+    whole = (total.sum(3) + RARE) / (count.sum(3) + RARE)
+    total, count = (jnp.cumsum(part, axis=3) for part in (total, count))
+    return (total + OF_ALL_LEADS * whole[:, :, :, None]) / (count + OF_ALL_LEADS)
+
+
+def _means_so_far(
+    x: Float[Array, "b g t"], given: Bool[Array, "b t"]
+) -> Float[Array, "b t"]:
+    """The mean of what a group shows of the context up to every step, 0 of nothing."""
+    count = jnp.cumsum(given, axis=1)
+    return jnp.cumsum(jnp.where(given, x.mean(1), 0), axis=1) / jnp.maximum(count, 1)
 
 
 def _own_and_neighbours(past: Inexact[Array, "b g n k"]) -> Inexact[Array, "b g n r"]:
-    """Past samples, newest first, and of real groups those of both neighbours."""
+    """A sample and those before it, and of real groups those before it of neighbours.
+
+    Newest first: the first is what is to be forecast from the others.
+    """
     if past.shape[1] == 1 or jnp.iscomplexobj(past):
         return past
     # The outermost series are their own neighbours.
-    near = past[..., :NEIGHBOURS]
+    near = past[..., 1 : NEIGHBOURS + 1]
     before = jnp.concatenate([near[:, :1], near[:, :-1]], axis=1)
     after = jnp.concatenate([near[:, 1:], near[:, -1:]], axis=1)
     return jnp.concatenate([past, before, after], axis=-1)
@@ -258,13 +336,13 @@ def _own_and_neighbours(past: Inexact[Array, "b g n k"]) -> Inexact[Array, "b g 
 
 def _yesterday(
     x: Float[Array, "b g t"], hidden: Bool[Array, "b t"], season: Int[Array, " b"]
-) -> tuple[Float[Array, "b g t k"], Bool[Array, "b t"]]:
-    """The SEASON samples a day before each, 0 where unknown, and whether all are."""
+) -> tuple[Float[Array, "b g t k"], Bool[Array, "b t k"]]:
+    """The SEASON samples a day before each, 0 where unknown, and which are known."""
     time = jnp.arange(x.shape[-1])[None, :, None]
     index = time + jnp.array(SEASON)[None, None] - season[:, None, None]
     value, known = _at(x, hidden, index)
     # A day must be longer than the samples about it reach, or they are today's.
-    return value, known.all(-1) & (season > max(SEASON))[:, None]
+    return value, known & (season > max(SEASON))[:, None, None]
 
 
 def _same_time(
@@ -304,23 +382,42 @@ def _at(
 
 
 def _products(
-    target: Inexact[Array, "b g t"],
-    regressors: Inexact[Array, "b g t k"],
+    table: Inexact[Array, "b g t k1"],
+    shown: Bool[Array, "b t k1"],
     usable: Bool[Array, "b t"],
+    level: Float[Array, "b n"],
     patch: int,
     coefficients: int,
 ) -> tuple[Inexact[Array, "b n k1 k1"], Bool[Array, "b n"]]:
     """Sums over a patch and those before it of the products that a fit is made of.
 
-    Lag 0, the target, comes first. Also whether there are ENOUGH equations for that
-    many coefficients.
+    Of samples minus the level of the last patch, which each sum is taken for anew: a
+    fit that knew the mean of what it is to forecast would have too good a record.
+
+    Args:
+        table: what is to be forecast, then what from; 0 where not shown.
+        usable: equations that count.
+
+    Returns:
+        Also whether there are ENOUGH equations for that many coefficients.
     """
-    table = jnp.concatenate([target[..., None], regressors], axis=-1)
-    equations = jnp.where(usable[:, None, :, None], table, 0.0)
-    equations = rearrange(equations, "b g (n p) k -> b n (g p) k", p=patch)
-    products = jnp.einsum("bnpi,bnpj->bnij", equations.conj(), equations)
-    count = usable.cumsum(1)[:, patch - 1 :: patch] * target.shape[1]
-    return jnp.cumsum(products, axis=1), count >= ENOUGH * coefficients
+
+    def equations(part: Array) -> Array:
+        part = jnp.where(usable[:, None, :, None], part, 0)
+        return rearrange(part, "b g (n p) k -> b n (g p) k", p=patch)
+
+    def sums(first: Array, second: Array) -> Array:
+        products = jnp.einsum("bnpi,bnpj->bnij", first.conj(), second)
+        return jnp.cumsum(products, axis=1)
+
+    values = equations(table)
+    products = sums(values, values)
+    if not jnp.iscomplexobj(table):  # whose mean is 0
+        ones = equations(jnp.broadcast_to(shown[:, None], table.shape).astype(float))
+        cross, mean = sums(ones, values), level[..., None, None]
+        products -= mean * (cross + cross.mT) - mean**2 * sums(ones, ones)
+    count = usable.cumsum(1)[:, patch - 1 :: patch] * table.shape[1]
+    return products, count >= ENOUGH * coefficients
 
 
 def _solve(

@@ -29,6 +29,11 @@ from wlam.nn.quantiles import check_levels, offsets_of
 from wlam.nn.scan import Scan, ScanConfig
 from wlam.nn.transformer import TransformerConfig
 
+SHARPNESS = 2.0
+"""The weights of training-free forecasts go with this power of one over their error."""
+TINY = 1e-6
+"""Keeps the root of the square of what forecasts are apart smooth."""
+
 
 @dataclass(frozen=True)
 class ModelConfig(NetworkConfig):
@@ -124,6 +129,9 @@ class Predictor(nnx.Module):
         weights = len(OPTIONS) if config.guess else 0
         outputs = (1 + len(config.quantiles) + weights) * self.horizon
         self.head = ResidualMlp(width, 2 * width, outputs, rngs, dtype, normalise=True)
+        if config.guess:
+            for layer in (self.head.w2, self.head.w3):  # at first, the mix by record
+                layer.kernel[...] = jnp.zeros_like(layer.kernel[...])
         self.joint = (
             None if config.joint is None else Joint(config.joint, width, rngs, dtype)
         )
@@ -162,18 +170,24 @@ class Predictor(nnx.Module):
         out = self.head(features).astype(jnp.float32)
         levels = len(self.config.quantiles)
         forecast, gaps, weights = jnp.split(out, [q, q + q * levels], axis=-1)
-        if self.config.guess:
-            weights = rearrange(weights, "b n (q o) -> b n q o", q=q)
-            weights = weights - jnp.log(rows.guesses.missed)[:, :, None]
-            weights = jax.nn.softmax(weights, axis=-1)
-            forecast += (weights * rows.guesses.forecasts).sum(-1)
-        else:
+        gaps = rearrange(gaps, "b n (level q) -> b n q level", q=q)
+        offsets = offsets_of(gaps, self.config.quantiles)
+        if not self.config.guess:
             forecast += last_visible(
                 rearrange(rows.values, "b (n p) -> b n p", p=p),
                 rearrange(rows.hidden, "b (n p) -> b n p", p=p),
             )[..., None]
-        gaps = rearrange(gaps, "b n (level q) -> b n q level", q=q)
-        return forecast, offsets_of(gaps, self.config.quantiles)
+            return forecast, offsets
+        options, missed = rows.guesses.forecasts, rows.guesses.missed
+        weights = rearrange(weights, "b n (q o) -> b n q o", q=q)
+        weights = jax.nn.softmax(weights - SHARPNESS * jnp.log(missed), axis=-1)
+        mix = (weights * options).sum(-1)
+        # Where those agree that count there is little to change.
+        apart = (weights * (options - mix[..., None]) ** 2).sum(-1)
+        forecast = mix + forecast * jnp.sqrt(apart + TINY)
+        # The quantiles do not ask for other weights.
+        unit = jax.lax.stop_gradient(apart + (weights * missed).sum(-1))
+        return forecast, offsets * jnp.sqrt(unit)[..., None]
 
     def routed(self, rows: RowInputs) -> tuple[Float[Array, "b n d"], Load | None]:
         """What the backbone makes of every patch and those before it: features.
@@ -187,7 +201,7 @@ class Predictor(nnx.Module):
         beside = patches[..., :0]
         if self.config.guess:
             by_step = rearrange(rows.guesses.forecasts, "b n q o -> b n (q o)")
-            record = jnp.log10(rows.guesses.missed)
+            record = jnp.log10(rows.guesses.missed[:, :, -1])
             beside = jnp.concatenate([by_step, record], axis=-1)
         tokens = self.embed(patches, masks, beside) + granularity[:, None, :]
         visible = ~jnp.all(masks, axis=-1)

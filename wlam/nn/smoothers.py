@@ -285,6 +285,7 @@ def smoothed(
         pick(fits.unexplained),
         pick(fits.missed),
         pick(fits.missed_around),
+        jnp.zeros(fits.missed.shape[-1]),
     )
 
 
