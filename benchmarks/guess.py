@@ -3,7 +3,7 @@
     python benchmarks/guess.py [CONFIG]
 
 For every ingredient of the mixture that enters as rows: NMSE in dB of every option of
-`wlam.nn.guess` and of their mean weighed by one over what each missed so far, which is
+`wlam.nn.guess` and of their mean weighed by what each missed so far, which is
 where an untrained model starts; 8 samples ahead of the last but one patch, in units of
 each context. Nothing that is reported elsewhere is looked at.
 """
@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from wlam.config import load_config
 from wlam.data.streams import draw_batch
 from wlam.nn.guess import OPTIONS, make_guesses, steps_per_day
+from wlam.nn.predictor import SHARPNESS
 from wlam.nn.scale import fit_scale
 from wlam.tasks.sequences import Rows
 
@@ -34,8 +35,8 @@ def errors(rows: Rows, patch: int) -> jax.Array:
         values, hidden, given, season, patch, HORIZON, is_complex=not rows.center
     )
     options, missed = found.forecasts[:, :, -2], found.missed[:, :, -2]
-    weights = (1 / missed) / (1 / missed).sum(-1, keepdims=True)
-    mix = (weights[:, :, None] * options).sum(-1, keepdims=True)
+    weights = missed**-SHARPNESS / (missed**-SHARPNESS).sum(-1, keepdims=True)
+    mix = (weights * options).sum(-1, keepdims=True)
     target = clean[..., steps - patch :][..., :HORIZON, None]
     error = jnp.concatenate([options, mix], axis=-1) - target
     return (error**2).mean((0, 1, 2)) / (target**2).mean()

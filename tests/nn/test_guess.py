@@ -5,9 +5,19 @@ import jax.numpy as jnp
 import numpy as np
 
 from wlam.nn.embeddings import FREQUENCY, TIME
-from wlam.nn.guess import OPTIONS, make_guesses, steps_per_day
+from wlam.nn.guess import (
+    ABSENT,
+    FADE,
+    OF_ALL_LEADS,
+    OPTIONS,
+    RARE,
+    STRIDE,
+    make_guesses,
+    steps_per_day,
+)
 
 P = 16
+SEASONAL = OPTIONS.index("seasonal AR")
 T = jnp.arange(6 * P)
 NOTHING_HIDDEN = jnp.zeros((1, 6 * P), bool)
 NO_SEASON = jnp.zeros(1, jnp.int32)
@@ -67,11 +77,11 @@ def test_repeats_yesterday_where_the_own_past_says_nothing():
         after_patches(lambda t: profile[t % day]),
     )
     season = jnp.array([day])
-    for option in OPTIONS[5:]:
+    for option in OPTIONS[SEASONAL:]:
         error = ((guess(option, series, season=season)[0, 0] - truth) ** 2).mean(1)
         assert (error[4:-1] < 1e-2).all()
     # A day longer than the context: there is no yesterday.
-    for option in OPTIONS[5:]:
+    for option in OPTIONS[SEASONAL:]:
         np.testing.assert_array_equal(
             guess(option, series, season=jnp.array([10_000])),
             guess("short AR", series),
@@ -117,25 +127,71 @@ def test_lines():
     np.testing.assert_allclose(
         hold, jnp.broadcast_to(after[:, :1] - 0.5, (6, P)), rtol=1e-6
     )
-    np.testing.assert_array_equal(guess("mean", series), 0)
+    mean = jnp.cumsum(series)[P - 1 :: P] / (T[P - 1 :: P] + 1)
+    np.testing.assert_allclose(
+        guess("mean", series)[0, 0], jnp.broadcast_to(mean[:, None], (6, P)), rtol=1e-6
+    )
+
+
+def test_continues_changes():
+    """Each change is half of the last: an AR of changes of order one, without noise."""
+    series = -(0.9**T)[None, None]
+    truth = after_patches(lambda t: -(0.9**t))
+    found = guess("AR of changes", series)[0, 0]
+    missed = (
+        abs(found - truth)[1:, -1] / abs(series[0, 0, P - 1 :: P] - truth[:, -1])[1:]
+    )
+    assert (missed < 0.1).all()  # a penalty, so close but not exact
+
+
+def test_a_level_moves_the_forecasts_and_not_their_record():
+    """None of them is told the mean of the context before it is over."""
+    series = jax.random.normal(jax.random.key(0), (1, 1, 6 * P)).cumsum(-1) / 10
+    season = jnp.array([20])
+    # Far enough from 0 that no bound is reached.
+    first, moved = (guesses(series + c, season=season) for c in (2.0, 5.0))
+    there = jnp.isfinite(first.missed) & (first.missed < ABSENT)
+    np.testing.assert_allclose(moved.forecasts, first.forecasts + 3.0, atol=2e-3)
+    np.testing.assert_allclose(
+        jnp.where(there, moved.missed, 0), jnp.where(there, first.missed, 0), rtol=2e-2
+    )
 
 
 def test_the_record_is_what_was_missed_before():
+    """Up to every lead, by forecasts made every STRIDE samples."""
     x = jax.random.normal(jax.random.key(0), (1, 1, 6 * P))
     found = guesses(x)
-    truth = x.reshape(6, P)
-    np.testing.assert_array_equal(found.missed[0, 0, 0], 1)
-    error = ((found.forecasts[0, 0, :-1] - truth[1:, :, None]) ** 2).mean(1)
-    # Every option that needs no day; a tenth less with every patch.
-    fade = 0.9 ** jnp.arange(3)[::-1]
-    expected = (fade[:, None] * error[:3]).sum(0) / fade.sum()
-    np.testing.assert_allclose(found.missed[0, 0, 3, :5], expected[:5], rtol=1e-3)
+    every = make_guesses(
+        x, NOTHING_HIDDEN, ~NOTHING_HIDDEN, NO_SEASON, STRIDE, P, False
+    )
+    patch, option = 2, OPTIONS.index("short AR")
+    end = (patch + 1) * P
+    total, count = np.zeros(P), np.zeros(P)
+    for i, begin in enumerate(range(STRIDE, end, STRIDE)):
+        leads = np.arange(min(P, end - begin))
+        error = every.forecasts[0, 0, i, : len(leads), option] - x[0, 0, begin + leads]
+        weight = FADE ** ((end - begin) / P)
+        total[leads] += weight * np.asarray(error) ** 2
+        count[leads] += weight
+    whole = (total.sum() + RARE) / (count.sum() + RARE)
+    expected = total.cumsum() + OF_ALL_LEADS * whole
+    expected /= count.cumsum() + OF_ALL_LEADS
+    np.testing.assert_allclose(
+        found.missed[0, 0, patch, :, option], expected, rtol=1e-4
+    )
+
+
+def test_the_record_is_of_the_context():
+    x = jax.random.normal(jax.random.key(0), (1, 1, 6 * P))
+    found = guesses(x).missed
     # What was never forecast has no record, and what is not of the context is in none.
-    np.testing.assert_array_equal(found.missed[0, 0, :, 5:], 1)
+    np.testing.assert_array_equal(found[..., SEASONAL:], ABSENT)
     given = NOTHING_HIDDEN.at[:, : 3 * P].set(True)
     part = make_guesses(x, NOTHING_HIDDEN, given, NO_SEASON, P, P, False).missed
-    np.testing.assert_array_equal(part[:, :, :3], found.missed[:, :, :3])
-    np.testing.assert_allclose(part[0, 0, 5, :5], part[0, 0, 2, :5], rtol=2e-3)
+    np.testing.assert_array_equal(part[:, :, :3], found[:, :, :3])
+    np.testing.assert_allclose(
+        part[0, 0, 5, -1, :SEASONAL], part[0, 0, 2, -1, :SEASONAL], rtol=2e-3
+    )
 
 
 def test_a_day_in_steps():
@@ -155,7 +211,8 @@ def test_short_sweeps_are_fitted_by_the_equations_of_all_beams():
     np.testing.assert_allclose(found, truth, atol=0.05)
     # One series of seven samples has too few equations even for that.
     hidden = hidden.at[:, : P - 7].set(True)
-    np.testing.assert_array_equal(guess("short AR", level[:, :1], hidden), 0)
+    mean = level[:, :1, P - 7 :].mean()
+    np.testing.assert_allclose(guess("short AR", level[:, :1], hidden)[:, :, 0], mean)
 
 
 def test_uses_the_past_only():
@@ -189,6 +246,7 @@ def test_hidden_samples_do_not_exist():
 
 def test_stays_within_its_bound():
     growth = (1.5 ** jnp.arange(6 * P)).reshape(1, 1, -1) / 1.5 ** (6 * P)
-    bound = 2 * growth[0, 0, P - 1 :: P, None] + 1e-6
+    largest = growth[0, 0, P - 1 :: P, None]
+    bound = 3 * largest + 1e-6  # twice that from the mean, which is no larger
     found = guesses(growth).forecasts[0, 0]
     assert (abs(found) <= bound[..., None]).all()

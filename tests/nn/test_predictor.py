@@ -11,7 +11,7 @@ from flax import nnx
 from wlam.nn.embeddings import FREQUENCY, TIME, Granularity, GranularityConfig
 from wlam.nn.guess import OPTIONS, Guesses
 from wlam.nn.joint import JointConfig
-from wlam.nn.predictor import ModelConfig, RowInputs, last_visible
+from wlam.nn.predictor import SHARPNESS, ModelConfig, RowInputs, last_visible
 from wlam.nn.transformer import TransformerConfig
 
 B, T, P = 6, 24, 4
@@ -29,7 +29,7 @@ def rows():
 def nothing(value):
     """Guesses that are all the same."""
     forecasts = jnp.full((B, N, P, len(OPTIONS)), value)
-    return Guesses(forecasts, jnp.ones((B, N, len(OPTIONS))))
+    return Guesses(forecasts, jnp.ones((B, N, P, len(OPTIONS))))
 
 
 def test_no_output_depends_on_later_samples(apply, rows):
@@ -102,19 +102,17 @@ def test_granularity_none_is_silent_and_lookup_takes_the_nearest():
 
 
 def test_an_untrained_forecast_is_a_mix_by_the_record(model, rows):
-    """With a head that says nothing: weights of one over what each option missed."""
+    """Weights of one over what each option missed, sharpened."""
     values, hidden, interval, axis = rows
     silent = model.config.build(nnx.Rngs(0))
-    for layer in (silent.head.w2, silent.head.w3):
-        layer.kernel[...] = jnp.zeros_like(layer.kernel[...])
     keys = jax.random.split(jax.random.key(0))
     options = jax.random.normal(keys[0], (B, N, P, len(OPTIONS)))
-    missed = jnp.exp(jax.random.normal(keys[1], (B, N, len(OPTIONS))))
-    weights = (1 / missed) / (1 / missed).sum(-1, keepdims=True)
+    missed = jnp.exp(jax.random.normal(keys[1], (B, N, P, len(OPTIONS))))
+    weights = missed**-SHARPNESS / (missed**-SHARPNESS).sum(-1, keepdims=True)
 
     given = RowInputs(values, hidden, Guesses(options, missed), interval, axis)
     found = nnx.jit(lambda m: m(given))(silent)
-    expected = (weights[:, :, None] * options).sum(-1)
+    expected = (weights * options).sum(-1)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 

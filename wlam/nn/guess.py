@@ -34,8 +34,8 @@ OPTIONS = (
 )
 """What is forecast. Without a day in the context, the last four are the short AR."""
 
-# The first three were chosen on training streams, when the long AR was all there was;
-# the others are first choices. What the options give: benchmarks/guess.py.
+# Chosen on training and validation streams: the first three when the long AR was all
+# there was, the record's when all were. What the options give: benchmarks/guess.py.
 ORDER = 8
 """Own past samples of the long AR; complex series may hold as many tones."""
 POOLED_ORDER = 12
@@ -43,7 +43,7 @@ POOLED_ORDER = 12
 NEIGHBOURS = 4
 """Past samples of the beam on either side that the long AR of a sweep uses as well."""
 SHORT_ORDER = 3
-"""Own past samples of the short AR, and of the seasonal one."""
+"""Own past samples of the short AR, past changes, and samples of the seasonal AR."""
 SEASON = (-1, 0, 1)
 """Samples about the same time of yesterday that the seasonal AR uses."""
 DAYS = 3
@@ -55,7 +55,8 @@ ENOUGH = 2
 RIDGE, FIRM_RIDGE = 1e-4, 3e-2
 """Penalties relative to the mean power of the regressors: of the long AR and others."""
 BOUND = 2.0
-"""Forecasts are kept within this multiple of the largest sample seen so far."""
+"""Multiple of the largest sample seen so far that forecasts are kept within, those of
+autoregressions counted from the mean so far."""
 FADE = 0.9
 """What an error counts a patch later: fits grow better, and series change."""
 RARE = 1e-3
@@ -63,7 +64,7 @@ RARE = 1e-3
 STRIDE = 4
 """Samples between two forecasts that are recorded: more of them than patches."""
 ABSENT = 1e3
-"""What an option that there is not has missed: it is another one by its name."""
+"""What is recorded of an option that there is not, and another stands for."""
 OF_ALL_LEADS = 4
 """Samples that the record of a lead begins with, at the error over all leads."""
 
@@ -109,6 +110,12 @@ def make_guesses(
       a beam rises because its neighbour was strong;
     - of a single real series, the SEASON samples of the day before (a seasonal AR).
 
+    Changes from sample to sample have an AR of their own, for series without a mean.
+
+    Forecasts are made every STRIDE samples, for the record. A context has the mean 0,
+    which its first half does not know: every forecast, and its fit, begins from the
+    mean of what was given by then. Else the mean would be on record as a prophet.
+
     Args:
         values: normalised series; hidden samples have no influence.
         hidden: True where a sample is unknown.
@@ -121,7 +128,7 @@ def make_guesses(
 
     Returns:
         What stands at [:, :, i] uses samples of patches 0..i only. Where they are too
-        few for a fit, an AR is 0, the mean.
+        few for a fit, an AR is the mean so far, and that of changes the last value.
     """
     x = jnp.where(hidden[:, None], 0.0, values)
     stride, given = math.gcd(patch, STRIDE), given & ~hidden
@@ -139,26 +146,26 @@ def make_guesses(
     return Guesses(forecasts[:, :, now], missed)
 
 
-@partial(jax.jit, static_argnames=("patch", "horizon"))
+@partial(jax.jit, static_argnames=("stride", "horizon"))
 def _guess(
     x: Inexact[Array, "b g t"],
     hidden: Bool[Array, "b t"],
-    level: Float[Array, "b n"],
+    level: Float[Array, "b m"],
     season: Int[Array, " b"],
-    patch: int,
+    stride: int,
     horizon: int,
 ) -> tuple[
-    Inexact[Array, "b g n {horizon} option"], Bool[Array, "b n {horizon} option"]
+    Inexact[Array, "b g m {horizon} option"], Bool[Array, "b m {horizon} option"]
 ]:
-    """The options, and where they are what their names say.
+    """The options after every `stride` samples, and where they may be judged.
 
     Args:
-        level: the mean of what each patch and those before it show of the context.
+        level: the mean of what was given by then.
     """
     is_complex, alone = jnp.iscomplexobj(x), x.shape[1] == 1
     order = POOLED_ORDER if is_complex and not alone else ORDER
     time = jnp.arange(x.shape[-1])
-    last = time[patch - 1 :: patch]  # of every patch
+    last = time[stride - 1 :: stride]
 
     # lags[..., t, k] = x[t - k]; 0, the mean, where unknown.
     ago = time[:, None] - jnp.arange(order + 1)[None]
@@ -177,7 +184,7 @@ def _guess(
         return forecast * limit / jnp.maximum(jnp.maximum(abs(forecast), limit), 1e-30)
 
     def centred(values: Array, are_known: Array) -> Array:
-        """Known values [b g n k] minus the level; 0 is the mean, where unknown too."""
+        """Known values [b g m k] minus the level; 0 is the mean, where unknown too."""
         return jnp.where(are_known[:, None], values - level[:, None, :, None], 0)
 
     def go_on(coefficients: Array, beside: Array) -> Array:
@@ -196,11 +203,11 @@ def _guess(
 
     # ---- fits to the own past --------------------------------------------------------
     nothing = jnp.zeros((horizon, *x.shape[:2], len(last), 0), x.dtype)
-    products, short_is = _products(table, shown, few, level, patch, SHORT_ORDER)
+    products, short_is = _products(table, shown, few, level, stride, SHORT_ORDER)
     short = _solve(products, number < SHORT_ORDER, FIRM_RIDGE)
     by_short = go_on(jnp.where(short_is[..., None], short, 0), nothing)
     whole = known.all(-1)
-    products, long_is = _products(table, shown, whole, level, patch, len(number))
+    products, long_is = _products(table, shown, whole, level, stride, len(number))
     by_long = go_on(_solve(products, number >= 0, RIDGE), nothing)
     by_long = jnp.where(long_is[:, None, :, None], by_long, by_short)
 
@@ -214,11 +221,13 @@ def _guess(
     difference = difference * (lags[..., last, 0] - lags[..., last, 1])
     slope = bounded(hold + difference[..., None] * ahead[None, None, None])
     mean = jnp.broadcast_to(level[:, None, :, None], hold.shape)
-    changes = jnp.where(known[:, None, :, 1:], lags[..., :-1] - lags[..., 1:], 0)
-    changes = changes[..., : SHORT_ORDER + 1]
-    usable = known[..., : SHORT_ORDER + 2].all(-1)
+
+    # ---- a fit to the changes --------------------------------------------------------
+    both = known[..., :-1] & known[..., 1:]
+    changes = jnp.where(both[:, None], lags[..., :-1] - lags[..., 1:], 0)
+    changes, both = (part[..., : SHORT_ORDER + 1] for part in (changes, both))
     products, change_is = _products(
-        changes, jnp.isfinite(changes[:, 0]), usable, 0 * level, patch, SHORT_ORDER
+        changes, both, both.all(-1), 0 * level, stride, SHORT_ORDER
     )
     by_change = _solve(products, jnp.ones(SHORT_ORDER, bool), FIRM_RIDGE)
     by_change = bounded(hold + _summed(changes[..., last, :-1], by_change, horizon))
@@ -236,17 +245,16 @@ def _guess(
         )
 
     # ---- of a single real series, with a day -----------------------------------------
-    of_day = partial(_same_time, x, hidden, season, patch, horizon)
+    of_day = partial(_same_time, x, hidden, season, stride, horizon)
     seen, are_seen = _yesterday(x, hidden, season)
     table = jnp.concatenate([table, seen], axis=-1)
     shown = jnp.concatenate([shown, are_seen], axis=-1)
     usable = known[..., : SHORT_ORDER + 1].all(-1) & are_seen.all(-1)
     used = jnp.concatenate([number < SHORT_ORDER, jnp.ones(len(SEASON), bool)])
     count = SHORT_ORDER + len(SEASON)
-    products, enough = _products(table, shown, usable, level, patch, count)
-    about = [
-        centred(found, there[:, 0]) for found, there in (of_day(a, 1) for a in SEASON)
-    ]
+    products, enough = _products(table, shown, usable, level, stride, count)
+    about = [of_day(steps, 1) for steps in SEASON]
+    about = [centred(value, are_known[:, 0]) for value, are_known in about]
     beside = rearrange(jnp.stack(about, axis=-1), "b g n q k -> q b g n k")
     by_season = go_on(_solve(products, used, FIRM_RIDGE), beside)
     days, were_there = map(
@@ -256,8 +264,9 @@ def _guess(
     count = were_there.sum(0)
     mean = days.sum(0) / jnp.maximum(count, 1)  # 0 where there was no such day
     # What was at the time of the last sample, or just after it.
-    before, is_before = _same_time(x, hidden, season, patch, 1, -1, 1)
-    start = jnp.where(is_before, before, yesterday[..., :1])
+    before, is_before = _same_time(x, hidden, season, stride, 1, -1, 1)
+    after = jnp.where(was_there[..., :1], yesterday[..., :1], level[:, None, :, None])
+    start = jnp.where(is_before, before, after)
     found = [by_season, yesterday, bounded(hold + yesterday - start), mean]
     fitted = jnp.broadcast_to(enough[:, None, :, None], was_there.shape)
     for option, is_there in zip(
@@ -349,18 +358,18 @@ def _same_time(
     x: Float[Array, "b g t"],
     hidden: Bool[Array, "b t"],
     season: Int[Array, " b"],
-    patch: int,
+    stride: int,
     horizon: int,
     about: int,
     back: int,
 ) -> tuple[Float[Array, "b g n q"], Bool[Array, "b 1 n q"]]:
-    """The time of day of each of the samples after a patch, some days before.
+    """The time of day of each of the samples after an origin, some days before.
 
     Args:
         about: samples that are added to the time.
-        back: days before; 1 is the latest day that the patch or those before it reach.
+        back: days before; 1 is the latest day that the origin or those before it reach.
     """
-    last = jnp.arange(patch - 1, x.shape[-1], patch)
+    last = jnp.arange(stride - 1, x.shape[-1], stride)
     ahead = jnp.arange(1, horizon + 1) + about
     day = jnp.maximum(season, 1)[:, None, None]
     days = jnp.maximum(-(-ahead[None, None] // day), 1) + back - 1
@@ -386,13 +395,13 @@ def _products(
     shown: Bool[Array, "b t k1"],
     usable: Bool[Array, "b t"],
     level: Float[Array, "b n"],
-    patch: int,
+    stride: int,
     coefficients: int,
 ) -> tuple[Inexact[Array, "b n k1 k1"], Bool[Array, "b n"]]:
-    """Sums over a patch and those before it of the products that a fit is made of.
+    """Sums, up to every origin, of the products that a fit is made of.
 
-    Of samples minus the level of the last patch, which each sum is taken for anew: a
-    fit that knew the mean of what it is to forecast would have too good a record.
+    Of samples minus the level there, for which each sum is taken anew: a fit that knew
+    the mean of what it is to forecast would have too good a record.
 
     Args:
         table: what is to be forecast, then what from; 0 where not shown.
@@ -404,7 +413,7 @@ def _products(
 
     def equations(part: Array) -> Array:
         part = jnp.where(usable[:, None, :, None], part, 0)
-        return rearrange(part, "b g (n p) k -> b n (g p) k", p=patch)
+        return rearrange(part, "b g (n p) k -> b n (g p) k", p=stride)
 
     def sums(first: Array, second: Array) -> Array:
         products = jnp.einsum("bnpi,bnpj->bnij", first.conj(), second)
@@ -416,7 +425,7 @@ def _products(
         ones = equations(jnp.broadcast_to(shown[:, None], table.shape).astype(float))
         cross, mean = sums(ones, values), level[..., None, None]
         products -= mean * (cross + cross.mT) - mean**2 * sums(ones, ones)
-    count = usable.cumsum(1)[:, patch - 1 :: patch] * table.shape[1]
+    count = usable.cumsum(1)[:, stride - 1 :: stride] * table.shape[1]
     return products, count >= ENOUGH * coefficients
 
 
