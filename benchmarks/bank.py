@@ -15,10 +15,8 @@ from functools import partial
 from typing import Annotated
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import tyro
-from einops import rearrange
 from jaxtyping import Array
 
 import wlam
@@ -27,7 +25,7 @@ from wlam.data.tensors import DataError
 from wlam.evaluation.cases import generated_case
 from wlam.evaluation.goals import JAKES, WIENER
 from wlam.evaluation.judge import EvalCase, forecast
-from wlam.nn.bank import BANK, bank_forecasts, fit_bank
+from wlam.nn.bank import BANK, options_of
 from wlam.nn.request import in_pieces
 from wlam.tasks import TASKS
 from wlam.tasks.metrics import nmse_pooled_db
@@ -53,13 +51,8 @@ class Options:
 @partial(jax.jit, static_argnames=("horizon", "grid"))
 def members(context: Array, horizon: int, grid: tuple[int, int]) -> Array:
     """[sample, step, bin, member]."""
-    peak = abs(context).max((1, 2), keepdims=True)
-    x = context / jnp.where(peak > 0, peak, 1)
-    known = jnp.ones(x.shape[:2], bool)
-    fits = fit_bank(rearrange(x, "n l (u v) -> n l u v", u=grid[0]), known, horizon)
-    chosen = jnp.broadcast_to(jnp.arange(x.shape[2])[None], (len(x), x.shape[2]))
-    found = bank_forecasts(x, fits, chosen, horizon).forecasts[..., :-1]
-    return found * peak[..., None]
+    options, _, peak = options_of(context, horizon, grid)
+    return options.forecasts[..., :-1] * peak[..., None]
 
 
 def forecasts_of(

@@ -13,6 +13,8 @@ ridge     linear, least squares (`wlam.phy.floors.fit_ridge`), penalty by genera
 absolute  the same with the least absolute error, which MAE asks for (series, traffic)
 kernel    Gaussian kernel ridge regression of sweeps; the last fifth of what it is
           fitted to chooses width and penalty
+elsewhere the kernel fitted to the other scenarios alone, of a set that has some: other
+          roads, of which nothing is known when the one that is forecast begins
 start     trained on nothing: what wlam's models say before their first step, the
           training-free options weighed by their records
 
@@ -52,6 +54,8 @@ MISSED = (
     *("beam_scan_4", "position_0.5s", "kpi_1s"),
 )
 NO_FOLDS = ("milan_10min", "milan_day_ahead")
+SCENARIO = "scenario"
+"""Label of sets with more than one."""
 GENERATED = "configs/benchmark.py"
 TIMES = 10
 """Samples to train on for each that is forecast, of a generated case."""
@@ -168,10 +172,10 @@ def folds_of(groups: np.ndarray) -> np.ndarray:
 
 
 def out_of_fold(
-    windows: Windows, fit: Callable[[Rows, Rows], Map], whole: bool
+    windows: Windows, fold: np.ndarray, fit: Callable[[Rows, Rows], Map], whole: bool
 ) -> np.ndarray:
     """Forecasts [window, H, channel], each by a map fitted without its fold."""
-    fold, found = folds_of(windows.groups), np.zeros_like(windows.target)
+    found = np.zeros_like(windows.target)
     context = rows_of(windows.context, whole)
     target = rows_of(windows.target, whole)
     owner = np.repeat(fold, len(context) // len(fold))
@@ -234,12 +238,9 @@ def windows_of(case: EvalCase) -> Windows:
 
 
 def untrained() -> Forecaster:
-    """A model whose heads change nothing."""
+    """A model as it begins, whose heads change nothing."""
     small = TransformerConfig(width=16, layers=1, heads=2)
-    model = ModelConfig(small, scan=ScanConfig()).build(nnx.Rngs(0))
-    for layer in (model.head.w2, model.head.w3):
-        layer.kernel[...] = jnp.zeros_like(layer.kernel[...])
-    return Forecaster(model)
+    return Forecaster(ModelConfig(small, scan=ScanConfig()).build(nnx.Rngs(0)))
 
 
 def scores_of(name: str) -> tuple[Verdict, dict[str, dict[str, Statistic]]]:
@@ -249,9 +250,12 @@ def scores_of(name: str) -> tuple[Verdict, dict[str, dict[str, Statistic]]]:
     found, sweeps = {"start": verdict.statistics[MODEL]}, case.task.startswith("beam")
     maps = {"ridge": fit_linear}
     maps |= {"kernel": fit_kernel} if sweeps else {"absolute": fit_absolute}
+    folds = dict.fromkeys(maps, folds_of(windows.groups))
+    if SCENARIO in windows.labels:
+        maps["elsewhere"], folds["elsewhere"] = fit_kernel, windows.labels[SCENARIO]
     for label, fit in maps.items() if name not in NO_FOLDS else ():
         if training is None:
-            forecast = out_of_fold(windows, fit, sweeps)
+            forecast = out_of_fold(windows, folds[label], fit, sweeps)
         else:
             forecast = fitted_to(windows_of(training), windows, fit, sweeps)
         scored = windows.steps(slice(case.skip, None))

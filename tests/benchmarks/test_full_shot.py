@@ -44,7 +44,9 @@ def linear():
 
 @pytest.mark.parametrize("name", ["fit_linear", "fit_absolute"])
 def test_a_linear_map_is_found(program, linear, name):
-    found = program["out_of_fold"](linear, program[name], False)
+    found = program["out_of_fold"](
+        linear, program["folds_of"](linear.groups), program[name], False
+    )
     # The ridge keeps within twice the largest deviation of a context.
     mean = linear.context.mean(1, keepdims=True)
     far, most = abs(linear.target - mean), abs(linear.context - mean).max(1)[:, None]
@@ -58,7 +60,12 @@ def test_the_least_absolute_map_does_not_follow_outliers(program, linear):
     target[::10] += 30
     spoilt = windows(linear.context, target, linear.groups)
     errors = {
-        name: abs(program["out_of_fold"](spoilt, program[name], False) - linear.target)
+        name: abs(
+            program["out_of_fold"](
+                spoilt, program["folds_of"](spoilt.groups), program[name], False
+            )
+            - linear.target
+        )
         for name in ("fit_linear", "fit_absolute")
     }
     assert np.median(errors["fit_absolute"]) < 0.5 * np.median(errors["fit_linear"])
@@ -87,5 +94,5 @@ def test_what_is_forecast_was_not_fitted_to(program, linear):
         assert not seen[-1] & {row.tobytes() for row in new}
         return np.zeros((len(new), H, 1))
 
-    program["out_of_fold"](linear, fit, False)
+    program["out_of_fold"](linear, program["folds_of"](linear.groups), fit, False)
     assert len(seen) == program["FOLDS"]

@@ -286,10 +286,21 @@ def ar_bank(
 
 @partial(jax.jit, static_argnames=("horizon", "grid"))
 def _ar_bank(context: Array, horizon: int, grid: tuple[int, int]) -> Array:
+    options, x, peak = options_of(context, horizon, grid)
+    return mixed_by_record(options, x) * peak
+
+
+def options_of(
+    context: Complex[Array, "n l bin"], horizon: int, grid: tuple[int, int]
+) -> tuple[Options, Complex[Array, "n l bin"], Float[Array, "n 1 1"]]:
+    """What every member says of all bins, of the context over its peak, that, and it.
+
+    Arguments are those of `ar_bank`.
+    """
     n, length, bins = context.shape
     peak = abs(context).max((1, 2), keepdims=True)
     x = context / jnp.where(peak > 0, peak, 1)
     known = jnp.ones((n, length), bool)
     fits = fit_bank(rearrange(x, "n l (u v) -> n l u v", u=grid[0]), known, horizon)
     chosen = jnp.broadcast_to(jnp.arange(bins)[None], (n, bins))
-    return mixed_by_record(bank_forecasts(x, fits, chosen, horizon), x) * peak
+    return bank_forecasts(x, fits, chosen, horizon), x, peak
