@@ -76,9 +76,8 @@ def test_sweeps_go_in_as_a_whole(program):
     place = RNG.uniform(2, 6, (200, 1, 1))
     sweeps = -abs(np.arange(8) - place).astype(np.float32)
     context = np.where(np.arange(8) % 2 == 0, sweeps, np.nan)
-    found = program["out_of_fold"](
-        windows(context, sweeps, np.arange(200)), program["fit_kernel"], True
-    )
+    data, fold = windows(context, sweeps, np.arange(200)), np.arange(200) % 5
+    found = program["out_of_fold"](data, fold, program["fit_kernel"], True)
     assert abs(found - sweeps).mean() < 0.1
 
 
