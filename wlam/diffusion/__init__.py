@@ -1,0 +1,53 @@
+"""Diffusion: noise schedules, the forward process, and what runs it backwards.
+
+schedule  how much signal is left after each step
+process   noising, what a network predicts, and losses
+samplers  from noise, or from a noisy observation, to data
+guidance  conditions, dropped in training and amplified in sampling
+
+Step 0 is the data, steps 1 to T are noisier and noisier. Arrays are real, with noise of
+variance 1, or complex, with circular noise of variance 1 (1/2 in each part).
+"""
+
+from wlam.diffusion.guidance import drop_conditions, guided
+from wlam.diffusion.process import (
+    Estimates,
+    Parametrisation,
+    add_noise,
+    denoising_loss,
+    estimates,
+    prediction_of,
+    standard_noise,
+)
+from wlam.diffusion.samplers import (
+    Ddim,
+    DpmSolver,
+    PosteriorMean,
+    evenly_spaced,
+    sample,
+    scale_to_step,
+)
+from wlam.diffusion.schedule import Schedule, cosine, linear, linear_to, sigmoid
+
+__all__ = [
+    "Ddim",
+    "DpmSolver",
+    "Estimates",
+    "Parametrisation",
+    "PosteriorMean",
+    "Schedule",
+    "add_noise",
+    "cosine",
+    "denoising_loss",
+    "drop_conditions",
+    "estimates",
+    "evenly_spaced",
+    "guided",
+    "linear",
+    "linear_to",
+    "prediction_of",
+    "sample",
+    "scale_to_step",
+    "sigmoid",
+    "standard_noise",
+]

@@ -1,0 +1,115 @@
+"""The forward process, what a network predicts of it, and the loss that teaches it."""
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Inexact, Int, PRNGKeyArray
+
+from wlam.diffusion.schedule import Schedule
+
+Parametrisation = Literal["noise", "data", "velocity"]
+"""What a network says of x_t: the noise in it (epsilon), the data (x_0), or v =
+sqrt(signal) noise - sqrt(1 - signal) data (Salimans & Ho, arXiv 2202.00512)."""
+
+X = Inexact[Array, "n *d"]
+
+
+class Estimates(NamedTuple):
+    """What x_t is made of."""
+
+    data: X
+    noise: X
+
+
+def standard_noise(key: PRNGKeyArray, shape: tuple[int, ...], dtype: Any) -> Array:
+    """Noise of variance 1; circular, 1/2 in each part, where the dtype is complex."""
+    return jax.random.normal(key, shape, dtype)
+
+
+def rates(
+    schedule: Schedule, step: Int[Array, "#n"], ndim: int
+) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    """Amplitudes of data and noise at a step, ready to multiply [n, ...]."""
+    signal = schedule.signal[step].reshape(-1, *(1,) * (ndim - 1))
+    return jnp.sqrt(signal), jnp.sqrt(1 - signal)
+
+
+def add_noise(
+    schedule: Schedule, data: X, step: Int[Array, "#n"], noise: X
+) -> Inexact[Array, "n *d"]:
+    """x_t (arXiv 2006.11239, equation 4)."""
+    of_data, of_noise = rates(schedule, step, data.ndim)
+    return of_data * data + of_noise * noise
+
+
+def estimates(
+    schedule: Schedule,
+    x: X,
+    step: Int[Array, "#n"],
+    prediction: X,
+    parametrisation: Parametrisation,
+) -> Estimates:
+    """Data and noise, from x_t and what a network predicts of it.
+
+    At step 0 the data are x, whatever is predicted, and noise is what a network that
+    predicts noise or velocity says, or 0.
+    """
+    of_data, of_noise = rates(schedule, step, x.ndim)
+    if parametrisation == "noise":
+        return Estimates((x - of_noise * prediction) / of_data, prediction)
+    if parametrisation == "velocity":
+        return Estimates(
+            of_data * x - of_noise * prediction, of_noise * x + of_data * prediction
+        )
+    there = of_noise > 0
+    noise = (x - of_data * prediction) / jnp.where(there, of_noise, 1)
+    return Estimates(jnp.where(there, prediction, x), jnp.where(there, noise, 0))
+
+
+def prediction_of(
+    schedule: Schedule,
+    step: Int[Array, "#n"],
+    parts: Estimates,
+    parametrisation: Parametrisation,
+) -> Inexact[Array, "n *d"]:
+    """What a network with perfect knowledge would predict."""
+    if parametrisation == "noise":
+        return parts.noise
+    if parametrisation == "data":
+        return parts.data
+    of_data, of_noise = rates(schedule, step, parts.data.ndim)
+    return of_data * parts.noise - of_noise * parts.data
+
+
+def denoising_loss(
+    predict: Callable[[X, Int[Array, " n"]], X],
+    schedule: Schedule,
+    data: X,
+    key: PRNGKeyArray,
+    parametrisation: Parametrisation = "noise",
+    most_snr: float | None = None,
+) -> Float[Array, ""]:
+    """Mean square error of the prediction at a random step of every sample.
+
+    Args:
+        predict: x_t [n, ...] and steps [n], 1..T, to the prediction.
+        data: x_0.
+        most_snr: weigh errors of the noise by min(SNR, most_snr) / SNR, as Hang et al.,
+            arXiv 2303.09556, do with 5, and those of data and velocity so that the
+            data's error weighs the same; None: all steps alike.
+    """
+    step_key, noise_key = jax.random.split(key)
+    step = jax.random.randint(step_key, (len(data),), 1, schedule.num_steps + 1)
+    noise = standard_noise(noise_key, data.shape, data.dtype)
+    x = add_noise(schedule, data, step, noise)
+    wanted = prediction_of(schedule, step, Estimates(data, noise), parametrisation)
+    error = abs(predict(x, step) - wanted) ** 2
+    error = error.reshape(len(data), -1).mean(1)
+    if most_snr is None:
+        return error.mean()
+    snr = schedule.snr[step]
+    weight = jnp.minimum(snr, most_snr)  # of the data's error
+    unit = {"noise": snr, "data": jnp.ones_like(snr), "velocity": snr + 1}
+    return (weight / unit[parametrisation] * error).mean()
