@@ -57,6 +57,8 @@ RIDGE, FIRM_RIDGE = 1e-4, 3e-2
 BOUND = 2.0
 """Multiple of the largest sample seen so far that forecasts are kept within, those of
 autoregressions counted from the mean so far."""
+EXPLODED = 1e3
+"""Multiple of that bound at which changes stop to grow."""
 FADE = 0.9
 """What an error counts a patch later: fits grow better, and series change."""
 RARE = 1e-3
@@ -230,7 +232,7 @@ def _guess(
         changes, both, both.all(-1), 0 * level, stride, SHORT_ORDER
     )
     by_change = _solve(products, jnp.ones(SHORT_ORDER, bool), FIRM_RIDGE)
-    by_change = bounded(hold + _summed(changes[..., last, :-1], by_change, horizon))
+    by_change = bounded(hold + _summed(changes[..., last, :-1], by_change, largest, horizon))
     by_change = jnp.where(change_is[:, None, :, None], by_change, hold)
     options = [hold, mean, slope, by_long, by_short, by_change]
     # Before the first known sample nothing is forecast.
@@ -280,12 +282,19 @@ def _guess(
 def _summed(
     changes: Inexact[Array, "b g n k"],
     coefficients: Inexact[Array, "b n k"],
+    largest: Float[Array, "b g n"],
     horizon: int,
 ) -> Inexact[Array, "b g n {horizon}"]:
-    """How far a series goes from its last sample, its last changes being continued."""
+    """How far a series goes from its last sample, its last changes being continued.
+
+    Changes that grow and grow are stopped far above the largest sample, before they
+    are no numbers any more.
+    """
+    most = EXPLODED * largest[..., None]
 
     def step(past: Array, _: None) -> tuple[Array, Array]:
         after = jnp.einsum("bgnk,bnk->bgn", past, coefficients)[..., None]
+        after = after * most / jnp.maximum(jnp.maximum(abs(after), most), 1e-30)
         return jnp.concatenate([after, past[..., :-1]], axis=-1), after[..., 0]
 
     _, found = jax.lax.scan(step, changes, None, length=horizon)
