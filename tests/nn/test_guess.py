@@ -250,3 +250,12 @@ def test_stays_within_its_bound():
     bound = 3 * largest + 1e-6  # twice that from the mean, which is no larger
     found = guesses(growth).forecasts[0, 0]
     assert (abs(found) <= bound[..., None]).all()
+
+
+def test_changes_that_explode_are_stopped():
+    """Each change three hundred times the last: sixteen more would be no number."""
+    x = jnp.zeros(6 * P).at[4 * P - 3 : 4 * P].set(jnp.array([0.01, 3.0, 1e3]))
+    found = guesses(x[None, None])
+    last = found.forecasts[0, 0, 3, :, OPTIONS.index("AR of changes")]
+    np.testing.assert_allclose(abs(last[1:]), 2e3)  # the bound
+    assert all(np.isfinite(part).all() for part in jax.tree.leaves(found))

@@ -54,6 +54,8 @@ ENOUGH = 2
 """Equations for each coefficient that a fit needs."""
 RIDGE, FIRM_RIDGE = 1e-4, 3e-2
 """Penalties relative to the mean power of the regressors: of the long AR and others."""
+ROUNDING = 1e-5
+"""Penalty relative to the power of a mean that was subtracted from sums in float32."""
 BOUND = 2.0
 """Multiple of the largest sample seen so far that forecasts are kept within, those of
 autoregressions counted from the mean so far."""
@@ -232,7 +234,9 @@ def _guess(
         changes, both, both.all(-1), 0 * level, stride, SHORT_ORDER
     )
     by_change = _solve(products, jnp.ones(SHORT_ORDER, bool), FIRM_RIDGE)
-    by_change = bounded(hold + _summed(changes[..., last, :-1], by_change, largest, horizon))
+    by_change = bounded(
+        hold + _summed(changes[..., last, :-1], by_change, largest, horizon)
+    )
     by_change = jnp.where(change_is[:, None, :, None], by_change, hold)
     options = [hold, mean, slope, by_long, by_short, by_change]
     # Before the first known sample nothing is forecast.
@@ -433,7 +437,10 @@ def _products(
     if not jnp.iscomplexobj(table):  # whose mean is 0
         ones = equations(jnp.broadcast_to(shown[:, None], table.shape).astype(float))
         cross, mean = sums(ones, values), level[..., None, None]
-        products -= mean * (cross + cross.mT) - mean**2 * sums(ones, ones)
+        counts = sums(ones, ones)
+        products -= mean * (cross + cross.mT) - mean**2 * counts
+        # What a far level leaves behind is rounding, and need not be positive.
+        products += ROUNDING * mean**2 * counts * jnp.eye(counts.shape[-1])
     count = usable.cumsum(1)[:, stride - 1 :: stride] * table.shape[1]
     return products, count >= ENOUGH * coefficients
 
@@ -445,6 +452,7 @@ def _solve(
     gram, right = products[..., 1:, 1:], products[..., 1:, 0] * used[None, None]
     gram = gram * (used[:, None] & used[None])[None, None]
     power = jnp.trace(gram, axis1=-2, axis2=-1).real[..., None, None] / used.sum()
+    power = jnp.maximum(power, 0)
     # The small constant keeps a fit of nothing solvable.
     return solve_positive(
         gram + (ridge * power + 1e-6) * jnp.eye(len(used))[None, None], right
