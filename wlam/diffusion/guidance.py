@@ -13,10 +13,18 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact, Int, PRNGKeyArray
 
+None_ = tuple[int, ...]
+"""What stands for no condition, of each kind."""
+
+
+def without(condition: Int[Array, "n c"], none: None_) -> Int[Array, "n c"]:
+    """No condition for any sample."""
+    return jnp.broadcast_to(jnp.array(none, condition.dtype)[None], condition.shape)
+
 
 def drop_conditions(
-    key: PRNGKeyArray, condition: Int[Array, "n *c"], none: int, share: float = 0.1
-) -> Int[Array, "n *c"]:
+    key: PRNGKeyArray, condition: Int[Array, "n c"], none: None_, share: float = 0.1
+) -> Int[Array, "n c"]:
     """Conditions of which a random share of the samples is replaced by `none`.
 
     Raises:
@@ -29,9 +37,9 @@ def drop_conditions(
 
 
 def guided(
-    predict: Callable[[Inexact[Array, "m *d"], Any, Int[Array, "m *c"]], Array],
-    condition: Int[Array, "n *c"],
-    none: int,
+    predict: Callable[[Inexact[Array, "m *d"], Any, Int[Array, "m c"]], Array],
+    condition: Int[Array, "n c"],
+    none: None_,
     scale: float | Float[Array, ""],
 ) -> Callable[[Inexact[Array, "n *d"], Any], Array]:
     """A denoiser for `wlam.diffusion.sample`, both branches in one batch.
@@ -39,10 +47,10 @@ def guided(
     Args:
         predict: x [m, ...], what the sampler says of the step, conditions [m, ...].
         condition: of the samples that will be drawn.
-        none: what stands for no condition.
+        none: what stands for no condition, of each kind.
         scale: see above.
     """
-    both = jnp.concatenate([condition, jnp.full_like(condition, none)])
+    both = jnp.concatenate([condition, without(condition, none)])
 
     def denoise(x: Array, about: Any) -> Array:
         told, untold = jnp.split(predict(jnp.concatenate([x, x]), about, both), 2)
