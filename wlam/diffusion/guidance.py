@@ -33,7 +33,7 @@ def drop_conditions(
     if not 0 <= share <= 1:
         raise ValueError(f"share: found {share}; needed from 0 to 1")
     dropped = jax.random.bernoulli(key, share, (len(condition),))
-    return jnp.where(dropped.reshape(-1, *(1,) * (condition.ndim - 1)), none, condition)
+    return jnp.where(dropped[:, None], without(condition, none), condition)
 
 
 def guided(

@@ -8,6 +8,7 @@ of them is in this repository.
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -51,14 +52,14 @@ def load(path: str | Path, network: str = "3gpp") -> ConvDenoiser:
                 raise DataError(f"{key}: found {found}; needed {shape} as {order}")
             return jnp.asarray(file[key].transpose(order))
 
-        named = zip(LAYERS, model.layers, strict=True)
-        # Kernels are [out, in, row, column] there.
-        todo = [(f"{name}", layer, (2, 3, 1, 0)) for name, layer in named]
-        todo.append(("time_mlp.time_linear1", model.told, (1, 0)))
-        for name, layer, order in todo:
-            shape = layer.kernel[...].shape
-            layer.kernel[...] = read(f"{name}.weight", shape, order)
-            layer.bias[...] = read(f"{name}.bias", layer.bias[...].shape, (0,))
+        def fill(name: str, layer: Any, order: tuple[int, ...]) -> None:
+            for part, given in ((layer.kernel, order), (layer.bias, (0,))):
+                kind = "weight" if part is layer.kernel else "bias"
+                part[...] = read(f"{name}.{kind}", part[...].shape, given)
+
+        for name, layer in zip(LAYERS, model.layers, strict=True):
+            fill(name, layer, (2, 3, 1, 0))  # kernels are [out, in, row, column] there
+        fill("time_mlp.time_linear1", model.told, (1, 0))
     return model
 
 
