@@ -17,6 +17,8 @@ from jaxtyping import Array, Complex, Float, PRNGKeyArray
 
 from wlam.phy.estimators.algebra import einsum
 
+VECTORS = 8192
+"""Columns, or rows, of channels that a side is fitted to, drawn at random."""
 LOAD = 1e-4
 """Added to covariances, over their mean power: those of few samples are singular."""
 
@@ -131,7 +133,9 @@ def _fit_side(
     key: PRNGKeyArray, x: Complex[Array, "n d"], count: int, iterations: int
 ) -> Side:
     """Expectation maximisation; begins at the samples nearest in direction to a few."""
-    few = x[jax.random.choice(key, len(x), (count,), replace=False)]
+    number = min(VECTORS, len(x))
+    x = x[jax.random.choice(key, len(x), (number,), replace=False)]
+    few = x[:count]
     few = few / jnp.linalg.norm(few, axis=1, keepdims=True)
     like = abs(einsum("nd,kd->nk", x, few.conj())).argmax(1)
     share = jax.nn.one_hot(like, count)
