@@ -7,7 +7,8 @@ names     without_time: no channels along time, which a mask over the future wou
 hardware  2 CPU cores
 time      without_time 50 minutes on one core beside other work; four_settings not yet
           run to its end
-expected  without_time: 0.1 dB behind tiny on D17 to D19 in time (docs/missed.md)
+expected  without_time: 0.1 dB behind tiny on D17 to D19 in time, of the release before
+          this one (docs/missed.md)
 
 What is left has as many samples in a step as in a step of tiny.
 """

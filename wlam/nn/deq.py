@@ -91,7 +91,7 @@ class Deq(nnx.Module):
         graph, params = nnx.split(self)
         about = (params, splitting, observed)
         start = jnp.zeros((len(observed), self.config.unknowns), observed.dtype)
-        z = fixed_point(Step(graph), about, start, self.config.solver)
+        z: Array = fixed_point(Step(graph), about, start, self.config.solver)
         return self.prox(z)
 
     def solve(
