@@ -2,7 +2,8 @@
 
 command   python train.py configs/little.py
 hardware  2 CPU cores
-time      79 minutes on one core beside other work; about 0.05 kWh (40 W assumed)
+time      95 minutes on one core beside other work, resumed once; about 0.06 kWh
+          (40 W assumed)
 expected  models/wlam_little; docs/benchmark.md
 """
 

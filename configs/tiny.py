@@ -2,7 +2,8 @@
 
 command   python train.py configs/tiny.py
 hardware  2 CPU cores
-time      60 minutes on one core beside other work; about 0.04 kWh (40 W assumed)
+time      60 minutes on one core beside other work, resumed once; about 0.04 kWh
+          (40 W assumed)
 expected  models/wlam_tiny; docs/benchmark.md
 """
 
