@@ -184,23 +184,29 @@ def test_the_chain_of_posterior_means_is_exact_for_any_number_of_steps():
 
 
 def test_of_a_mixture_one_call_is_exact_and_the_chain_comes_near():
-    """Two points and their exact score: the chain's gap falls below 0.1 dB."""
+    """N(1, 0.3) or N(-1, 0.3), and their exact score: a gap below 0.1 dB."""
+    spread = 0.3
 
     def denoise_on(schedule):
         def denoise(x, step):
             signal = schedule.signal[step]
-            data = jnp.tanh(jnp.sqrt(signal) * x / (1 - signal))
+            total = signal * spread + 1 - signal
+            mean = jnp.tanh(jnp.sqrt(signal) * x / total)  # of the two, by Bayes' rule
+            data = mean + jnp.sqrt(signal) * spread / total * (
+                x - jnp.sqrt(signal) * mean
+            )
             return (x - jnp.sqrt(signal) * data) / jnp.sqrt(1 - signal)
 
         return denoise
 
-    data = jnp.sign(jax.random.normal(KEY, (50_000, 1)))
-    noise = jax.random.normal(jax.random.key(1), data.shape)
+    keys = jax.random.split(KEY, 3)
+    data = jnp.sign(jax.random.normal(keys[0], (50_000, 1)))
+    data += jnp.sqrt(spread) * jax.random.normal(keys[1], data.shape)
+    noise = jax.random.normal(keys[2], data.shape)
     schedule = linear_to(1e4, 0.1, 100)
-    first = schedule.nearest(jnp.array([10 ** (3 / 10)]))
-    signal = schedule.signal[first[0]]
+    step = int(schedule.nearest(jnp.array([10 ** (10 / 10)]))[0])
+    signal = schedule.signal[step]
     x = jnp.sqrt(signal) * data + jnp.sqrt(1 - signal) * noise
-    step = int(first[0])
     errors = []
     for grid in ((step, 0), tuple(range(step, -1, -1))):
         found = sample(denoise_on(schedule), schedule, x, grid, PosteriorMean())

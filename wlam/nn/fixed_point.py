@@ -99,10 +99,12 @@ def _anderson(
 ) -> Inexact[Array, "n m"]:
     """Shares, adding up to 1, of the combination of changes that is smallest."""
     gram = jnp.einsum("nmd,nkd->nmk", change.conj(), change, precision="highest")
-    size = jnp.trace(gram, axis1=1, axis2=2).real[:, None, None]
     both = used[:, None] & used[None]
-    eye = jnp.eye(len(used))[None]
-    gram = jnp.where(both[None], gram, 0) + (penalty * size + 1e-30) * eye
+    gram = jnp.where(both[None], gram, 0)
+    size = jnp.trace(gram, axis1=1, axis2=2).real[:, None, None]
+    # A sample that has arrived changes by nothing, and rounding has no inverse.
+    least = penalty + 8 * jnp.finfo(gram.dtype).eps
+    gram = gram / jnp.where(size > 0, size, 1) + least * jnp.eye(len(used))[None]
     ones = jnp.broadcast_to(
         used.astype(gram.dtype)[None, :, None], (*gram.shape[:2], 1)
     )

@@ -440,7 +440,8 @@ def _products(
         counts = sums(ones, ones)
         products -= mean * (cross + cross.mT) - mean**2 * counts
         # What a far level leaves behind is rounding, and need not be positive.
-        products += ROUNDING * mean**2 * counts * jnp.eye(counts.shape[-1])
+        eye = jnp.eye(counts.shape[-1])[None, None]
+        products += ROUNDING * mean**2 * counts * eye
     count = usable.cumsum(1)[:, stride - 1 :: stride] * table.shape[1]
     return products, count >= ENOUGH * coefficients
 
