@@ -151,7 +151,8 @@ def test_a_level_moves_the_forecasts_and_not_their_record():
     # Far enough from 0 that no bound is reached.
     first, moved = (guesses(series + c, season=season) for c in (2.0, 5.0))
     there = jnp.isfinite(first.missed) & (first.missed < ABSENT)
-    np.testing.assert_allclose(moved.forecasts, first.forecasts + 3.0, atol=2e-3)
+    # A far level has a small penalty, see ROUNDING.
+    np.testing.assert_allclose(moved.forecasts, first.forecasts + 3.0, atol=1e-2)
     np.testing.assert_allclose(
         jnp.where(there, moved.missed, 0), jnp.where(there, first.missed, 0), rtol=2e-2
     )

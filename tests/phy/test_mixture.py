@@ -49,6 +49,7 @@ def nmse(estimate, truth):
 
 def test_one_component_is_the_linear_estimate(channels, observed):
     fit = partial(fit_kronecker_mixture, rx=1, tx=1, iterations=2)
+    channels = channels[:1000]  # few enough that all their rows are used
     mixture = fit(KEYS[3], channels)
     found = mixture_estimate(observed, VARIANCE, mixture)
     columns = np.asarray(channels).swapaxes(1, 2).reshape(-1, R)
