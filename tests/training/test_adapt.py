@@ -110,19 +110,24 @@ def probe(base, own, tmp_path_factory):
     return given, advance, first, state
 
 
-@pytest.mark.xfail(
-    reason="the change of rows is bounded by how far forecasts disagree since heads "
-    "begin at zero; what a probe can still learn here is to be looked at"
-)
+def kriging_bound():
+    """Of who knows phi and not the mean, which rows are centred on: ordinary kriging.
+
+    h steps ahead (1 - phi^2h) / (1 - phi^2), and (1 - phi^h)^2 times the variance of
+    the best unbiased mean of the context.
+    """
+    h, left = 1 + np.arange(HORIZON), 1 - PHI
+    of_mean = 1 / ((CONTEXT - 2) * left**2 + 2 * left)
+    return (1 - PHI ** (2 * h)) / (1 - PHI**2) + (1 - PHI**h) ** 2 * of_mean
+
+
 def test_the_probe_reaches_the_bound_on_what_is_held_out(base, probe):
-    """h steps ahead: (1 - phi^2h) / (1 - phi^2)."""
     config, _ = prepare(probe[0])
-    bound = (1 - PHI ** (2 * (1 + np.arange(HORIZON)))) / (1 - PHI**2)
-    frozen = squared_errors(config, hub.load(base)) / bound
-    ours = squared_errors(config, hub.load(config.run)) / bound
+    frozen = squared_errors(config, hub.load(base)) / kriging_bound()
+    ours = squared_errors(config, hub.load(config.run)) / kriging_bound()
     print("squared error over the bound: frozen", frozen, "adapted", ours)
-    assert (ours < 0.9 * frozen).all()
-    np.testing.assert_allclose(ours, np.ones(HORIZON), atol=0.35)
+    assert ours.mean() < 0.8 * frozen.mean()
+    np.testing.assert_allclose(ours, np.ones(HORIZON), atol=0.25)
 
 
 def test_frozen_parameters_do_not_move_and_have_no_optimiser_memory(base, probe):
