@@ -7,6 +7,9 @@ Three-path Kronecker channels (`wlam.phy.kronecker`), the same for all estimator
 LS                 the observation itself
 LMMSE (sample)     one covariance for all, from channels to train on
 mixture            of 16 x 4 Kronecker Gaussians, from the same channels
+fitted             training-free: the Kronecker covariance, made of paths as wide as
+                   these are, that the observation is most probable under
+fitted (blind)     the same, told an SNR 5 dB too low and fitting the noise too
 Fesl (published)   arXiv 2403.03545 with its own weights, where they are at hand
 Fesl (inclusive)   the same with the step that the published loop leaves out
 LMMSE (genie)      each channel by its own covariance; nothing can be better
@@ -32,8 +35,10 @@ from wlam.nn.request import in_pieces
 from wlam.phy.estimators import (
     fit_kronecker_mixture,
     fit_moments,
+    fitted_estimate,
     lmmse,
     mixture_estimate,
+    path_atoms,
 )
 from wlam.phy.kronecker import (
     Covariances,
@@ -55,7 +60,7 @@ class Options:
     """How many channels, and in how much noise."""
 
     # To judge, and to train covariances on.
-    channels: int = 1000
+    channels: int = 200
     training: int = 10_000
     # Signal-to-noise ratios in dB.
     snrs_db: tuple[float, ...] = (-10, -5, 0, 5, 10, 15, 20, 25, 30)
@@ -97,6 +102,23 @@ def by_mixture(training: np.ndarray) -> Estimator:
     def estimate(observed: np.ndarray, snr: float) -> np.ndarray:
         return in_pieces(
             lambda _, y: mixture_estimate(y, jnp.full(len(y), 1 / snr), mixture),
+            PIECE,
+            observed,
+        )
+
+    return estimate
+
+
+def by_fit(told_db: float = 0.0, fit_noise: bool = False) -> Estimator:
+    """Each channel by a covariance of its own, told an SNR that much higher."""
+    atoms, iterations = path_atoms(KroneckerConfig()), 100 if fit_noise else 30
+
+    def estimate(observed: np.ndarray, snr: float) -> np.ndarray:
+        level = 10 ** (-told_db / 10) / snr
+        return in_pieces(
+            lambda _, y: fitted_estimate(
+                y, jnp.full(len(y), level), atoms, iterations, fit_noise
+            ),
             PIECE,
             observed,
         )
@@ -153,6 +175,8 @@ def main(options: Options) -> None:
         "LS": lambda observed, snr: observed,
         "LMMSE (sample)": by_covariance(training),
         "mixture": by_mixture(training),
+        "fitted": by_fit(),
+        "fitted (blind)": by_fit(-5.0, fit_noise=True),
         **fesl_ways,
         "LMMSE (genie)": by_genie(covariances),
     }

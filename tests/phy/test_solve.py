@@ -4,7 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from wlam.phy.solve import inverse_positive, solve_positive, solve_tall
+from wlam.phy.solve import (
+    eigh_each,
+    inverse_factor_each,
+    inverse_positive,
+    solve_positive,
+    solve_tall,
+)
 
 
 def test_solves_positive_systems():
@@ -74,3 +80,17 @@ def test_an_unknown_without_equations_is_nought():
     matrix = jnp.asarray(np.eye(5, 3), jnp.float32).at[:, 1].set(0)[None]
     found = solve_tall(matrix, jnp.ones((1, 5)))
     np.testing.assert_allclose(found[0], [1, 0, 1], atol=1e-6)
+
+
+def test_each_matrix_is_factored_by_itself():
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(5, 4, 6, 2)) @ [1, 1j]).astype(np.complex64)
+    matrix = x @ x.conj().swapaxes(1, 2)
+    power, vectors = jax.jit(eigh_each)(matrix)
+    np.testing.assert_allclose(power, np.linalg.eigvalsh(matrix), rtol=1e-4)
+    back = np.einsum("nab,nb,ncb->nac", vectors, power, vectors.conj())
+    np.testing.assert_allclose(back, matrix, atol=1e-4)
+    factor = np.asarray(jax.jit(inverse_factor_each)(matrix))
+    np.testing.assert_array_equal(np.triu(factor, 1), 0)
+    white = factor @ matrix @ factor.conj().swapaxes(1, 2)
+    np.testing.assert_allclose(white, np.eye(4) * np.ones((5, 1, 1)), atol=1e-3)

@@ -21,11 +21,10 @@ from jaxtyping import Array, Complex, Float, PRNGKeyArray
 from wlam.data.tensors import Csi
 from wlam.phy import arrays
 from wlam.phy.noise import complex_normal
+from wlam.phy.solve import eigh_each
 
 ANGLES = 7200
 """Directions over which densities are summed, 0.05 degrees apart."""
-LOAD = 1e-6
-"""Of the variance, added to make square roots of singular covariances."""
 
 
 @dataclass(frozen=True)
@@ -66,25 +65,24 @@ class Covariances:
     tx: Complex[Array, "n t t"]
 
 
-def toeplitz_covariance(
+def first_column(
     centre_deg: Float[Array, "n path"],
     power: Float[Array, "n path"],
     spread_deg: float,
     num_ant: int,
-) -> Complex[Array, "n a a"]:
-    """Covariance of a half-wavelength line under paths with Laplace densities.
+) -> Complex[Array, "n a"]:
+    """Correlation of a half-wavelength line's antennas 0, 1, ... with the first.
 
-    The entry of antennas a and b is the sum over directions of the density times
-    exp(-j pi (a - b) sin(direction)); a line does not tell front from back.
+    Under paths with Laplace densities: that of antenna a is the sum over directions of
+    the density times exp(-j pi a sin(direction)). A line does not tell front from back.
 
     Args:
         centre_deg, power: of the paths, powers adding up to 1.
         spread_deg: standard deviation of a path's angle.
     """
     direction = (np.arange(ANGLES) + 0.5) * 360 / ANGLES - 180
-    # [angle, lag]: what a path from a direction adds to the covariance at a lag.
-    lags = np.arange(num_ant)
-    phase = np.pi * np.sin(np.radians(direction))[:, None] * lags[None]
+    # [angle, lag]: what a path from a direction adds to the correlation at a lag.
+    phase = np.pi * np.sin(np.radians(direction))[:, None] * np.arange(num_ant)[None]
     away = jnp.asarray(direction)[None, None] - centre_deg[..., None]
     away = (away + 180) % 360 - 180
     density = jnp.exp(-abs(away) * np.sqrt(2) / spread_deg)
@@ -92,9 +90,24 @@ def toeplitz_covariance(
     spectrum = (power[..., None] * density).sum(1)
     waves = [f(phase).astype(np.float32) for f in (np.cos, np.sin)]
     real, minus = (jnp.matmul(spectrum, wave, precision="highest") for wave in waves)
-    first = jax.lax.complex(real, -minus)
+    return jax.lax.complex(real, -minus)
+
+
+def toeplitz(first: Complex[Array, "n a"]) -> Complex[Array, "n a a"]:
+    """Hermitian matrices with equal entries along diagonals, by their first columns."""
+    lags = np.arange(first.shape[1])
     away = lags[:, None] - lags[None]
     return jnp.where(away[None] >= 0, first[:, abs(away)], first[:, abs(away)].conj())
+
+
+def toeplitz_covariance(
+    centre_deg: Float[Array, "n path"],
+    power: Float[Array, "n path"],
+    spread_deg: float,
+    num_ant: int,
+) -> Complex[Array, "n a a"]:
+    """Covariance of such a line; see `first_column` for the arguments."""
+    return toeplitz(first_column(centre_deg, power, spread_deg, num_ant))
 
 
 def draw_covariances(
@@ -114,16 +127,18 @@ def draw_covariances(
 def draw_channels(
     key: PRNGKeyArray, covariances: Covariances
 ) -> Complex[Array, "n r t"]:
-    """Gaussian channels with those covariances: L_rx W L_tx^T, W white."""
-    rx, tx = covariances.rx, covariances.tx
-    roots = [
-        jnp.linalg.cholesky(side + LOAD * jnp.eye(side.shape[-1])[None])
-        for side in (rx, tx)
-    ]
-    white = complex_normal(key, (len(rx), rx.shape[-1], tx.shape[-1]))
+    """Gaussian channels with those covariances: roots of both around a white matrix."""
+    roots = [root(side) for side in (covariances.rx, covariances.tx)]
+    white = complex_normal(key, (len(roots[0]), roots[0].shape[-1], roots[1].shape[-1]))
     return jnp.einsum(
         "nab,nbc,ndc->nad", roots[0], white, roots[1], precision="highest"
     )
+
+
+def root(covariance: Complex[Array, "n a a"]) -> Complex[Array, "n a a"]:
+    """R with R R^H = covariance, which may be singular, as those of few paths are."""
+    power, vectors = eigh_each(covariance)
+    return vectors * jnp.sqrt(jnp.maximum(power, 0))[:, None]
 
 
 def generate(key: PRNGKeyArray, config: KroneckerConfig, samples: int) -> Csi:
@@ -167,8 +182,8 @@ def lmmse_known(
         observed: channels in white noise.
         noise_variance: of every entry.
     """
-    rx, us = jnp.linalg.eigh(covariances.rx)
-    tx, vs = jnp.linalg.eigh(covariances.tx)
+    rx, us = eigh_each(covariances.rx)
+    tx, vs = eigh_each(covariances.tx)
     inside = jnp.einsum("nra,nrt,ntb->nab", us.conj(), observed, vs.conj())
     power = jnp.maximum(rx, 0)[:, :, None] * jnp.maximum(tx, 0)[:, None]
     total = power + noise_variance[:, None, None]

@@ -1,8 +1,8 @@
-"""Small linear systems, many at once, and tall ones."""
+"""Small linear systems, many at once, tall ones, and factors of many matrices."""
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Inexact
+from jaxtyping import Array, Float, Inexact
 
 ROUNDING = 1e-7
 """What a pivot may fall to, over the diagonal, before it is nothing but rounding."""
@@ -113,3 +113,36 @@ def solve_tall(
 
     unknown = jnp.zeros((*right.shape[:-1], count), table.dtype)
     return jax.lax.fori_loop(0, count, substitute, unknown)
+
+
+def eigh_each(
+    matrix: Inexact[Array, "n k k"],
+) -> tuple[Float[Array, "n k"], Inexact[Array, "n k k"]]:
+    """Eigenvalues, rising, and eigenvectors of Hermitian matrices.
+
+    On a CPU one after the other: jaxlib 0.10 shares a batch among the threads that
+    also run the program around it, and with few threads all may wait for each other
+    for ever (seen with two; see also jax-ml/jax issue 39292).
+    """
+    return jax.lax.platform_dependent(
+        matrix,
+        cpu=lambda x: jax.lax.map(lambda one: tuple(jnp.linalg.eigh(one)), x),
+        default=lambda x: tuple(jnp.linalg.eigh(x)),
+    )
+
+
+def inverse_factor_each(matrix: Inexact[Array, "n k k"]) -> Inexact[Array, "n k k"]:
+    """Inverses of the lower Cholesky factors of positive definite matrices.
+
+    What they multiply becomes white. See `eigh_each` for how.
+    """
+
+    def one(x: Inexact[Array, "k k"]) -> Inexact[Array, "k k"]:
+        eye = jnp.eye(len(x), dtype=x.dtype)
+        return jax.scipy.linalg.solve_triangular(
+            jnp.linalg.cholesky(x), eye, lower=True
+        )
+
+    return jax.lax.platform_dependent(
+        matrix, cpu=lambda x: jax.lax.map(one, x), default=jax.vmap(one)
+    )

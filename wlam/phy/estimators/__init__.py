@@ -2,8 +2,11 @@
 
 interpolation  lines and splines through least-squares estimates
 lmmse          linear estimates from a covariance, fitted or true
+kronecker_fit  MIMO channels by the covariance each is most probable under
 mixture        the conditional mean under a mixture of Gaussians, fitted
 sparse         few paths: orthogonal matching pursuit and l1
+sparse_bayes   few paths by the spectrum that each is most probable under
+splitting      regularised least squares as a fixed point
 
 All are vectorised over samples and jitted; complex in, complex out.
 """
@@ -13,6 +16,7 @@ from wlam.phy.estimators.interpolation import (
     linear_matrix,
     spline_matrix,
 )
+from wlam.phy.estimators.kronecker_fit import Atoms, fitted_estimate, path_atoms
 from wlam.phy.estimators.lmmse import Moments, fit_moments, lmmse, lmmse_true
 from wlam.phy.estimators.mixture import (
     KroneckerMixture,
@@ -25,20 +29,25 @@ from wlam.phy.estimators.sparse import (
     omp,
     universal_penalty,
 )
+from wlam.phy.estimators.sparse_bayes import sparse_bayes
 
 __all__ = [
+    "Atoms",
     "KroneckerMixture",
     "Moments",
     "angle_delay_dictionary",
     "fista",
     "fit_kronecker_mixture",
     "fit_moments",
+    "fitted_estimate",
     "interpolate",
     "linear_matrix",
     "lmmse",
     "lmmse_true",
     "mixture_estimate",
     "omp",
+    "path_atoms",
+    "sparse_bayes",
     "spline_matrix",
     "universal_penalty",
 ]

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, PRNGKeyArray
 
 from wlam.phy.estimators.algebra import einsum
+from wlam.phy.solve import eigh_each
 
 VECTORS = 8192
 """Columns, or rows, of channels that a side is fitted to, drawn at random."""
@@ -143,7 +144,7 @@ def _fit_side(
     def maximise(share: Array) -> Side:
         size = share.sum(0) + 1e-6
         covariance = einsum("nk,nd,ne->kde", share / size[None], x, x.conj())
-        power, vectors = jnp.linalg.eigh(covariance)
+        power, vectors = eigh_each(covariance)
         power = jnp.maximum(power, 0)
         load = LOAD * power.mean(1, keepdims=True) + 1e-9
         return Side(size / size.sum(), power + load, vectors)

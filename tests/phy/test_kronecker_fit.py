@@ -1,0 +1,110 @@
+"""Fitted Kronecker covariances: their likelihood, dense algebra and the genie."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from wlam.phy.estimators.kronecker_fit import (
+    Atoms,
+    fit_covariances,
+    fitted_estimate,
+    match,
+    path_atoms,
+)
+from wlam.phy.kronecker import (
+    KroneckerConfig,
+    draw_channels,
+    draw_covariances,
+    lmmse_known,
+    toeplitz,
+    toeplitz_covariance,
+)
+from wlam.phy.noise import complex_normal
+
+KEYS = jax.random.split(jax.random.key(0), 3)
+CONFIG = KroneckerConfig(num_rx=16, num_tx=4, spread_rx_deg=4.0)
+N = 64
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """Channels at 10 dB: (covariances, channels, observed, noise variance)."""
+    covariances = draw_covariances(KEYS[0], CONFIG, N)
+    channels = draw_channels(KEYS[1], covariances)
+    noise = np.sqrt(0.1) * complex_normal(KEYS[2], channels.shape)
+    return covariances, channels, channels + noise, jnp.full(N, 0.1)
+
+
+@pytest.fixture(scope="module")
+def atoms():
+    return path_atoms(CONFIG, rx=32, tx=12)
+
+
+def test_atoms_are_the_covariances_of_single_paths(atoms):
+    one, config = jnp.ones((1, 1)), CONFIG
+    angle = np.degrees(np.arcsin(2.5 * 2 / 32 - 1))
+    expected = toeplitz_covariance(angle * one, one, config.spread_rx_deg, 16)
+    np.testing.assert_allclose(toeplitz(atoms.rx[2:3]), expected, atol=1e-4)
+    expected = toeplitz_covariance(2.5 * 15 * one - 90, one, config.spread_tx_deg, 4)
+    np.testing.assert_allclose(toeplitz(atoms.tx[2:3]), expected, atol=1e-4)
+
+
+def test_match_is_the_trace_of_a_product(atoms):
+    left, right = complex_normal(KEYS[0], (2, 3, 16, 5))
+    found = match(left, right, atoms.rx)
+    product = np.einsum("ndc,nec->nde", left, right.conj())
+    # Hermitian products only, of which it is the real part that is left.
+    expected = np.einsum("kde,ned->nk", toeplitz(atoms.rx), product).real
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def log_likelihood(fit, atoms, observed):
+    """Of every observation, by its full covariance."""
+    rx, tx = fit.covariances(atoms).rx, fit.covariances(atoms).tx
+    whole = np.complex128(np.einsum("nab,ncd->nacbd", rx, tx).reshape(N, 64, 64))
+    whole += np.asarray(fit.noise_variance)[:, None, None] * np.eye(64)
+    y = np.asarray(observed).reshape(N, 64, 1)
+    inside = (y.conj() * np.linalg.solve(whole, y)).sum((1, 2)).real
+    return -np.linalg.slogdet(whole)[1] - inside
+
+
+@pytest.mark.parametrize("fit_noise", [False, True])
+def test_updates_make_the_observation_more_probable(drawn, atoms, fit_noise):
+    _, _, observed, variance = drawn
+    found = [
+        log_likelihood(
+            fit_covariances(observed, variance, atoms, i, fit_noise), atoms, observed
+        )
+        for i in (0, 1, 3, 10)
+    ]
+    # Both sides move at once, for which one likelihood in many may fall a little.
+    assert (np.diff(np.mean(found, axis=1)) > 0).all()
+    assert (found[-1] > found[0]).all()
+
+
+def test_the_fit_comes_near_the_genie(drawn, atoms):
+    covariances, channels, observed, variance = drawn
+
+    def error(found):
+        return float((abs(found - channels) ** 2).sum())
+
+    genie = error(lmmse_known(observed, variance, covariances))
+    ours = error(fitted_estimate(observed, variance, atoms))
+    wrong = error(fitted_estimate(observed, 8 * variance, atoms))
+    blind = error(fitted_estimate(observed, 8 * variance, atoms, 100, fit_noise=True))
+    plain = error(fitted_estimate(observed, variance, atoms, iterations=0))
+    print("over the genie's error:", ours / genie, wrong / genie, blind / genie)
+    assert ours < 1.25 * genie
+    assert blind < 0.8 * wrong
+    assert plain > 1.5 * genie
+
+
+def test_of_one_atom_only_the_power_is_fitted():
+    """A factor that is the identity: the mean power, less that of the noise."""
+    atoms = Atoms(jnp.eye(16)[:1] + 0j, jnp.eye(4)[:1] + 0j)
+    observed = 2 * complex_normal(KEYS[1], (3, 16, 4))
+    fit = fit_covariances(observed, jnp.ones(3), atoms, 300)
+    np.testing.assert_allclose(fit.rx, 1, atol=1e-5)
+    power = (abs(observed) ** 2).mean((1, 2))
+    np.testing.assert_allclose(fit.tx[:, 0], power - 1, rtol=1e-3)
