@@ -1,14 +1,21 @@
 """Diffusion: noise schedules, the forward process, and what runs it backwards.
 
-schedule  how much signal is left after each step
-process   noising, what a network predicts, and losses
-samplers  from noise, or from a noisy observation, to data
-guidance  conditions, dropped in training and amplified in sampling
+schedule   how much signal is left after each step
+process    noising, what a network predicts, and losses
+samplers   from noise, or from a noisy observation, to data
+guidance   conditions, dropped in training and amplified in sampling
+equalised  symbols behind an equaliser, each in noise of its own strength
 
 Step 0 is the data, steps 1 to T are noisier and noisier. Arrays are real, with noise of
 variance 1, or complex, with circular noise of variance 1 (1/2 in each part).
 """
 
+from wlam.diffusion.equalised import (
+    denoise_equalised,
+    equalise,
+    equalised_loss,
+    first_step,
+)
 from wlam.diffusion.guidance import drop_conditions, guided
 from wlam.diffusion.process import (
     Estimates,
@@ -38,10 +45,14 @@ __all__ = [
     "Schedule",
     "add_noise",
     "cosine",
+    "denoise_equalised",
     "denoising_loss",
     "drop_conditions",
+    "equalise",
+    "equalised_loss",
     "estimates",
     "evenly_spaced",
+    "first_step",
     "guided",
     "linear",
     "linear_to",

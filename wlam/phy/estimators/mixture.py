@@ -19,7 +19,8 @@ from wlam.phy.estimators.algebra import einsum
 from wlam.phy.solve import eigh_each
 
 VECTORS = 8192
-"""Columns, or rows, of channels that a side is fitted to, drawn at random."""
+"""Columns, or rows, of channels that a side is fitted to, drawn at random, and at most
+as many channels for the weights of the pairs."""
 LOAD = 1e-4
 """Added to covariances, over their mean power: those of few samples are singular."""
 
@@ -64,11 +65,11 @@ def fit_kronecker_mixture(
     ]
     weight = jnp.full((rx, tx), 1 / (rx * tx))
     mixture = KroneckerMixture(weight, *sides)
-    level = jnp.full(len(channels), LOAD)
+    some = channels[:VECTORS]
+    likelihood = _log_likelihood(mixture, some, jnp.full(len(some), LOAD))
 
     def once(weight: Array, _: None) -> tuple[Array, None]:
-        found = mixture._replace(weight=weight)
-        return jnp.exp(_log_posterior(found, channels, level)).mean(0), None
+        return jnp.exp(_by_bayes(likelihood, weight)).mean(0), None
 
     return mixture._replace(weight=jax.lax.scan(once, weight, length=iterations)[0])
 
@@ -85,7 +86,8 @@ def mixture_estimate(
         observed: channels, in the unit in which the mixture was fitted, and noise.
         noise_variance: of every entry.
     """
-    posterior = jnp.exp(_log_posterior(mixture, observed, noise_variance))
+    likelihood = _log_likelihood(mixture, observed, noise_variance)
+    posterior = jnp.exp(_by_bayes(likelihood, mixture.weight))
     rx, tx = mixture.rx, mixture.tx
 
     def of_pair(total: Array, pair: Array) -> tuple[Array, None]:
@@ -107,12 +109,12 @@ def _inside(
     return einsum("ra,nrt,tb->nab", us.conj(), x, vs.conj())
 
 
-def _log_posterior(
+def _log_likelihood(
     mixture: KroneckerMixture,
     observed: Complex[Array, "n r t"],
     noise_variance: Float[Array, " n"],
 ) -> Float[Array, "n k l"]:
-    """Of every pair, by Bayes' rule."""
+    """Of every pair, but for what is the same for all."""
     rx, tx = mixture.rx, mixture.tx
 
     def of_pair(_: None, pair: Array) -> tuple[None, Array]:
@@ -124,9 +126,15 @@ def _log_posterior(
 
     pairs = jnp.stack(jnp.divmod(jnp.arange(mixture.weight.size), len(tx.weight)), 1)
     _, likelihood = jax.lax.scan(of_pair, None, pairs)
+    return likelihood.T.reshape(-1, *mixture.weight.shape)
+
+
+def _by_bayes(
+    likelihood: Float[Array, "n k l"], weight: Float[Array, "k l"]
+) -> Float[Array, "n k l"]:
+    """Logarithm of the posterior of every pair."""
     # A component that nothing belongs to stays one of probability next to 0.
-    prior = jnp.log(jnp.maximum(mixture.weight, 1e-12))
-    found = likelihood.T.reshape(-1, *mixture.weight.shape) + prior[None]
+    found = likelihood + jnp.log(jnp.maximum(weight, 1e-12))[None]
     return jax.nn.log_softmax(found.reshape(len(found), -1)).reshape(found.shape)
 
 
@@ -143,7 +151,11 @@ def _fit_side(
 
     def maximise(share: Array) -> Side:
         size = share.sum(0) + 1e-6
-        covariance = einsum("nk,nd,ne->kde", share / size[None], x, x.conj())
+        # One after the other: all at once need [n, d, d] in between.
+        covariance = jax.lax.map(
+            lambda w: einsum("nd,ne->de", w[:, None] * x, x.conj()),
+            (share / size[None]).T,
+        )
         power, vectors = eigh_each(covariance)
         power = jnp.maximum(power, 0)
         load = LOAD * power.mean(1, keepdims=True) + 1e-9

@@ -1,0 +1,171 @@
+"""Estimation between pilots on a comb, 4 x 64 x 32 UMa blocks: NMSE in dB.
+
+    python benchmarks/ofdm_estimation.py [MODEL ...] [--samples N] [--training N]
+
+The cases `pilots_*` of configs/benchmark.py: pilots on every fourth or eighth of 64
+subcarriers, without a line of sight. Models and the training-free floors of the
+benchmark page, none of which is told the noise, and
+
+LMMSE, one        a covariance over subcarriers for all bins of Doppler and angle
+LMMSE, by bin     one for each of them
+sparse Bayes      training-free: for each angle the delay spectrum, the same for all
+                  snapshots, that the observation is most probable under
+
+The first two are of drops of the same scenario, and all three are told the noise.
+95 % intervals are over samples. Time is for one block, of the second of two runs.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from einops import rearrange
+
+from wlam.config import load_config
+from wlam.evaluation.bootstrap import interval
+from wlam.evaluation.cases import generated_case
+from wlam.evaluation.judge import forecast
+from wlam.hub import load
+from wlam.nn.request import in_pieces
+from wlam.phy.estimators import Moments, lmmse, sparse_bayes
+from wlam.tasks import TASKS
+from wlam.tasks.sequences import Windows, cut_windows
+
+CASES = Path(__file__).parents[1] / "configs" / "benchmark.py"
+TRAINING_SEED = 20_000
+PIECE = 4
+OVERSAMPLING = 4
+EARLIEST, LATEST = -0.05, 0.2
+"""Delays of the dictionary, over 1 / spacing; a comb of four cannot tell more apart."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Who is judged, and on how many blocks."""
+
+    # Runs or released models.
+    models: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+    # Blocks to judge, and to train covariances on.
+    samples: int = 80
+    training: int = 3000
+
+
+class Block:
+    """One case: its windows, and what the noise is."""
+
+    def __init__(self, name: str, case, options: Options):
+        self.name, self.task = name, TASKS[case.task]
+        found = generated_case(name, replace(case, samples=options.samples))
+        self.windows = cut_windows(
+            self.task.sequences(found.data), 64, 64, sliding=False
+        )
+        self.data = found.data
+        self.at = np.flatnonzero(np.isfinite(self.windows.context[0, :, 0]))
+        clean, noisy = np.asarray(found.data.clean), np.asarray(found.data.csi)
+        self.noise = (abs(noisy - clean) ** 2).mean((1, 2, 3)).astype(np.float32)
+        # Channels of the same kind, [n, subcarrier, bin].
+        parts = []
+        for i in range(-(-options.training // 100)):
+            drawn = replace(case, samples=100, seed=TRAINING_SEED + i)
+            part = generated_case(name, drawn).data
+            parts.append(np.asarray(self.task.sequences(part).clean))
+        self.training = np.concatenate(parts)[: options.training]
+
+    def by_moments(self, moments: Moments, pilots: np.ndarray) -> np.ndarray:
+        """[n, p, bin] with one covariance for all these bins."""
+        n, _, bins = pilots.shape
+        sensing = jnp.asarray(np.eye(64, dtype=np.float32)[self.at])
+        flat = jnp.asarray(rearrange(pilots, "n p b -> (n b) p"))
+        found = lmmse(flat, jnp.repeat(self.noise, bins), sensing, moments)
+        return rearrange(np.asarray(found), "(n b) l -> n l b", n=n)
+
+    def by_one_covariance(self, windows: Windows) -> np.ndarray:
+        flat = rearrange(self.training, "n l b -> (n b) l")
+        covariance = jnp.asarray(flat.T @ flat.conj() / len(flat))
+        zero = jnp.zeros(64, jnp.complex64)
+        return self.by_moments(Moments(zero, covariance), windows.context[:, self.at])
+
+    def by_bin(self, windows: Windows) -> np.ndarray:
+        pilots, found = windows.context[:, self.at], []
+        zero = jnp.zeros(64, jnp.complex64)
+        for b in range(pilots.shape[2]):
+            x = self.training[:, :, b]
+            covariance = jnp.asarray(x.T @ x.conj() / len(x))
+            found.append(
+                self.by_moments(Moments(zero, covariance), pilots[..., b : b + 1])
+            )
+        return np.concatenate(found, axis=2)
+
+    def by_spectrum(self, windows: Windows) -> np.ndarray:
+        assert windows.grid is not None
+        count = round(64 * OVERSAMPLING * (LATEST - EARLIEST))
+        delay = EARLIEST + (np.arange(count) + 0.5) * (LATEST - EARLIEST) / count
+        atoms = np.exp(-2j * np.pi * np.arange(64)[:, None] * delay[None]) / 8
+        sensing = np.eye(64, dtype=np.float32)[self.at][None]
+        parts = rearrange(
+            windows.context[:, self.at], "n p (t u) -> (n u) t p", u=windows.grid[1]
+        )
+        noise = np.repeat(self.noise, windows.grid[1])
+        found = in_pieces(
+            lambda _, y, level: sparse_bayes(
+                y, level, sensing, atoms.astype(np.complex64), 30
+            ),
+            32,
+            parts,
+            noise,
+        )
+        return rearrange(found, "(n u) t l -> n l (t u)", u=windows.grid[1])
+
+
+def main(options: Options) -> None:
+    evaluation = load_config(str(CASES), []).evaluation
+    chosen = {k: x for k, x in evaluation.items() if k.startswith("pilots_")}
+    models = {Path(path).name: load(path) for path in options.models}
+    rows: dict[str, list[str]] = {}
+    times: dict[str, float] = {}
+    for name, case in chosen.items():
+        block = Block(name, case, options)
+        windows = block.windows
+        ways: dict[str, Callable[[Windows], np.ndarray]] = {
+            floor: lambda w, way=way: np.asarray(way(w.context, 64))
+            for floor, way in block.task.floors(block.data, windows).items()
+            if floor != "zero"
+        }
+        ways |= {
+            "LMMSE, one": block.by_one_covariance,
+            "LMMSE, by bin": block.by_bin,
+            "sparse Bayes": block.by_spectrum,
+        }
+        ways |= {
+            key: lambda w, m=model: forecast(m, w) for key, model in models.items()
+        }
+        for who, way in ways.items():
+            print(f"{name}: {who} …", file=sys.stderr, flush=True)
+            found = way(windows)
+            score = block.task.scores(found, block.data, windows)["NMSE dB"]
+            low, high = interval(score)
+            cell = f"{score.value:.2f} [{low:.2f}, {high:.2f}]"
+            rows.setdefault(who, []).append(cell)
+            if who in models and who not in times:
+                one = windows.subset(np.arange(1))
+                way(one)
+                begin = time.process_time()
+                way(one)
+                times[who] = time.process_time() - begin
+    print("| estimator |", " | ".join(chosen), f"|\n| --- |{' ---: |' * len(chosen)}")
+    for who, cells in rows.items():
+        print(f"| {who} |", " | ".join(cells), "|")
+    for who, seconds in times.items():
+        print(f"\nOne block by {who}: {seconds:.2f} s of CPU time")
+    print(f"\n{jax.devices()[0].device_kind}")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options, description=__doc__))
