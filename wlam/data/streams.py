@@ -26,7 +26,7 @@ from wlam.phy import (
 )
 from wlam.phy.tr38901 import drops
 from wlam.tasks import TASKS
-from wlam.tasks.sequences import Grids, Rows, Scans, choose_rows, wholes
+from wlam.tasks.sequences import Part, choose_rows, wholes
 
 Generator = Callable[[PRNGKeyArray, Any, int], Any]
 
@@ -126,7 +126,7 @@ def samples_per_step(
 
 def draw_batch(
     key: PRNGKeyArray, mixture: Mapping[str, Ingredient], samples: Mapping[str, int]
-) -> dict[str, Rows | Grids | Scans]:
+) -> dict[str, Part]:
     """One training batch of every ingredient."""
     batch = {}
     for i, (name, part) in enumerate(sorted(mixture.items())):

@@ -13,7 +13,7 @@ from typing import Any
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from wlam.tasks.sequences import Grids, Rows, Scans
+from wlam.tasks.sequences import Part
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class NetworkConfig:
 class Network(nnx.Module):
     """Base of the networks that bring their own loss and forecasts."""
 
-    def loss(self, part: Rows | Grids | Scans, key: PRNGKeyArray) -> Float[Array, ""]:
+    def loss(self, part: Part, key: PRNGKeyArray) -> Float[Array, ""]:
         """The loss on one ingredient's part of a batch.
 
         Raises:

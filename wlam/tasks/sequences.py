@@ -223,6 +223,10 @@ class Windows:
         return replace(self, target=self.target[:, keep], noisy=noisy)
 
 
+Part = Rows | Grids | Scans
+"""What one ingredient gives a training batch."""
+
+
 def cut_windows(
     sequences: Sequences,
     context: int,

@@ -15,7 +15,7 @@ from wlam.nn.model import Network
 from wlam.nn.predictor import Predictor, RowInputs
 from wlam.nn.quantiles import pinball
 from wlam.nn.scale import INPUT_LIMIT, fit_scale
-from wlam.tasks.sequences import Grids, Rows, Scans
+from wlam.tasks.sequences import Grids, Part, Rows, Scans
 from wlam.training.grids import channel_losses
 from wlam.training.scans import scan_loss
 
@@ -113,7 +113,7 @@ def rows_loss(
 def mixture_loss(
     graph: Any,
     params: Any,
-    batch: Mapping[str, Rows | Grids | Scans],
+    batch: Mapping[str, Part],
     shares: Mapping[str, float],
     key: PRNGKeyArray,
 ) -> tuple[Float[Array, ""], tuple[Figures, Figures]]:

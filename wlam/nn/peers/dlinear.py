@@ -27,7 +27,7 @@ from wlam.nn.peers.forecaster import PeerForecaster
 from wlam.nn.request import Request, in_pieces
 from wlam.nn.scale import INPUT_LIMIT, LINEAR_BEYOND, fit_scale
 from wlam.phy.arrays import Lattice
-from wlam.tasks.sequences import Grids, Rows, Scans
+from wlam.tasks.sequences import Part, Rows
 
 CHUNK = 4096
 """Rows that a call forecasts at once. Fixed: one compilation serves a case."""
@@ -86,7 +86,7 @@ class DLinear(Network):
         trend = moving_average(x, self.config.kernel)
         return self.trend(trend) + self.remainder(x - trend)
 
-    def loss(self, part: Rows | Grids | Scans, key: PRNGKeyArray) -> Float[Array, ""]:
+    def loss(self, part: Part, key: PRNGKeyArray) -> Float[Array, ""]:
         """Mean Huber error of windows at random places, in units of their contexts.
 
         Raises:

@@ -31,7 +31,7 @@ from wlam.nn.model import NetworkConfig
 from wlam.nn.peers.channels import ChannelNetwork, to_bins, to_channel
 from wlam.nn.scale import fit_scale
 from wlam.phy.arrays import Lattice
-from wlam.tasks.sequences import Grids, Rows, Scans
+from wlam.tasks.sequences import Grids, Part
 
 RANDOM_KEPT = 0.15
 """Share of the patches that a random mask keeps; masks along an axis keep half of it,
@@ -225,7 +225,7 @@ class Wifo(ChannelNetwork):
             x = block(x, jnp.ones_like(visible))
         return self.head(self.last_norm(x)).astype(jnp.float32)
 
-    def loss(self, part: Rows | Grids | Scans, key: PRNGKeyArray) -> Float[Array, ""]:
+    def loss(self, part: Part, key: PRNGKeyArray) -> Float[Array, ""]:
         """Mean squared error of the hidden patches, in units of the visible ones.
 
         Raises:

@@ -1,0 +1,61 @@
+"""Fills the tables of docs/estimation.md: each is what one program prints.
+
+    python benchmarks/estimation.py [PART ...]    (make estimation: all parts)
+
+A table stands between <!-- PART --> and <!-- /PART -->, and is replaced as soon as its
+program has ended well; a killed run has lost one table at most.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from wlam.data.files import write_text_atomic
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "estimation.md"
+PARTS = {
+    "mimo": ("mimo_estimation.py",),
+    "ofdm": ("ofdm_estimation.py", "wlam_tiny", "wlam_little"),
+    "thz": ("hybrid_estimation.py", "--array", "thz"),
+    "half": ("hybrid_estimation.py", "--array", "half"),
+    "line": ("hybrid_estimation.py", "--array", "line"),
+}
+
+
+def put(page: str, part: str, table: str) -> str:
+    """The page with another table in the place of a part's.
+
+    Raises:
+        ValueError: the page has no such place.
+    """
+    begin, end = f"<!-- {part} -->", f"<!-- /{part} -->"
+    if begin not in page or end not in page:
+        raise ValueError(f"{PAGE.name}: found no {begin} … {end}; needed both")
+    head, _, rest = page.partition(begin)
+    _, _, tail = rest.partition(end)
+    return f"{head}{begin}\n{table.strip()}\n{end}{tail}"
+
+
+def main(parts: list[str]) -> None:
+    unknown = [part for part in parts if part not in PARTS]
+    if unknown:
+        raise ValueError(f"PART: found {unknown[0]}; needed one of {', '.join(PARTS)}")
+    for part in parts or PARTS:
+        program, *options = PARTS[part]
+        print(f"{part} …", file=sys.stderr, flush=True)
+        found = subprocess.run(
+            [sys.executable, ROOT / "benchmarks" / program, *options],
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        write_text_atomic(PAGE, put(PAGE.read_text(), part, found.stdout))
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except (ValueError, subprocess.CalledProcessError) as error:
+        print(f"estimation.py: {error}", file=sys.stderr)
+        sys.exit(2)
