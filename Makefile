@@ -10,7 +10,7 @@ INSTALL := pip install --no-compile --no-deps --quiet --disable-pip-version-chec
 # says: else every process would compile all of JAX again.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help setup dev quickstart benchmark test test-all lint format clean
+.PHONY: help setup dev quickstart benchmark estimation test test-all lint format clean
 help:            ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
 
@@ -47,6 +47,7 @@ RELEASED := $(patsubst models/%/config.json,%,$(wildcard models/*/config.json))
 MODELS := $(filter wlam%,$(RELEASED))
 PEERS := $(filter-out $(MODELS),$(RELEASED))
 ABLATIONS := $(patsubst %/config.json,%,$(wildcard models/ablations/*/config.json))
+SEEDS := $(patsubst %/config.json,%,$(wildcard models/seeds/*/config.json))
 
 benchmark: dev   ## judge models/ on all sets that are found: docs/benchmark.md and .html
 	@if [ -d "$(SIONNA)" ]; then :; \
@@ -59,7 +60,11 @@ benchmark: dev   ## judge models/ on all sets that are found: docs/benchmark.md 
 	  echo "rows of scenes that are not in $(RAYTRACED) will say so"
 	$(BIN)/python benchmarks/page.py $(MODELS) --sionna "$(SIONNA)" \
 	  --raytraced "$(RAYTRACED)" \
-	  $(if $(PEERS),--peers $(PEERS)) $(if $(ABLATIONS),--ablations $(ABLATIONS))
+	  $(if $(PEERS),--peers $(PEERS)) $(if $(ABLATIONS),--ablations $(ABLATIONS)) \
+	  $(if $(SEEDS),--seeds wlam_tiny $(SEEDS))
+
+estimation: dev  ## estimators on all kinds of pilots: the tables of docs/estimation.md
+	$(BIN)/python benchmarks/estimation.py
 
 # Tests compile far longer than they run, so they do without LLVM's optimiser and with
 # XLA's older emitters, which takes half the time. Two workers, each with whole files,

@@ -5,10 +5,9 @@ command   python train.py configs/ablations.py:NAME, then
 names     without_time: no channels along time, which a mask over the future would hide;
           four_settings: four pairs of a scenario and a carrier, not two dozen
 hardware  2 CPU cores
-time      without_time 50 minutes on one core beside other work; four_settings not yet
-          run to its end
-expected  without_time: 0.1 dB behind tiny on D17 to D19 in time, of the release before
-          this one (docs/missed.md)
+time      without_time 43, four_settings 50 minutes on one core beside other work
+expected  on D17 to D19 without_time is 0.18 dB behind tiny in time, four_settings 0.05
+          in time and frequency (docs/benchmark.md, docs/missed.md)
 
 What is left has as many samples in a step as in a step of tiny.
 """
