@@ -74,10 +74,10 @@ class Options:
 
     array: Literal["thz", "half", "line"] = "thz"
     # To judge, and to train covariances on.
-    channels: int = 100
+    channels: int = 40
     training: int = 3000
     # Signal-to-noise ratios in dB.
-    snrs_db: tuple[float, ...] = (0, 5, 10, 15, 20)
+    snrs_db: tuple[float, ...] = (0, 10, 20)
 
 
 class Receiver:

@@ -60,8 +60,8 @@ class Options:
     """How many channels, and in how much noise."""
 
     # To judge, and to train covariances on.
-    channels: int = 200
-    training: int = 10_000
+    channels: int = 100
+    training: int = 5000
     # Signal-to-noise ratios in dB.
     snrs_db: tuple[float, ...] = (-10, -5, 0, 5, 10, 15, 20, 25, 30)
 
