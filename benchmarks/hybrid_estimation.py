@@ -132,8 +132,9 @@ def directions(config: HybridFieldConfig) -> np.ndarray:
 def drawn(config: HybridFieldConfig, stream: int, number: int) -> np.ndarray:
     """Channels [n, antenna]."""
     draw = jax.jit(lambda key: generate(key, config, 100).clean[:, 0, 0])
-    keys = [jax.random.fold_in(jax.random.key(stream), i) for i in range(number)]
-    return np.concatenate([draw(keys[i]) for i in range(-(-number // 100))])[:number]
+    key, pieces = jax.random.key(stream), -(-number // 100)
+    drawn = [draw(jax.random.fold_in(key, i)) for i in range(pieces)]
+    return np.concatenate(drawn)[:number]
 
 
 def estimators(

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from wlam.phy.estimators.algebra import einsum
+from wlam.phy.estimators.algebra import einsum, root_of_ratio
 from wlam.phy.kronecker import (
     Covariances,
     KroneckerConfig,
@@ -164,10 +164,3 @@ def match(
     # The atom's own transform over all its diagonals, real.
     atom = 2 * jnp.fft.fft(columns, 2 * size, axis=1).real - columns[:, :1].real
     return einsum("nf,kf->nk", power, atom) / (2 * size)
-
-
-def root_of_ratio(
-    seen: Float[Array, "..."], expected: Float[Array, "..."]
-) -> Float[Array, "..."]:
-    """What a weight is multiplied by: more where more is seen than expected."""
-    return jnp.sqrt(jnp.maximum(seen, 0) / jnp.maximum(expected, SMALLEST))

@@ -16,10 +16,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact
 
+from wlam.phy.estimators.algebra import root_of_ratio
 from wlam.phy.solve import inverse_factor_each
 
-SMALLEST = 1e-20
-"""Keeps quotients finite."""
 ROUNDING = 1e-6
 """Noise is at least this share of the mean power of what is observed."""
 
@@ -118,10 +117,3 @@ def whitener(
 
 def adjoint(x: Inexact[Array, "*n a b"]) -> Inexact[Array, "*n b a"]:
     return x.swapaxes(-1, -2).conj()
-
-
-def root_of_ratio(
-    found: Float[Array, "*n"], expected: Float[Array, "*n"]
-) -> Float[Array, "*n"]:
-    """What a power is multiplied by: more where more is found than expected."""
-    return jnp.sqrt(found / jnp.maximum(expected, SMALLEST))
