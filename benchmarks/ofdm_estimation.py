@@ -34,16 +34,13 @@ from wlam.evaluation.cases import generated_case
 from wlam.evaluation.judge import forecast
 from wlam.hub import load
 from wlam.nn.request import in_pieces
-from wlam.phy.estimators import Moments, lmmse, sparse_bayes
+from wlam.phy.estimators import Moments, delay_atoms, lmmse, sparse_bayes
 from wlam.tasks import TASKS
 from wlam.tasks.sequences import Windows, cut_windows
 
 CASES = Path(__file__).parents[1] / "configs" / "benchmark.py"
 TRAINING_SEED = 20_000
 PIECE = 4
-OVERSAMPLING = 4
-EARLIEST, LATEST = -0.05, 0.2
-"""Delays of the dictionary, over 1 / spacing; a comb of four cannot tell more apart."""
 
 
 @dataclass(frozen=True)
@@ -105,18 +102,14 @@ class Block:
 
     def by_spectrum(self, windows: Windows) -> np.ndarray:
         assert windows.grid is not None
-        count = round(64 * OVERSAMPLING * (LATEST - EARLIEST))
-        delay = EARLIEST + (np.arange(count) + 0.5) * (LATEST - EARLIEST) / count
-        atoms = np.exp(-2j * np.pi * np.arange(64)[:, None] * delay[None]) / 8
+        atoms = delay_atoms(64, int(self.at[1] - self.at[0]))
         sensing = np.eye(64, dtype=np.float32)[self.at][None]
         parts = rearrange(
             windows.context[:, self.at], "n p (t u) -> (n u) t p", u=windows.grid[1]
         )
         noise = np.repeat(self.noise, windows.grid[1])
         found = in_pieces(
-            lambda _, y, level: sparse_bayes(
-                y, level, sensing, atoms.astype(np.complex64), 30
-            ),
+            lambda _, y, level: sparse_bayes(y, level, sensing, atoms, 30),
             32,
             parts,
             noise,

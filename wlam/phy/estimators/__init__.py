@@ -29,13 +29,14 @@ from wlam.phy.estimators.sparse import (
     omp,
     universal_penalty,
 )
-from wlam.phy.estimators.sparse_bayes import sparse_bayes
+from wlam.phy.estimators.sparse_bayes import delay_atoms, sparse_bayes
 
 __all__ = [
     "Atoms",
     "KroneckerMixture",
     "Moments",
     "angle_delay_dictionary",
+    "delay_atoms",
     "fista",
     "fit_kronecker_mixture",
     "fit_moments",

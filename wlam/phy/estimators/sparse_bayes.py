@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact
 
 from wlam.phy.estimators.algebra import root_of_ratio
@@ -23,6 +24,29 @@ ROUNDING = 1e-6
 """Noise is at least this share of the mean power of what is observed."""
 
 product = partial(jnp.matmul, precision="highest")
+
+
+EARLIEST = -0.2
+"""Of delays, over all that a comb can tell apart: timing is never exact."""
+
+
+def delay_atoms(
+    subcarriers: int, every: int = 1, oversampling: int = 4
+) -> Complex[np.ndarray, "k delay"]:
+    """Paths along frequency, of unit norm, with delays that a comb can tell apart.
+
+    Pilots on every n-th subcarrier see delays that are 1 / n of the inverse spacing
+    apart alike: the dictionary has no two such.
+
+    Args:
+        subcarriers: how many there are, with pilots or without.
+        every: n.
+        oversampling: delays for each that all subcarriers can resolve.
+    """
+    count = max(1, round(subcarriers * oversampling / every))
+    delay = (EARLIEST + (np.arange(count) + 0.5) / count) / every
+    waves = np.exp(-2j * np.pi * np.arange(subcarriers)[:, None] * delay)
+    return (waves / np.sqrt(subcarriers)).astype(np.complex64)
 
 
 class SpectrumFit(NamedTuple):
