@@ -4,6 +4,7 @@ schedule   how much signal is left after each step
 process    noising, what a network predicts, and losses
 samplers   from noise, or from a noisy observation, to data
 guidance   conditions, dropped in training and amplified in sampling
+posterior  data of which only a linear look is known, such as pilots
 equalised  symbols behind an equaliser, each in noise of its own strength
 
 Step 0 is the data, steps 1 to T are noisier and noisier. Arrays are real, with noise of
@@ -17,6 +18,7 @@ from wlam.diffusion.equalised import (
     first_step,
 )
 from wlam.diffusion.guidance import drop_conditions, guided
+from wlam.diffusion.posterior import sample_posterior, through_mask, through_matrix
 from wlam.diffusion.process import (
     Estimates,
     Parametrisation,
@@ -34,7 +36,14 @@ from wlam.diffusion.samplers import (
     sample,
     scale_to_step,
 )
-from wlam.diffusion.schedule import Schedule, cosine, linear, linear_to, sigmoid
+from wlam.diffusion.schedule import (
+    Schedule,
+    cosine,
+    even_db,
+    linear,
+    linear_to,
+    sigmoid,
+)
 
 __all__ = [
     "Ddim",
@@ -51,6 +60,7 @@ __all__ = [
     "equalise",
     "equalised_loss",
     "estimates",
+    "even_db",
     "evenly_spaced",
     "first_step",
     "guided",
@@ -58,7 +68,10 @@ __all__ = [
     "linear_to",
     "prediction_of",
     "sample",
+    "sample_posterior",
     "scale_to_step",
     "sigmoid",
     "standard_noise",
+    "through_mask",
+    "through_matrix",
 ]

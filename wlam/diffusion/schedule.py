@@ -83,6 +83,21 @@ def sigmoid(num_steps: int, start: float = -3.0, end: float = 3.0) -> Schedule:
     return _from_signal(np.maximum(left, 1e-9))
 
 
+def even_db(num_steps: int, first_db: float, last_db: float) -> Schedule:
+    """SNRs evenly spaced in dB: all of them are as often trained on.
+
+    Raises:
+        ValueError: fewer than two steps, or a last SNR that is not below the first.
+    """
+    if num_steps < 2 or not last_db < first_db:
+        raise ValueError(
+            f"num_steps, first_db, last_db: found {num_steps}, {first_db}, {last_db}; "
+            "needed at least 2, and the last below the first"
+        )
+    snr = 10 ** (np.linspace(first_db, last_db, num_steps) / 10)
+    return _from_signal(np.concatenate([[1.0], snr / (1 + snr)]))
+
+
 def _from_betas(betas: Float[np.ndarray, " step"]) -> Schedule:
     return _from_signal(np.concatenate([[1.0], np.cumprod(1 - betas)]))
 
