@@ -57,6 +57,8 @@ def main(options: Options) -> None:
     facts = [f"{options.model}: {model.num_parameters:,} parameters, step {step:,}"]
     if options.data:
         case, notes = cases.file_case(options)
+        if why := cases.unfit(case, model):
+            raise DataError(f"--task: {case.task}: {why}")
         todo, skipped = [case], []
         facts += notes
     else:

@@ -129,7 +129,7 @@ def test_bad_options_are_one_line_and_write_nothing(
 def test_the_example_of_the_documents(program, trained_run, tmp_path, monkeypatch):
     text = (ROOT / "docs" / "data_formats.md").read_text()
     (python,) = re.findall(r"```python\n(.*?)```", text, re.S)
-    (shell,) = re.findall(r"```sh\n(.*?)```", text, re.S)
+    shell = re.findall(r"```sh\n(.*?)```", text, re.S)[0]
     monkeypatch.chdir(tmp_path)
     exec(python, {})
     words = shell.replace("\\\n", " ").split()

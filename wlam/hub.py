@@ -19,6 +19,7 @@ from orbax.checkpoint import v1 as ocp
 
 from wlam.config import Config, from_json, to_json
 from wlam.data.files import write_npz_atomic
+from wlam.nn.estimate import ChannelEstimator
 from wlam.nn.forecast import Forecaster
 from wlam.nn.model import Network
 from wlam.nn.peers.channels import ChannelForecaster
@@ -26,8 +27,8 @@ from wlam.nn.peers.dlinear import SeriesForecaster
 from wlam.training.checkpoint import FOLDER, load_params
 from wlam.training.state import init_state, model_params
 
-Loaded = Forecaster | ChannelForecaster | SeriesForecaster
-"""What predicts: the predictor of this repository, or a peer."""
+Loaded = Forecaster | ChannelEstimator | ChannelForecaster | SeriesForecaster
+"""What predicts or estimates: a model of this repository, or a peer."""
 CONFIG, WEIGHTS, GOLDEN = "config.json", "weights", "golden.npz"
 RELEASED = Path(__file__).parents[1] / "models"
 """Where a checkout keeps released models, so that their names are enough."""
@@ -117,6 +118,10 @@ def golden_sweeps() -> np.ndarray:
 
 def golden_outputs(model: Loaded) -> dict[str, np.ndarray]:
     """What a model makes of the golden inputs, by the name of the array."""
+    if isinstance(model, ChannelEstimator):
+        blocks = golden_channel()[:, None]
+        told, blind = model.estimate(blocks, 0.01), model.estimate(blocks)
+        return {"estimate": told, "blind_estimate": blind}
     found = {}
     if model.takes_rows:
         rows = model.predict(golden_context(), interval=1e-3, horizon=24)

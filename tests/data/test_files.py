@@ -120,6 +120,57 @@ def test_names_that_nothing_reads_are_reported(path):
     assert read_npz(path, "traffic")[1] == ["ignored: a\\nb, antenna_position"]
 
 
+@pytest.mark.parametrize(
+    "shown",
+    [
+        {"pilots": [3, 1]},
+        {"mask": np.tile(np.arange(4) % 2 == 1, (5, 1))},
+        {"mask": np.tile((np.arange(4) % 2 == 1)[:, None], (5, 1, 3))},
+    ],
+)
+def test_pilots_are_told_in_three_ways(path, shown):
+    more = {"noise_variance": [0.1, 0.2], "clean": CSI["csi"].astype(np.complex64)}
+    write_npz_atomic(path, **CSI, **shown, **more)
+    data, _ = read_npz(path, "csi_estimate")
+    assert data.seen.shape == (5, 4, 3)
+    assert data.seen[:, 1::2].all()
+    assert not data.seen[:, ::2].any()
+    np.testing.assert_allclose(data.labels["noise_variance"], [0.1, 0.2])
+    np.testing.assert_array_equal(data.clean, CSI["csi"])
+
+
+def test_what_an_estimator_is_not_told_is_said(path):
+    write_npz_atomic(path, **CSI)
+    data, notes = read_npz(path, "csi_estimate")
+    assert data.seen.all()
+    assert data.clean is None
+    told = [note.partition(":")[0] for note in notes]
+    assert {"pilots", "clean", "noise_variance"} <= set(told)
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"pilots": [1, 1]}, "pilots: holds [1, 1], must be different subcarriers"),
+        ({"pilots": [4]}, "pilots: holds [4], must be different subcarriers, 0 to 3"),
+        ({"pilots": [0.5]}, "pilots: is float64, must be int32 [pilot]"),
+        ({"pilots": [1], "mask": np.ones((5, 4), bool)}, "pilots, mask: are both"),
+        ({"mask": np.zeros((5, 4), bool)}, "mask: has no pilot"),
+        ({"mask": np.ones((5, 4), int)}, "mask: is int64"),
+        ({"mask": np.ones(4, bool)}, "mask: is bool of shape [4], must be bool [time"),
+        ({"noise_variance": 0.0}, "noise_variance: is 0.0, must be finite and positiv"),
+        ({"noise_variance": np.inf}, "noise_variance: is inf"),
+        ({"noise_variance": [1, -1.0]}, "noise_variance: holds -1.0, must be positive"),
+        ({"noise_variance": np.ones(3)}, "noise_variance: has shape [3], must be [2]"),
+        ({"noise_variance": [1, np.nan]}, "noise_variance: has 1 NaN"),
+        ({"clean": CSI["csi"].real}, "clean: is float32, must be complex64"),
+    ],
+)
+def test_bad_pilots_are_named(path, told, expected):
+    write_npz_atomic(path, **CSI, **told)
+    assert problem(read_npz, path, "csi_estimate").startswith(expected)
+
+
 NAN = BEAM["rsrp_db"].copy()
 NAN[1, 2, 3], NAN[1, 5, 0] = np.nan, np.inf
 

@@ -35,6 +35,7 @@ DATA = {
     "csi_antenna": csi(antennas=8),
     "csi_pilots_4": csi(subcarriers=16),
     "csi_pilots_8": csi(subcarriers=32),
+    "csi_estimate": csi(),
     "beam": Beams(RNG.normal(size=(3, 12, 6)).astype(np.float32), STEPS),
     "beam_scan_4": Beams(RNG.normal(size=(3, 12, 8)).astype(np.float32), STEPS),
     "beam_scan_8": Beams(RNG.normal(size=(3, 12, 16)).astype(np.float32), STEPS),
@@ -52,7 +53,7 @@ def case(request):
     context = 40 if request.param == "traffic" else CONTEXT
     sequences = task.sequences(data)
     horizon = 1 if sequences.every > 1 else HORIZON
-    if sequences.every > 1 and sequences.grid is not None:
+    if (sequences.every > 1 and sequences.grid is not None) or sequences.pilots:
         context = horizon = sequences.values.shape[1]
     windows = cut_windows(sequences, context, horizon, tail=1.0, sliding=task.sliding)
     return task, data, windows
@@ -95,7 +96,7 @@ def test_the_user_gets_the_truth_back_in_his_own_layout(case):
         expected = data.csi[:, CONTEXT : CONTEXT + HORIZON]
     elif task.name == "csi_frequency":
         expected = data.csi[:, :, CONTEXT : CONTEXT + HORIZON]
-    elif task.name.startswith("csi_pilots"):
+    elif task.name.startswith("csi_pilots") or task.name == "csi_estimate":
         expected = data.csi
     elif task.name == "csi_antenna":
         expected = data.csi[..., CONTEXT : CONTEXT + HORIZON]

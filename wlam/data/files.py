@@ -4,7 +4,7 @@ A file holds one array, by task, and scalars (0-d or shape [1], finite, positive
 
   csi_time, csi_frequency,  csi complex64 [sample, time, subcarrier, antenna]
   csi_antenna, csi_pilots_4,
-  csi_pilots_8
+  csi_pilots_8, csi_estimate
   beam, beam_scan_4,        rsrp_db float32 [track, time, beam]
   beam_scan_8
   traffic                   traffic float32 [series, time]
@@ -12,7 +12,9 @@ A file holds one array, by task, and scalars (0-d or shape [1], finite, positive
 
 Every file has time_step_s; one with csi also has subcarrier_spacing_hz and carrier_hz,
 and it may have antenna_positions float32 [antenna, 3] in wavelengths and
-antenna_polarisation int [antenna].
+antenna_polarisation int [antenna]. For csi_estimate it may say where the pilots are, by
+pilots int [pilot] or by mask bool, how strong the noise is, and what lies under it; see
+`_pilots`.
 """
 
 import os
@@ -62,6 +64,7 @@ LAYOUTS = {
     "csi_antenna": replace(CSI, target="antenna"),
     "csi_pilots_4": replace(CSI, target="subcarrier", completes=True),
     "csi_pilots_8": replace(CSI, target="subcarrier", completes=True),
+    "csi_estimate": replace(CSI, target="subcarrier", completes=True),
     "beam": BEAM,
     "beam_scan_4": replace(BEAM, completes=True),
     "beam_scan_8": replace(BEAM, completes=True),
@@ -96,6 +99,8 @@ def read_npz(path: StrPath, task: str) -> tuple[Data, list[str]]:
         fields = {layout.name: values, **scalars}
         if layout.data is Csi:
             fields |= _antennas(file, values.shape[-1])
+        if task == "csi_estimate":
+            fields |= _pilots(file, values.shape)
         file.report_ignored()
     return layout.data(**fields), notes
 
@@ -207,6 +212,25 @@ class _File:
             raise self.error(name, f"is {value}, must be finite and positive")
         return np.full(samples, single)
 
+    def positive(self, name, samples):
+        """Positive numbers `name`, one for every sample or one for all."""
+        if np.shape(self._member(name, "numbers")) in ((), (1,)):
+            return self.scalar(name, samples)
+        values = self.array(name, np.float32, ("sample",), (samples,))
+        if values.min() <= 0:
+            raise self.error(name, f"holds {values.min()}, must be positive")
+        return values
+
+    def flags(self, name, shape):
+        """The truth values `name`, [time, subcarrier] or also [antenna]."""
+        needed = "bool [time, subcarrier] or [time, subcarrier, antenna]"
+        found = self._member(name, needed)
+        if found.dtype != bool or found.shape not in (shape[:2], shape):
+            problem = f"is {found.dtype} of shape {list(found.shape)}, must be {needed}"
+            raise self.error(name, f"{problem} = {list(shape)}")
+        full = found[..., None] if found.ndim == 2 else found
+        return np.broadcast_to(full, shape).copy()
+
     def report_ignored(self):
         ignored = set(self.archive.files) - self.read
         if ignored:
@@ -271,6 +295,43 @@ def _antennas(file, antennas):
         polarisation = np.zeros(antennas, np.int32)
         file.notes.append("antenna_polarisation: assumed the same for all antennas")
     return {"antenna_positions": positions, "antenna_polarisation": polarisation}
+
+
+def _pilots(file, shape):
+    """Where the pilots are, the noise, and the channel under it, as far as is told.
+
+    pilots int [pilot], subcarriers that have them in every snapshot; or mask bool
+    [time, subcarrier] or [time, subcarrier, antenna]; noise_variance, one number or one
+    for each sample; clean like csi.
+    """
+    held, samples, subcarriers = file.archive.files, shape[0], shape[2]
+    if "pilots" in held and "mask" in held:
+        raise file.error("pilots, mask", "are both there, must be one of them")
+    seen = np.ones(shape[1:], bool)
+    if "pilots" in held:
+        pilots = file.array("pilots", np.int32, ("pilot",))
+        inside = (pilots >= 0) & (pilots < subcarriers)
+        if not inside.all() or len(set(pilots.tolist())) < len(pilots):
+            problem = f"holds {pilots[:8].tolist()}, must be different subcarriers"
+            raise file.error("pilots", f"{problem}, 0 to {subcarriers - 1}")
+        at = np.isin(np.arange(subcarriers), pilots)
+        seen = np.broadcast_to(at[None, :, None], shape[1:]).copy()
+    elif "mask" in held:
+        seen = np.asarray(file.flags("mask", shape[1:]))
+    else:
+        file.notes.append("pilots: assumed everywhere")
+    if not seen.any():
+        raise file.error("mask", "has no pilot, must have one or more")
+    fields: dict[str, Any] = {"seen": seen}
+    if "clean" in held:
+        fields["clean"] = file.array("clean", np.complex64, CSI_AXES, shape)
+    else:
+        file.notes.append("clean: not there; csi itself is the target, with its noise")
+    if "noise_variance" in held:
+        fields["labels"] = {"noise_variance": file.positive("noise_variance", samples)}
+    else:
+        file.notes.append("noise_variance: not there; estimators have to see it")
+    return fields
 
 
 @contextmanager

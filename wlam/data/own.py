@@ -29,6 +29,7 @@ WINDOWS = {
     "csi_antenna": (8, 8),
     "csi_pilots_4": (64, 64),
     "csi_pilots_8": (64, 64),
+    "csi_estimate": (64, 64),
     "beam": (16, 4),
     "beam_scan_4": (4, 1),
     "beam_scan_8": (4, 1),

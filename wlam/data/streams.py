@@ -19,6 +19,7 @@ from wlam.phy import (
     hardware,
     hybrid_field,
     kpi,
+    kronecker,
     mobility,
     sweeps,
     tdl,
@@ -26,7 +27,7 @@ from wlam.phy import (
 )
 from wlam.phy.tr38901 import drops
 from wlam.tasks import TASKS
-from wlam.tasks.sequences import Part, choose_rows, wholes
+from wlam.tasks.sequences import Part
 
 Generator = Callable[[PRNGKeyArray, Any, int], Any]
 
@@ -48,6 +49,7 @@ GENERATORS: dict[type, Generator] = {
     traffic.TrafficConfig: traffic.generate,
     hardware.HardwareConfig: received,
     kpi.KpiConfig: kpi.generate,
+    kronecker.KroneckerConfig: kronecker.generate,
     mobility.MobilityConfig: mobility.generate,
     own.FileConfig: own.generate,
 }
@@ -132,11 +134,7 @@ def draw_batch(
     for i, (name, part) in enumerate(sorted(mixture.items())):
         source_key, row_key = jax.random.split(jax.random.fold_in(key, i))
         data = generate(source_key, part.source, samples[name])
-        sequences = TASKS[part.task].sequences(data)
-        if part.context is None:
-            batch[name] = choose_rows(
-                row_key, sequences, part.rows_per_sample, part.linear_beyond
-            )
-        else:
-            batch[name] = wholes(sequences, part.context)
+        batch[name] = TASKS[part.task].part(
+            row_key, data, part.rows_per_sample, part.context, part.linear_beyond
+        )
     return batch

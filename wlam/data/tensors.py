@@ -30,6 +30,8 @@ class Csi:
     antenna_polarisation: Array  # int32 [antenna]
     clean: Array | None = None  # like csi without noise; None where nobody knows it
     labels: dict[str, Array] = field(default_factory=dict)  # name -> [sample]
+    # bool [time, subcarrier, antenna], where there are pilots; None: everywhere
+    seen: Array | None = None
 
 
 @jax.tree_util.register_dataclass

@@ -94,6 +94,8 @@ def open_model(path: str) -> Model:
         ValueError: there is none at the path, or its files do not fit.
     """
     predicts, config, step = load_with_config(path)
+    if not isinstance(predicts, Predicts):
+        raise ValueError("model: found an estimator; needed one that forecasts")
     folder = Path(path) if Path(path).is_dir() else RELEASED / path
     kept = folder / FOLDER / str(step)
     files = kept.rglob("*") if kept.is_dir() else weights_of(folder)

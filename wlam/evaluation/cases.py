@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,10 @@ from wlam.data.streams import generate
 from wlam.data.tensors import Csi, DataError, Series, Traffic
 from wlam.evaluation.judge import EvalCase
 from wlam.phy.noise import awgn
+from wlam.tasks.estimate import NOISE
 
 NOISE_SEED = 0
+ESTIMATE = "csi_estimate"
 ONLY = {"channels": Csi, "series": Series | Traffic}
 """Tensors of a model that forecasts one kind of data only, by the kind's name."""
 USUAL = tuple(name for name in CASES if name not in (*SINGLE_HORIZONS, *SCANS))
@@ -84,8 +86,12 @@ def fitting(todo: list[EvalCase], model: Any) -> tuple[list[EvalCase], list[str]
 
 def unfit(case: EvalCase, model: Any) -> str:
     """Why a model cannot forecast a case; empty if it can."""
-    if model.only is not None and not isinstance(case.data, ONLY[model.only]):
+    if model.only in ONLY and not isinstance(case.data, ONLY[model.only]):
         return f"the model forecasts {model.only} only"
+    if case.task == ESTIMATE:
+        return "" if hasattr(model, "estimate") else "the model estimates no channels"
+    if model.only == "pilots":
+        return "the model estimates channels only"
     if LAYOUTS[case.task].completes:
         is_channel = isinstance(case.data, Csi)
         if model.only or not (
@@ -121,11 +127,21 @@ def file_case(own: OwnData) -> tuple[EvalCase, list[str]]:
     Raises:
         DataError: an option or the file cannot be used; one line says which and why.
     """
-    if None in (own.data, own.task, own.context, own.horizon):
-        raise DataError("--task, --context, --horizon: missing; --data needs all three")
     file, task = str(own.data), str(own.task)
-    context, horizon = int(own.context or 0), int(own.horizon or 0)
+    if own.task is None or (task != ESTIMATE and None in (own.context, own.horizon)):
+        raise DataError(
+            "--task, --context, --horizon: missing; --data needs all three "
+            f"({ESTIMATE} the first alone)"
+        )
     data, notes = read_npz(file, task)
+    context, horizon = int(own.context or 0), int(own.horizon or 0)
+    if task == ESTIMATE:
+        if context or horizon:
+            raise DataError(
+                f"--context, --horizon: found {context}, {horizon}; needed none, "
+                f"{ESTIMATE} estimates all subcarriers"
+            )
+        context = horizon = np.shape(vars(data)["csi"])[2]
     check_window(task, data, context, horizon)
     if own.snr_db is not None:
         data = add_noise(data, own.snr_db)
@@ -151,4 +167,7 @@ def add_noise(data: Any, snr_db: float) -> Csi:
         raise DataError(f"--snr-db: found {snr_db}; needed a finite number of dB")
     key, clean = jax.random.key(NOISE_SEED), jnp.asarray(data.csi)
     noisy = awgn(key, clean, snr_db, axes=(1, 2, 3))
-    return Csi(**{**vars(data), "csi": np.asarray(noisy), "clean": data.csi})
+    power = (abs(data.csi) ** 2).mean((1, 2, 3))
+    labels = {**data.labels, NOISE: np.float32(power * 10 ** (-snr_db / 10))}
+    changed = {"csi": np.asarray(noisy), "clean": data.csi, "labels": labels}
+    return replace(data, **changed)

@@ -9,6 +9,7 @@ from wlam.evaluation.bootstrap import interval
 from wlam.nn.embeddings import AXES
 from wlam.phy.arrays import Lattice
 from wlam.tasks import TASKS
+from wlam.tasks.estimate import estimated
 from wlam.tasks.metrics import Statistic, coverage
 from wlam.tasks.sequences import Windows, cut_windows
 
@@ -37,6 +38,20 @@ class Predicts(Protocol):
         joint: bool,
         grid: tuple[int, int] | None,
         lattice: Lattice,
+    ) -> np.ndarray: ...
+
+
+@runtime_checkable
+class Estimates(Protocol):
+    """What estimates channels from pilots, `wlam.nn.estimate.ChannelEstimator`."""
+
+    def estimate(
+        self,
+        observed: np.ndarray,
+        noise_variance: np.ndarray | None,
+        subcarrier_spacing_hz: np.ndarray,
+        antenna_positions: np.ndarray,
+        antenna_polarisation: np.ndarray,
     ) -> np.ndarray: ...
 
 
@@ -127,7 +142,9 @@ class Verdict:
         return TASKS[self.case.task].scores(forecast, self.case.data, cut)
 
 
-def judge(case: EvalCase, model: Predicts | None, floors: bool = True) -> Verdict:
+def judge(
+    case: EvalCase, model: Predicts | Estimates | None, floors: bool = True
+) -> Verdict:
     """Forecasts a case with the model and with its floors, and scores all alike.
 
     Args:
@@ -153,7 +170,8 @@ def judge(case: EvalCase, model: Predicts | None, floors: bool = True) -> Verdic
     results, statistics = [], {}
     for predictor, found in forecasts.items():
         scores = task.scores(found, case.data, scored)
-        has_intervals = getattr(model, "has_intervals", False) and windows.every == 1
+        completes = windows.every > 1 or windows.pilots is not None
+        has_intervals = getattr(model, "has_intervals", False) and not completes
         if predictor == MODEL and has_intervals:
             scores[f"cover {100 * COVERAGE:.0f} %"] = covered(model, windows, case.skip)
         statistics[predictor] = scores
@@ -179,6 +197,8 @@ def judge(case: EvalCase, model: Predicts | None, floors: bool = True) -> Verdic
 
 def forecast(model: Any, windows: Windows) -> np.ndarray:
     """What the model says of the windows' targets."""
+    if windows.pilots is not None:
+        return estimated(model, windows)
     if windows.every > 1 and windows.grid is None:
         return model.complete(windows.context, windows.interval)[:, None]
     if windows.every > 1:

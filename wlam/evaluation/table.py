@@ -22,6 +22,7 @@ FLOORS = (
     "matched path",
     "IAA",
     "smoother bank",
+    "sparse Bayes",
     "linear tracker",
     "Kalman tracker",
     *sorted(INFORMED, reverse=True),

@@ -10,6 +10,7 @@ from einops import rearrange
 from flax import nnx
 
 from wlam.nn.joint import Channel, all_bins, channel_features
+from wlam.nn.observation import CompletesCombs
 from wlam.nn.predictor import Predictor
 from wlam.nn.quantiles import score
 from wlam.nn.request import Request, in_pieces, pilot_steps
@@ -28,7 +29,7 @@ PATHS = 39
 from either end bound 90 %: 2 / 40 of the distribution is expected beyond each."""
 
 
-class Forecaster:
+class Forecaster(CompletesCombs):
     """A trained model that takes and gives numpy arrays.
 
     >>> model = wlam.load("runs/quickstart")

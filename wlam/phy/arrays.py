@@ -262,6 +262,24 @@ def line(
     return order, float(np.ptp(places[:, axis]) / (len(places) - 1))
 
 
+def lines(
+    positions: Num[ArrayLike, "antenna 3"], polarisation: Int[ArrayLike, "antenna"]
+) -> Int[np.ndarray, "line place"]:
+    """Return which antennas form each of the uniform lines that an array is made of.
+
+    They run along its longest side, one polarisation each; of an array without a
+    regular grid every antenna is a line of its own.
+    """
+    found = []
+    for grid in _groups(positions, polarisation) or []:
+        longest = int(np.argmax(grid.shape))
+        rows = np.moveaxis(grid, longest, -1)
+        found.append(rows.reshape(-1, rows.shape[-1]))
+    if len({rows.shape[1] for rows in found}) != 1:
+        return np.arange(len(np.asarray(positions)))[:, None]
+    return np.concatenate(found)
+
+
 def from_beamspace(
     bins: Complex[Array, "*batch bin"], lattice: Lattice
 ) -> Complex[Array, "*batch bin"]:

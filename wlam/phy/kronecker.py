@@ -146,7 +146,7 @@ def generate(key: PRNGKeyArray, config: KroneckerConfig, samples: int) -> Csi:
 
     Returns:
         Channels of mean power 1 in every entry, [sample, 1, tx, rx], in the noise of a
-        random SNR, which is the label snr_db.
+        random SNR, which is the label snr_db; tx_antennas is another.
     """
     keys = jax.random.split(key, 4)
     channels = draw_channels(keys[1], draw_covariances(keys[0], config, samples))
@@ -164,7 +164,7 @@ def generate(key: PRNGKeyArray, config: KroneckerConfig, samples: int) -> Csi:
         antenna_positions=arrays.ula(config.num_rx),
         antenna_polarisation=np.zeros(config.num_rx, np.int32),
         clean=clean,
-        labels={"snr_db": snr_db},
+        labels={"snr_db": snr_db, "tx_antennas": nothing * config.num_tx},
     )
 
 

@@ -1,6 +1,7 @@
 """What is predicted from what: every task wlam knows, by name."""
 
 from wlam.tasks.csi import CsiAntenna, CsiFrequency, CsiTime
+from wlam.tasks.estimate import CsiEstimate
 from wlam.tasks.pilots import CsiPilots4, CsiPilots8
 from wlam.tasks.real import BeamTask, SeriesTask, TrafficTask
 from wlam.tasks.scan import BeamScan4, BeamScan8
@@ -14,6 +15,7 @@ TASKS: dict[str, Task] = {
         CsiAntenna(),
         CsiPilots4(),
         CsiPilots8(),
+        CsiEstimate(),
         BeamTask(),
         BeamScan4(),
         BeamScan8(),

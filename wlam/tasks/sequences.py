@@ -22,6 +22,16 @@ from wlam.phy.tr38901.tables import LOS
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
+class Pilots:
+    """What an estimator sees of blocks, and through which array."""
+
+    seen: AnyArray  # bool [step, channel], the same in all samples
+    antenna_positions: AnyArray
+    antenna_polarisation: AnyArray
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
 class Sequences:
     """Multivariate sequences, real or complex."""
 
@@ -41,6 +51,8 @@ class Sequences:
     # A forecaster sees every n-th, from n // 2 on, and completes the others: steps of a
     # grid, such as subcarriers with pilots; else channels, beams of the last sweep.
     every: int = field(default=1, metadata={"static": True})
+    # All steps are to be estimated from these; the grid is (time, antenna).
+    pilots: Pilots | None = None
 
 
 @jax.tree_util.register_dataclass
@@ -198,6 +210,9 @@ class Windows:
     # More than 1: the context itself is to be completed, its last sweep or, of a grid,
     # all steps. Only every n-th beam or step was measured; the others are NaN.
     every: int = 1
+    # The context itself is to be estimated, in subcarriers and antennas. What is no
+    # pilot is NaN; the label noise_variance tells the noise, where it is known.
+    pilots: Pilots | None = None
 
     @property
     def horizon(self) -> int:
@@ -223,7 +238,20 @@ class Windows:
         return replace(self, target=self.target[:, keep], noisy=noisy)
 
 
-Part = Rows | Grids | Scans
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Snapshots:
+    """Training channels without noise, a time each, see `wlam.nn.estimator`."""
+
+    clean: Complex[Array, "n k a"]  # of mean power 1
+    # The antennas of each uniform line of the array, see `wlam.phy.arrays.lines`.
+    lines: tuple[tuple[int, ...], ...] = field(metadata={"static": True})
+    lattice: Lattice = field(default=(), metadata={"static": True})
+    # Whether k are subcarriers; else they are antennas of another line.
+    frequency: bool = field(default=True, metadata={"static": True})
+
+
+Part = Rows | Grids | Scans | Snapshots
 """What one ingredient gives a training batch."""
 
 
@@ -250,7 +278,8 @@ def cut_windows(
         DataError: L + H exceeds the length, or L, H, stride or tail make no window.
     """
     steps = sequences.values.shape[1]
-    completes, of_grid = sequences.every > 1, sequences.grid is not None
+    of_grid, pilots = sequences.grid is not None, sequences.pilots
+    completes = sequences.every > 1 or pilots is not None
     if completes and horizon != (context if of_grid else 1):
         needed = "the context, which is" if of_grid else "1, the sweep that is"
         raise DataError(f"horizon: found {horizon}; needed {needed} completed")
@@ -284,7 +313,10 @@ def cut_windows(
 
     target, measured = gather(clean, 0, horizon), gather(values, 0, horizon)
     shown = gather(values, -before, context - before)
-    if completes:
+    if pilots is not None:
+        seen = np.asarray(pilots.seen)[:context]
+        shown = np.where(seen, shown, shown.dtype.type(np.nan))
+    elif completes:
         place = np.arange(shown.shape[1 if of_grid else 2])
         seen = place % sequences.every == sequences.every // 2
         seen = seen[:, None] if of_grid else seen
@@ -302,4 +334,5 @@ def cut_windows(
         lattice=sequences.lattice,
         noisy=None if np.array_equal(target, measured) else measured,
         every=sequences.every,
+        pilots=pilots,
     )

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
+from jaxtyping import PRNGKeyArray
 
+from wlam.nn.scale import LINEAR_BEYOND
 from wlam.tasks.metrics import Statistic
-from wlam.tasks.sequences import Sequences, Windows
+from wlam.tasks.sequences import Part, Sequences, Windows, choose_rows, wholes
 
 Forecaster = Callable[[Any, int], Any]
 """context [window, L, channel], H -> forecast [window, H, channel]"""
@@ -26,6 +28,26 @@ class Task:
     def sequences(self, data: Any) -> Sequences:
         """The sequences to forecast. Works on JAX arrays under jit and on numpy."""
         raise NotImplementedError
+
+    def part(
+        self,
+        key: PRNGKeyArray,
+        data: Any,
+        per_sample: int,
+        context: int | None,
+        linear_beyond: float = LINEAR_BEYOND,
+    ) -> Part:
+        """What a training batch takes from the tensor; see `Ingredient` for the rest.
+
+        Rows of single channels, or channels as a whole where a context is given.
+
+        Raises:
+            ValueError: the context does not fit the task.
+        """
+        sequences = self.sequences(data)
+        if context is None:
+            return choose_rows(key, sequences, per_sample, linear_beyond)
+        return wholes(sequences, context)
 
     def floors(self, data: Any, windows: Windows) -> dict[str, Forecaster]:
         """Training-free forecasters by name; "repeat last" is always among them."""

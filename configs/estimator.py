@@ -1,0 +1,53 @@
+"""The channel estimator: one network for MIMO and OFDM, at any SNR, told it or not.
+
+command   python train.py configs/estimator.py
+hardware  2 CPU cores
+time      to be measured
+expected  docs/estimation.md
+
+A diffusion model of channels, trained at SNRs from -20 to 40 dB, of which a quarter is
+not told. Three-path Kronecker channels of 64 x 16 antennas, and 38.901 drops as delays
+by angles of a line, without its noise.
+"""
+
+from wlam.config import CheckpointConfig, Config, OptimizerConfig
+from wlam.data.streams import Ingredient
+from wlam.nn.estimator import EstimatorConfig
+from wlam.nn.spectral_denoiser import SpectralConfig
+from wlam.phy.kronecker import KroneckerConfig
+from wlam.phy.tr38901.config import DropConfig, PanelConfig
+
+
+def drops(scenario: str, size: float, subcarriers: int, antennas: int) -> Ingredient:
+    source = DropConfig(
+        scenario=scenario,
+        carriers_hz=(2e9, 3.5e9, 7e9, 28e9),
+        num_times=1,
+        num_subcarriers=subcarriers,
+        subcarrier_spacings_hz=(15e3, 30e3, 60e3, 120e3, 180e3, 360e3),
+        base=PanelConfig(1, antennas),
+    )
+    return Ingredient("csi_estimate", source, size, rows_per_sample=1)
+
+
+config = Config(
+    run="runs/estimator",
+    mixture={
+        "mimo": Ingredient("csi_estimate", KroneckerConfig(), 16, rows_per_sample=1),
+        "umi": drops("UMi", 2, 64, 32),
+        "uma": drops("UMa", 2, 64, 32),
+        "rma": drops("RMa", 1, 64, 8),
+        "inh": drops("InH", 1, 64, 16),
+    },
+    evaluation={},
+    model=EstimatorConfig(SpectralConfig(width=32, blocks=3)),
+    steps=3000,
+    rows=64,
+    temperature=1.0,
+    steps_per_dispatch=10,
+    validate_every=100,
+    optimizer=OptimizerConfig(
+        learning_rate=3e-3, warmup_steps=100, weight_decay=0.01, beta2=0.98
+    ),
+    checkpoint=CheckpointConfig(every_minutes=3.0),
+)

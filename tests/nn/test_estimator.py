@@ -1,0 +1,155 @@
+"""The estimator: its loss, and what it says of blocks with pilots."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from wlam.nn.estimator import EstimatorConfig
+from wlam.nn.observation import Observation, between_snapshots
+from wlam.nn.spectral_denoiser import SpectralConfig
+from wlam.phy.arrays import ula, upa
+from wlam.phy.noise import complex_normal
+from wlam.tasks.sequences import Rows, Snapshots
+
+CONFIG = EstimatorConfig(SpectralConfig(width=8, blocks=1), steps=21)
+N, T, K, A = 2, 3, 12, 8
+
+
+@pytest.fixture(scope="module")
+def network():
+    return CONFIG.build(nnx.Rngs(0))
+
+
+@pytest.fixture(scope="module")
+def model(network):
+    return network.forecaster()
+
+
+@pytest.fixture(scope="module")
+def blocks():
+    """One path: a tone along subcarriers and antennas, the same at all times."""
+    k, a = np.arange(K)[:, None], np.arange(A)
+    tone = np.exp(2j * np.pi * (-k / K + 2 * a / A))
+    return np.broadcast_to(tone, (N, T, K, A)).astype(np.complex64)
+
+
+def test_the_loss_is_that_of_the_velocity_and_of_the_noise(network):
+    """An untrained network on data of nothing but noise: finite, and with gradients."""
+    line = tuple(range(A))
+    part = Snapshots(complex_normal(jax.random.key(0), (4, K, A)), (line,))
+    graph, params = nnx.split(network)
+
+    def loss(params):
+        return nnx.merge(graph, params).loss(part, jax.random.key(1))
+
+    value, gradients = jax.value_and_grad(loss)(params)
+    assert np.isfinite(value)
+    assert value > 0
+    moved = [float(abs(x).max()) for x in jax.tree.leaves(gradients)]
+    # The heads are 0 at first, which nothing in front of them can be taught through.
+    assert sum(x > 0 for x in moved) >= 4
+
+
+def test_parts_of_other_tasks_are_named(network):
+    rows = Rows(jnp.ones((1, 1, 8)), jnp.ones((1, 1, 8)), jnp.ones(1), 0, True)
+    with pytest.raises(ValueError, match="needed csi_estimate"):
+        network.loss(rows, jax.random.key(0))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"steps": 1}, {"blind": 2.0}, {"snr_db": (0.0, 10.0)}]
+)
+def test_configs_that_make_no_estimator(wrong):
+    with pytest.raises(ValueError, match="found"):
+        replace(CONFIG, **wrong)
+
+
+def test_all_that_is_seen_is_denoised(model, blocks):
+    noise = 0.3 * np.asarray(complex_normal(jax.random.key(3), blocks.shape))
+    observed = (blocks + noise).astype(np.complex64)
+    before = (abs(noise) ** 2).mean()
+    for level in (0.09, None):  # told, and seen
+        found = model.estimate(observed, level)
+        assert found.shape == observed.shape
+        assert (abs(found - blocks) ** 2).mean() < 0.5 * before
+
+
+def test_pilots_are_completed_and_snapshots_without_any_are_between(model, blocks):
+    observed = blocks.copy()
+    observed[:, :, np.arange(K) % 3 != 1] = np.nan
+    observed[:, 1] = np.nan
+    found = model.estimate(observed, 1e-4, calls=4, draws=2)
+    assert np.isfinite(found).all()
+    at = np.arange(K) % 3 == 1
+    # Hardly any noise: pilots are what they are.
+    np.testing.assert_allclose(found[:, 0][:, at], blocks[:, 0][:, at], atol=0.05)
+    np.testing.assert_allclose(found[:, 1], (found[:, 0] + found[:, 2]) / 2, atol=1e-5)
+    again = model.estimate(observed, 1e-4, calls=4, draws=2)
+    np.testing.assert_array_equal(found, again)
+
+
+def test_the_unit_of_pilots_goes_through(model, blocks):
+    observed = blocks.copy()
+    observed[:, :, 1::2] = np.nan
+    some = {"calls": 4, "draws": 1}
+    base = model.estimate(observed, 0.1, **some)
+    other = model.estimate(1e-3 * observed, 1e-7, **some)
+    np.testing.assert_allclose(1e3 * other, base, rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x: x[0], "observed: found"),
+        (lambda x: x.real, "observed: found float32"),
+        (lambda x: x * np.inf, "observed: found infinite"),
+        (lambda x: x * np.nan, "sample 0 has no pilot"),
+    ],
+)
+def test_observations_that_say_nothing(model, blocks, change, message):
+    with np.errstate(invalid="ignore"):
+        wrong = change(blocks)
+    with pytest.raises(ValueError, match=message):
+        model.estimate(wrong, 0.1)
+
+
+@pytest.mark.parametrize("level", [0.0, -1.0, np.inf, np.nan, [0.1, 0.1, 0.1]])
+def test_noise_that_cannot_be(model, blocks, level):
+    with pytest.raises(ValueError, match="noise_variance: found"):
+        model.estimate(blocks, level)
+
+
+def test_noise_is_not_seen_in_pilots_here_and_there(model, blocks):
+    observed = blocks.copy()
+    observed[0, 0, 0, 0] = np.nan
+    with pytest.raises(ValueError, match="needed the variance"):
+        model.estimate(observed)
+    with pytest.raises(ValueError, match="calls, draws: found 0"):
+        model.estimate(observed, 0.1, calls=0)
+
+
+@pytest.mark.parametrize("positions", [ula(8), upa(2, 4), np.ones((8, 3))])
+def test_images_are_cut_and_put_together_again(blocks, positions):
+    noise = np.asarray(complex_normal(jax.random.key(0), blocks.shape))
+    asked = Observation.of(noise, 0.1, positions)
+    images = asked.images(asked.values)
+    side = {8: 8, 4: 4, 1: 1}[asked.lines.shape[1]]
+    assert images.shape == (N * T * A // side, K, side)
+    np.testing.assert_array_equal(asked.blocks(images), asked.values)
+
+
+def test_positions_are_those_of_the_antennas(blocks):
+    with pytest.raises(ValueError, match="antenna_positions: found 4"):
+        Observation.of(blocks, 0.1, ula(4))
+
+
+def test_between_snapshots_is_linear_and_holds_at_the_ends():
+    ramp = np.arange(6.0)[None, :, None, None] * (1 + 2j)
+    there = np.array([[False, True, False, False, True, False]])
+    found = between_snapshots(np.where(there[..., None, None], ramp, 0), there)
+    wanted = np.array([1, 1, 2, 3, 4, 4]) * (1 + 2j)
+    np.testing.assert_allclose(found[0, :, 0, 0], wanted)

@@ -1,0 +1,155 @@
+"""A trained estimator that takes and gives numpy arrays."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+
+from wlam.diffusion import evenly_spaced, sample_posterior, through_mask
+from wlam.nn.observation import Observation, between_snapshots
+from wlam.nn.request import in_pieces
+
+PIECE = 64
+"""Images that a call estimates at once. Fixed: one compilation serves a case."""
+FAINTEST = 1e-6
+"""Share of the power of what is observed that the channel has at least."""
+
+
+class ChannelEstimator:
+    """Channels from pilots in noise, by a network of `wlam.nn.estimator`.
+
+    Every snapshot of every line of antennas is estimated by itself.
+    """
+
+    takes_rows = takes_channels = takes_sweeps = False
+    only = "pilots"
+
+    def __init__(self, model: Any):
+        self.model = model
+        graph, self._params = nnx.split(model)
+
+        @partial(jax.jit, static_argnames=("blind", "frequency"))
+        def denoised(params, observed, level, blind, frequency):
+            denoiser = nnx.merge(graph, params).denoiser
+            level = denoiser.noise_variance(observed) if blind else level
+            return denoiser(observed, level, frequency)
+
+        @partial(jax.jit, static_argnames=("calls", "draws", "frequency"))
+        def completed(params, observed, seen, level, key, calls, draws, frequency):
+            model = nnx.merge(graph, params)
+            schedule = model.config.schedule
+            draw = partial(
+                sample_posterior,
+                lambda x, step: model.data(x, step[None], frequency),
+                schedule,
+                through_mask(observed, seen, level),
+                observed.shape,
+                evenly_spaced(schedule.num_steps, calls),
+            )
+            return jax.lax.map(draw, jax.random.split(key, draws)).mean(0)
+
+        self._denoised, self._completed = denoised, completed
+        self._noise = jax.jit(
+            lambda params, x: nnx.merge(graph, params).denoiser.noise_variance(x)
+        )
+
+    @property
+    def num_parameters(self) -> int:
+        """Trainable numbers of the model."""
+        return sum(x.size for x in jax.tree.leaves(self._params))
+
+    def estimate(
+        self,
+        observed: np.ndarray,
+        noise_variance: float | list[float] | np.ndarray | None = None,
+        subcarrier_spacing_hz: float | np.ndarray | None = None,
+        antenna_positions: np.ndarray | None = None,
+        antenna_polarisation: np.ndarray | None = None,
+        frequency: bool = True,
+        calls: int = 30,
+        draws: int = 8,
+        seed: int = 0,
+    ) -> np.ndarray:
+        """The mean of channels given their pilots.
+
+        Where all subcarriers and antennas of a snapshot are seen it is one call of the
+        network. Else it is the mean of draws from the posterior, see
+        `wlam.diffusion.posterior`, and snapshots without any pilot are on the line
+        between those that have some.
+
+        Args:
+            observed: complex [sample, time, subcarrier, antenna], in any unit; NaN
+                where there is no pilot.
+            noise_variance: of every entry, of all samples or of each; None: not known,
+                and found by the network. Then pilots must be on the same subcarriers in
+                all samples, antennas, and snapshots that have some.
+            subcarrier_spacing_hz: without influence.
+            antenna_positions, antenna_polarisation: [antenna, 3] in wavelengths, and
+                [antenna]; a half-wavelength line if not given.
+            frequency: False: subcarriers are antennas of a second line.
+            calls, draws, seed: of the posterior.
+
+        Returns:
+            complex64, like `observed`.
+
+        Raises:
+            ValueError: naming the argument, what was found and what is needed.
+        """
+        asked = Observation.of(
+            observed, noise_variance, antenna_positions, antenna_polarisation
+        )
+        if calls < 1 or draws < 1:
+            raise ValueError(
+                f"calls, draws: found {calls}, {draws}; needed at least 1 of each"
+            )
+        images = asked.images(asked.values)
+        level = asked.noise_variance
+        levels = None if level is None else asked.per_image(level)
+        if asked.seen.all():
+            told = np.ones(len(images), np.float32) if levels is None else levels
+            found = in_pieces(
+                lambda _, x, v: self._denoised(
+                    self._params, x, v, blind=levels is None, frequency=frequency
+                ),
+                PIECE,
+                images,
+                told,
+            )
+            return asked.blocks(found)
+        levels = self._noise_of(asked) if levels is None else levels
+        seen = asked.images(asked.seen)
+        # The diffusion is of channels of mean power 1.
+        count = np.maximum(seen.sum((1, 2)), 1)
+        total = (abs(images) ** 2).sum((1, 2)) / count
+        power = np.maximum(total - levels, FAINTEST * total)
+        unit = np.sqrt(np.where(power > 0, power, 1)).astype(np.float32)
+        keys = jax.random.key(seed)
+        found = in_pieces(
+            lambda begin, x, s, v: self._completed(
+                self._params,
+                *(x, s, v, jax.random.fold_in(keys, begin)),
+                calls=calls,
+                draws=draws,
+                frequency=frequency,
+            ),
+            PIECE,
+            images / unit[:, None, None],
+            seen,
+            (levels / unit**2).astype(np.float32),
+        )
+        blocks = asked.blocks(found * unit[:, None, None])
+        return between_snapshots(blocks, asked.snapshots)
+
+    def _noise_of(self, asked: Observation) -> np.ndarray:
+        """What the network takes for the noise, of every image."""
+        if asked.comb is None:
+            raise ValueError(
+                "noise_variance: found None, and pilots that are not on the same "
+                "subcarriers everywhere; needed the variance"
+            )
+        images = asked.images(asked.values[:, :, asked.comb])
+        found = in_pieces(lambda _, x: self._noise(self._params, x), PIECE, images)
+        there = abs(images).max((1, 2)) > 0
+        return np.where(there, found, 1).astype(np.float32)

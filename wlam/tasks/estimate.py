@@ -1,0 +1,221 @@
+"""Channels from pilots in noise: estimation, with and without a model."""
+
+from functools import partial
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from einops import rearrange
+from jaxtyping import PRNGKeyArray
+
+from wlam.data.tensors import Array, Csi
+from wlam.nn.embeddings import FREQUENCY
+from wlam.nn.observation import between_snapshots
+from wlam.nn.request import in_pieces
+from wlam.nn.scale import LINEAR_BEYOND
+from wlam.phy.arrays import lattice, lines
+from wlam.phy.estimators import (
+    delay_atoms,
+    linear_matrix,
+    sparse_bayes,
+    spline_matrix,
+)
+from wlam.tasks.csi import CsiTask, from_angles, to_angles
+from wlam.tasks.sequences import Pilots, Sequences, Snapshots, Windows
+from wlam.tasks.task import Forecaster
+
+TX_ANTENNAS = "tx_antennas"
+"""The label of channels whose subcarriers are antennas of another line."""
+NOISE = "noise_variance"
+"""The label that tells the variance of the noise of every entry."""
+FEWEST = 4
+"""Pilots that a spline needs."""
+PARTS = 64
+"""Beams that a call of sparse Bayes takes."""
+UPDATES = 30
+
+
+class CsiEstimate(CsiTask):
+    """All of a block [time, subcarrier, antenna] from its pilots.
+
+    Steps are subcarriers and channels (time, antenna) pairs, as they are. Floors:
+    "repeat last" holds a pilot until the next, "interpolation" and "spline" are linear
+    and cubic along subcarriers (least squares, so noise stays); snapshots and antennas
+    without pilots are on the line between those beside them. "sparse Bayes" fits, to
+    each beam of a comb, the delay spectrum that all snapshots share, and the noise too
+    where nobody knows it; it needs a regular array and the same pilots everywhere.
+    """
+
+    name = "csi_estimate"
+
+    def sequences(self, data: Csi) -> Sequences:
+        _, times, _, antennas = np.shape(data.csi)
+
+        def steps(csi: Array) -> Array:
+            return rearrange(csi, "n t k a -> n k (t a)")
+
+        seen = np.ones(np.shape(data.csi)[1:], bool) if data.seen is None else data.seen
+        return Sequences(
+            values=steps(data.csi),
+            clean=steps(data.csi if data.clean is None else data.clean),
+            interval=data.subcarrier_spacing_hz,
+            axis=FREQUENCY,
+            labels=data.labels,
+            grid=(times, antennas),
+            pilots=Pilots(
+                rearrange(seen, "t k a -> k (t a)"),
+                data.antenna_positions,
+                data.antenna_polarisation,
+            ),
+        )
+
+    def part(
+        self,
+        key: PRNGKeyArray,
+        data: Csi,
+        per_sample: int,
+        context: int | None,
+        linear_beyond: float = LINEAR_BEYOND,
+    ) -> Snapshots:
+        """Every time by itself, without noise and of mean power 1."""
+        clean = jnp.asarray(data.csi if data.clean is None else data.clean)
+        clean = rearrange(clean, "n t k a -> (n t) k a")
+        power = (abs(clean) ** 2).mean((1, 2), keepdims=True)
+        array = data.antenna_positions, data.antenna_polarisation
+        return Snapshots(
+            clean / jnp.sqrt(jnp.where(power > 0, power, 1)),
+            tuple(tuple(line) for line in lines(*array).tolist()),
+            lattice(*array),
+            frequency=TX_ANTENNAS not in data.labels,
+        )
+
+    def floors(self, data: Csi, windows: Windows) -> dict[str, Forecaster]:
+        assert windows.grid is not None
+        assert windows.pilots is not None
+        seen = np.asarray(windows.pilots.seen)[: windows.horizon]
+        seen = rearrange(seen, "k (t a) -> t k a", t=windows.grid[0])
+        found: dict[str, Forecaster] = {
+            "zero": lambda context, horizon: np.zeros_like(np.nan_to_num(context)),
+            "repeat last": partial(filled, seen=seen, matrix=hold_matrix),
+            "interpolation": partial(filled, seen=seen, matrix=linear_matrix),
+        }
+        if seen.any((0, 2)).sum() >= FEWEST:
+            found["spline"] = partial(filled, seen=seen, matrix=spline_matrix)
+        at = comb(seen)
+        regular = lines(data.antenna_positions, data.antenna_polarisation).shape[1] > 1
+        if at is not None and regular:
+            told = windows.labels.get(NOISE)
+            found["sparse Bayes"] = partial(
+                by_spectrum, data=data, seen=seen, at=at, noise_variance=told
+            )
+        return found
+
+    def user_arrays(
+        self, forecast: np.ndarray, data: Csi, windows: Windows
+    ) -> dict[str, np.ndarray]:
+        times = np.shape(data.csi)[1]
+        return {"prediction": rearrange(forecast, "n k (t a) -> n t k a", t=times)}
+
+
+def estimated(model: Any, windows: Windows) -> np.ndarray:
+    """What a model's `estimate` says of windows with pilots."""
+    assert windows.grid is not None
+    assert windows.pilots is not None
+    found = model.estimate(
+        rearrange(windows.context, "n k (t a) -> n t k a", t=windows.grid[0]),
+        noise_variance=windows.labels.get(NOISE),
+        subcarrier_spacing_hz=windows.interval,
+        antenna_positions=windows.pilots.antenna_positions,
+        antenna_polarisation=windows.pilots.antenna_polarisation,
+    )
+    return rearrange(found, "n t k a -> n k (t a)")
+
+
+def comb(seen: np.ndarray) -> np.ndarray | None:
+    """The pilots' subcarriers, if all snapshots with any have these; else None."""
+    at = np.flatnonzero(seen.any((0, 2)))
+    same = np.zeros_like(seen)
+    same[np.ix_(np.flatnonzero(seen.any((1, 2))), at)] = True
+    return at if np.array_equal(same, seen) else None
+
+
+def hold_matrix(positions: np.ndarray, subcarriers: int) -> np.ndarray:
+    """The pilot before each subcarrier, the first one before it; [1, k, pilot]."""
+    before = np.searchsorted(positions[0], np.arange(subcarriers), side="right") - 1
+    return np.eye(positions.shape[1], dtype=np.float32)[np.maximum(before, 0)][None]
+
+
+def filled(
+    context: np.ndarray, horizon: int, seen: np.ndarray, matrix: Any
+) -> np.ndarray:
+    """Along subcarriers by a linear map of the pilots; then snapshots, then antennas.
+
+    Args:
+        context: [window, k, (t a)].
+        seen: [t, k, a].
+        matrix: positions [1, pilot] and k to [1, k, pilot]; where there are too few
+            pilots for a spline it is a line.
+    """
+    blocks = rearrange(np.nan_to_num(context), "n k (t a) -> n t k a", t=len(seen))
+    found = np.zeros_like(blocks)
+    columns = rearrange(seen, "t k a -> (t a) k")
+    patterns, which = np.unique(columns, axis=0, return_inverse=True)
+    for i, pattern in enumerate(patterns):
+        at = np.flatnonzero(pattern)
+        if not len(at):
+            continue
+        enough = matrix is not spline_matrix or len(at) >= FEWEST
+        weights = (matrix if enough else linear_matrix)(
+            at[None].astype(np.float32), horizon
+        )[0]
+        t, a = np.divmod(np.flatnonzero(which.ravel() == i), seen.shape[2])
+        found[:, t, :, a] = np.einsum(
+            "kp,cnp->cnk", weights, blocks[:, t, :, a][..., at]
+        )
+    n, there = len(found), np.asarray(seen.any(1))  # [t, a]
+    with_time = np.asarray(there.any(0))
+    for a in np.flatnonzero(with_time):
+        one = found[..., a : a + 1]
+        found[..., a : a + 1] = between_snapshots(one, np.tile(there[:, a], (n, 1)))
+    sides = rearrange(found, "n t k a -> n a k t")
+    found = between_snapshots(sides, np.tile(with_time, (n, 1)))
+    return rearrange(found, "n a k t -> n k (t a)")
+
+
+def by_spectrum(
+    context: np.ndarray,
+    horizon: int,
+    data: Csi,
+    seen: np.ndarray,
+    at: np.ndarray,
+    noise_variance: np.ndarray | None,
+) -> np.ndarray:
+    """Sparse Bayes of every beam, see `wlam.phy.estimators.sparse_bayes`."""
+    there = seen.any((1, 2))
+    blocks = rearrange(np.nan_to_num(context), "n k (t a) -> n t k a", t=len(seen))
+    beams = np.asarray(to_angles(blocks[:, there][:, :, at], data))
+    n, antennas = len(beams), beams.shape[3]
+    parts = rearrange(beams, "n t p b -> (n b) t p").astype(np.complex64)
+    gap = int(np.diff(at).max()) if len(at) > 1 else 1
+    fits = noise_variance is None
+    if noise_variance is None:
+        level = 0.1 * (abs(parts) ** 2).mean((1, 2))
+    else:  # all beams of an array have the noise of its antennas
+        level = np.repeat(noise_variance, antennas)
+    found = in_pieces(
+        lambda _, y, v: sparse_bayes(
+            y,
+            v,
+            np.eye(horizon, dtype=np.float32)[at][None],
+            delay_atoms(horizon, gap),
+            UPDATES,
+            fit_noise=fits,
+        ),
+        PARTS,
+        parts,
+        np.asarray(level, np.float32),
+    )
+    whole = np.zeros((n, len(seen), horizon, antennas), np.complex64)
+    whole[:, there] = from_angles(rearrange(found, "(n b) t k -> n t k b", n=n), data)
+    whole = between_snapshots(whole, np.tile(there, (n, 1)))
+    return rearrange(whole, "n t k a -> n k (t a)")
