@@ -33,6 +33,7 @@ import tyro
 from wlam.evaluation.bootstrap import interval
 from wlam.nn.request import in_pieces
 from wlam.phy import arrays
+from wlam.phy.combining import Receiver
 from wlam.phy.estimators import (
     Moments,
     fista,
@@ -44,7 +45,6 @@ from wlam.phy.estimators import (
 )
 from wlam.phy.hybrid_field import (
     HybridFieldConfig,
-    combiner,
     generate,
     linear,
     observe,
@@ -78,40 +78,6 @@ class Options:
     training: int = 3000
     # Signal-to-noise ratios in dB.
     snrs_db: tuple[float, ...] = (0, 10, 20)
-
-
-class Receiver:
-    """A combiner, block by block in front of white noise of the antennas' variance."""
-
-    def __init__(self, config: HybridFieldConfig):
-        self.parts = math.prod(config.sub_arrays)
-        weights = combiner(jax.random.key(COMBINER), config)
-        self.weights = weights
-        each = math.prod(config.antennas)
-        blocks = np.stack(
-            [
-                np.complex128(weights)[s * each : (s + 1) * each, s :: self.parts].T
-                for s in range(self.parts)
-            ]
-        ).conj()
-        # White: the rows of what is seen are made orthonormal.
-        colour = np.linalg.cholesky(blocks @ blocks.conj().swapaxes(1, 2))
-        self.whiten = np.linalg.inv(colour)
-        self.sensing = (self.whiten @ blocks).astype(np.complex64)
-
-    def white(self, observed: np.ndarray) -> np.ndarray:
-        """[n, measurement] -> [n, part, measurement of the part]."""
-        parts = np.stack(
-            [observed[:, s :: self.parts] for s in range(self.parts)], axis=1
-        )
-        return np.einsum("smk,nsk->nsm", self.whiten, parts).astype(np.complex64)
-
-    def whole(self) -> np.ndarray:
-        """The sensing of all parts as one matrix, [part * measurement, antenna]."""
-        parts, seen, each = self.sensing.shape
-        matrix = np.zeros((parts, seen, parts, each), np.complex64)
-        matrix[np.arange(parts), :, np.arange(parts)] = self.sensing
-        return matrix.reshape(parts * seen, parts * each)
 
 
 def directions(config: HybridFieldConfig) -> np.ndarray:
@@ -198,7 +164,7 @@ def table(head: list[str], rows: dict[str, list[Statistic]]) -> None:
 
 def main(options: Options) -> None:
     config = ARRAYS[options.array]
-    receiver = Receiver(config)
+    receiver = Receiver(config, COMBINER)
     print(
         f"{receiver.whole().shape[1]} antennas, {receiver.whole().shape[0]} "
         f"measurements, {directions(config).shape[1]} directions a sub-array\n"

@@ -1,12 +1,14 @@
 """The fixed-point estimator: its certificate, its gradient, its depth."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
 
-from wlam.nn.deq import Deq, DeqConfig
+from wlam.nn.deq import Deq, DeqConfig, plane_waves
 from wlam.nn.fixed_point import Solver
 from wlam.nn.lipschitz import LipschitzConfig
 from wlam.phy.estimators.splitting import primal_step
@@ -109,3 +111,61 @@ def test_bad_configs_are_named():
         DeqConfig(**SMALL)
     with pytest.raises(ValueError, match=r"damping: found 1\.0"):
         DeqConfig(damping=1.0)
+
+
+@pytest.fixture(scope="module")
+def told():
+    """One that mixes its network with a linear prior, and is told the noise."""
+    model = Deq(replace(CONFIG, share=0.3), nnx.Rngs(0))
+    state = nnx.state(model.network, nnx.Param)
+    nnx.update(model.network, jax.tree.map(lambda x: 2 * x, state))
+    return model
+
+
+def test_it_contracts_whatever_the_noise(told, sensing, observed):
+    splitting = told.split(sensing)
+    keys = jax.random.split(jax.random.key(2))
+    a, b = (3 * complex_normal(key, (N, D)) for key in keys)
+    for level in (0.03, 3.0):
+
+        def prox(z, level=level):
+            return told.prox(z, jnp.full(N, level))
+
+        moved = [primal_step(splitting, prox, observed, z) for z in (a, b)]
+        apart = jnp.linalg.norm(moved[0] - moved[1])
+        assert apart <= CONFIG.damping * jnp.linalg.norm(a - b) * (1 + 1e-5)
+
+
+def test_unit_and_noise_scale_together(model, sensing, observed):
+    """Without a prior that has a unit of its own."""
+    splitting = model.split(sensing)
+    one = model(splitting, observed, jnp.ones(N))
+    other = model(splitting, 100 * observed, jnp.full(N, 100.0))
+    np.testing.assert_allclose(other, 100 * one, rtol=1e-3, atol=1e-2)
+
+
+def test_without_its_network_it_is_the_linear_estimate(sensing, observed):
+    """C A^H (A C A^H + v)^-1 y, but for the damping."""
+    config = replace(
+        CONFIG,
+        share=1e-6,
+        damping=1 - 1e-6,
+        solver=Solver(0.9, tolerance=1e-7, most=2000),
+    )
+    model, level = Deq(config, nnx.Rngs(0)), 0.5
+    power, vectors = plane_waves(3, 4, 0.5)
+    one = vectors @ np.diag(power) @ vectors.conj().T
+    covariance = np.kron(np.eye(2), one)
+    a = np.asarray(sensing, np.complex128)
+    total = a @ covariance @ a.conj().T + level**2 * np.eye(M)
+    wanted = np.asarray(observed) @ np.linalg.solve(total, a @ covariance).conj()
+    found = model(model.split(sensing), observed, jnp.full(N, level))
+    np.testing.assert_allclose(found, wanted, atol=5e-3)
+
+
+def test_parts_that_are_seen_apart_are_a_matrix_of_blocks(told, observed):
+    blocks = complex_normal(jax.random.key(5), (2, M // 2, D // 2)) / 8
+    zero = jnp.zeros_like(blocks[0])
+    whole = jnp.block([[blocks[0], zero], [zero, blocks[1]]])
+    found = [told(told.split(s), observed, jnp.ones(N)) for s in (blocks, whole)]
+    np.testing.assert_allclose(*found, atol=1e-4)

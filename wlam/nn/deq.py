@@ -8,19 +8,28 @@ map D, as in Yuan, Wu, Tang, Yang & Peng, arXiv 2410.23752. Here its reflection 
 with N of `wlam.nn.lipschitz`, which never expands: so the layer contracts by `damping`
 at least, whatever the parameters and the sensing, and its fixed point exists, is one,
 and is reached from anywhere.
+
+Told the noise, D is that of h over its standard deviation, D(z) = level D(z / level),
+which contracts as before: one set of parameters serves all SNRs. N may be a mean of the
+network and of what a Gaussian prior would reflect by, the covariance of every
+sub-array under plane waves from all sides: the linear estimate is then among what can
+be learned, and near where learning begins.
 """
 
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
-from jaxtyping import Array, Complex
+from jaxtyping import Array, Complex, Float
 
 from wlam.nn.fixed_point import Solution, Solver, fixed_point, solve
 from wlam.nn.lipschitz import LipschitzConfig, LipschitzNetwork, as_planes, from_planes
+from wlam.phy.arrays import upa
+from wlam.phy.estimators.algebra import einsum
 from wlam.phy.estimators.splitting import Splitting, primal_step, split
 
 
@@ -36,6 +45,11 @@ class DeqConfig:
     network: LipschitzConfig = field(default_factory=LipschitzConfig)
     # What a change is multiplied by in every layer, at most.
     damping: float = 0.99
+    # Share of the network in N at first; None: it is all of N.
+    share: float | None = None
+    # Between the antennas that the grids are the angles of, in wavelengths; for the
+    # other share.
+    spacing: float = 0.5
     # How the fixed point is found.
     solver: Solver = field(default_factory=Solver)
 
@@ -45,6 +59,8 @@ class DeqConfig:
                 f"network.planes: found {self.network.planes}; needed twice the "
                 f"grids, {2 * self.grids}"
             )
+        if self.share is not None and not 0 < self.share < 1:
+            raise ValueError(f"share: found {self.share}; needed between 0 and 1")
         if not 0 < self.damping < 1:
             raise ValueError(
                 f"damping: found {self.damping}; needed between 0 and 1, or there may "
@@ -64,8 +80,14 @@ class Deq(nnx.Module):
         self.network = LipschitzNetwork(config.network, rngs)
         # softplus of this is the size of a step, 1 at first.
         self.size = nnx.Param(jnp.log(jnp.expm1(jnp.ones(()))))
+        if config.share is not None:
+            # Logarithms of the prior's powers, of every grid alike.
+            power, _ = plane_waves(config.rows, config.columns, config.spacing)
+            self.powers = nnx.Param(jnp.log(jnp.asarray(power, jnp.float32)))
+            odds = config.share / (1 - config.share)
+            self.share = nnx.Param(jnp.log(jnp.array(odds)))
 
-    def split(self, sensing: Complex[Array, "m d"]) -> Splitting:
+    def split(self, sensing: Complex[Array, "*part m d"]) -> Splitting:
         """What the least-squares part needs, prepared once for all observations.
 
         Args:
@@ -73,35 +95,93 @@ class Deq(nnx.Module):
         """
         return split(sensing, jax.nn.softplus(self.size[...]))
 
-    def mirrored(self, z: Complex[Array, "n d"]) -> Complex[Array, "n d"]:
-        """2 D - I."""
-        shape = (self.config.rows, self.config.columns, self.config.grids)
-        grids = z.reshape(len(z), shape[2], *shape[:2]).transpose(0, 2, 3, 1)
-        found = from_planes(self.network(as_planes(grids))).transpose(0, 3, 1, 2)
-        return self.config.damping * found.reshape(z.shape)
+    def mirrored(
+        self, z: Complex[Array, "n d"], level: Float[Array, " n"] | None = None
+    ) -> Complex[Array, "n d"]:
+        """2 D - I; the level is the noise's standard deviation, 1 if not given."""
+        config = self.config
+        level = jnp.ones(len(z)) if level is None else level
+        unit = level[:, None, None, None]
+        grids = z.reshape(len(z), config.grids, config.rows, config.columns)
+        planes = as_planes(grids.transpose(0, 2, 3, 1) / unit)
+        found = unit * from_planes(self.network(planes)).transpose(0, 3, 1, 2)
+        if config.share is not None:
+            share = jax.nn.sigmoid(self.share[...])
+            found = share * found + (1 - share) * self.linear(grids, unit[..., 0])
+        return config.damping * found.reshape(z.shape)
 
-    def prox(self, z: Complex[Array, "n d"]) -> Complex[Array, "n d"]:
+    def linear(
+        self, grids: Complex[Array, "n g u v"], level: Float[Array, "n 1 1"]
+    ) -> Complex[Array, "n g u v"]:
+        """2 D - I of the Gaussian prior."""
+        config, gamma = self.config, jax.nn.softplus(self.size[...])
+        _, vectors = plane_waves(config.rows, config.columns, config.spacing)
+        vectors = jnp.asarray(vectors, jnp.complex64)
+        power = jnp.exp(self.powers[...])[None, None] / level**2
+        inside = einsum(
+            "dk,ngd->ngk", vectors.conj(), grids.reshape(*grids.shape[:2], -1)
+        )
+        inside = (power - gamma) / (power + gamma) * inside
+        return einsum("dk,ngk->ngd", vectors, inside).reshape(grids.shape)
+
+    def prox(
+        self, z: Complex[Array, "n d"], level: Float[Array, " n"] | None = None
+    ) -> Complex[Array, "n d"]:
         """D."""
-        return (z + self.mirrored(z)) / 2
+        return (z + self.mirrored(z, level)) / 2
 
     def __call__(
-        self, splitting: Splitting, observed: Complex[Array, "n m"]
+        self,
+        splitting: Splitting,
+        observed: Complex[Array, "n m"],
+        level: Float[Array, " n"] | None = None,
     ) -> Complex[Array, "n d"]:
         """The estimate, differentiable as `Solver.gradient` says."""
         graph, params = nnx.split(self)
-        about = (params, splitting, observed)
+        about = (params, splitting, observed, level)
         start = jnp.zeros((len(observed), self.config.unknowns), observed.dtype)
         z: Array = fixed_point(Step(graph), about, start, self.config.solver)
-        return self.prox(z)
+        return self.prox(z, level)
 
     def solve(
-        self, splitting: Splitting, observed: Complex[Array, "n m"], solver: Solver
+        self,
+        splitting: Splitting,
+        observed: Complex[Array, "n m"],
+        solver: Solver,
+        level: Float[Array, " n"] | None = None,
     ) -> tuple[Complex[Array, "n d"], Solution]:
         """The estimate, and how it was reached; not to be differentiated."""
-        step = partial(primal_step, splitting, self.prox, observed)
+        prox = partial(self.prox, level=level)
+        step = partial(primal_step, splitting, prox, observed)
         start = jnp.zeros((len(observed), self.config.unknowns), observed.dtype)
         found = solve(step, start, solver)
-        return self.prox(found.z), found
+        return prox(found.z), found
+
+
+@lru_cache
+def plane_waves(
+    rows: int, columns: int, spacing: float, weakest: float = 1e-6
+) -> tuple[Float[np.ndarray, " d"], Complex[np.ndarray, "d d"]]:
+    """Powers and eigenvectors, in angles, of an array under waves from all sides.
+
+    Polar angles off the broadside and azimuths about it are uniform, as in
+    `wlam.phy.hybrid_field`.
+
+    Args:
+        rows, columns: of antennas.
+        spacing: between them, in wavelengths.
+        weakest: power of what no wave excites, over the mean.
+    """
+    polar = np.pi * ((np.arange(64) + 0.5) / 64 - 0.5)
+    azimuth = 2 * np.pi * (np.arange(128) + 0.5) / 128
+    y = np.outer(np.sin(polar), np.cos(azimuth)).ravel()
+    z = np.outer(np.sin(polar), np.sin(azimuth)).ravel()
+    places = np.float64(upa(rows, columns, spacing))
+    waves = np.exp(2j * np.pi * places @ np.stack([np.zeros_like(y), y, z]))
+    angles = np.fft.fftn(waves.reshape(rows, columns, -1), axes=(0, 1), norm="ortho")
+    angles = angles.reshape(rows * columns, -1)
+    power, vectors = np.linalg.eigh(angles @ angles.conj().T / len(y))
+    return np.maximum(power, weakest), vectors
 
 
 @dataclass(frozen=True)
@@ -111,6 +191,7 @@ class Step:
     graph: Any
 
     def __call__(self, about: Any, z: Complex[Array, "n d"]) -> Complex[Array, "n d"]:
-        params, splitting, observed = about
+        params, splitting, observed, level = about
         model = nnx.merge(self.graph, params)
-        return primal_step(splitting, model.prox, observed, z)
+        prox = partial(model.prox, level=level)
+        return primal_step(splitting, prox, observed, z)

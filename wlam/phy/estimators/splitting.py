@@ -14,6 +14,7 @@ the dual problem. Both forms are here, and their iterates are the same up to a f
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact
 
@@ -24,14 +25,20 @@ Prox = Callable[[Array], Array]
 
 
 class Splitting(NamedTuple):
-    """What the least-squares part needs, for all samples."""
+    """What the least-squares part needs, for all samples.
 
-    sensing: Inexact[Array, "m d"]  # A
-    inverse: Inexact[Array, "m m"]  # (I + gamma A A^H)^-1
+    Where parts of h are seen each by itself, as sub-arrays are, A is a stack [part, m,
+    d], and observations and unknowns stand part by part in one row.
+    """
+
+    sensing: Inexact[Array, "*part m d"]  # A
+    inverse: Inexact[Array, "*part m m"]  # (I + gamma A A^H)^-1
     gamma: Float[Array, ""]
 
 
-def split(sensing: Inexact[Array, "m d"], gamma: float | Float[Array, ""]) -> Splitting:
+def split(
+    sensing: Inexact[Array, "*part m d"], gamma: float | Float[Array, ""]
+) -> Splitting:
     """Prepares the least-squares part.
 
     Args:
@@ -40,8 +47,9 @@ def split(sensing: Inexact[Array, "m d"], gamma: float | Float[Array, ""]) -> Sp
             moves no fixed point where D is the proximal map of gamma R.
     """
     gamma = jnp.asarray(gamma)
-    gram = einsum("md,kd->mk", sensing, sensing.conj())
-    inverse = jnp.linalg.inv(jnp.eye(len(gram)) + gamma * gram)
+    gram = einsum("...md,...kd->...mk", sensing, sensing.conj())
+    eye = jnp.eye(gram.shape[-1]).reshape(*(1,) * (gram.ndim - 2), *gram.shape[-2:])
+    inverse = jnp.linalg.inv(eye + gamma * gram)
     return Splitting(sensing, inverse, gamma)
 
 
@@ -50,6 +58,16 @@ def prox_fit(
 ) -> Complex[Array, "n d"]:
     """P: argmin of |y - A h|^2 / 2 + |h - v|^2 / (2 gamma), by Woodbury's identity."""
     a, inverse, gamma = splitting
+    if a.ndim == 3:
+
+        def of_part(a: Array, inverse: Array, v: Array, observed: Array) -> Array:
+            return prox_fit(Splitting(a, inverse, gamma), v, observed)
+
+        shape = len(v), len(a), -1
+        found = jax.vmap(of_part, (0, 0, 1, 1), 1)(
+            a, inverse, v.reshape(shape), observed.reshape(shape)
+        )
+        return found.reshape(v.shape)
     right = v + gamma * einsum("md,nm->nd", a.conj(), observed)
     seen = einsum("mk,kd,nd->nm", inverse, a, right)
     return right - gamma * einsum("md,nm->nd", a.conj(), seen)

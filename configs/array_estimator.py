@@ -1,0 +1,29 @@
+"""The fixed-point estimator of the THz array: few RF chains, near and far paths.
+
+command   python train.py configs/array_estimator.py
+hardware  2 CPU cores
+time      to be measured
+expected  docs/estimation.md
+"""
+
+from wlam.config import CheckpointConfig, Config, OptimizerConfig
+from wlam.data.streams import Ingredient
+from wlam.nn.array_estimator import ArrayEstimatorConfig
+from wlam.phy.hybrid_field import HybridFieldConfig
+
+config = Config(
+    run="runs/array_estimator",
+    mixture={
+        "thz": Ingredient("csi_estimate", HybridFieldConfig(), 1, rows_per_sample=1)
+    },
+    evaluation={},
+    model=ArrayEstimatorConfig(),
+    steps=1500,
+    rows=32,
+    steps_per_dispatch=5,
+    validate_every=50,
+    optimizer=OptimizerConfig(
+        learning_rate=3e-3, warmup_steps=50, weight_decay=0.0, beta2=0.98
+    ),
+    checkpoint=CheckpointConfig(every_minutes=3.0),
+)

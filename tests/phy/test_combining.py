@@ -1,0 +1,41 @@
+"""Receivers with few RF chains: what is white, and what is seen."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from wlam.phy.combining import Receiver
+from wlam.phy.hybrid_field import HybridFieldConfig, observe
+from wlam.phy.noise import complex_normal
+
+CONFIG = HybridFieldConfig(sub_arrays=(1, 2), antennas=(2, 4), num_measurements=8)
+N = 4000
+
+
+@pytest.fixture(scope="module")
+def receiver():
+    return Receiver(CONFIG, 1)
+
+
+def test_rows_are_orthonormal(receiver):
+    for part in receiver.sensing:
+        np.testing.assert_allclose(part @ part.conj().T, np.eye(4), atol=1e-5)
+
+
+def test_without_noise_it_is_the_sensing_of_the_channel(receiver):
+    channel = complex_normal(jax.random.key(0), (3, 16))
+    seen = observe(jax.random.key(1), channel, receiver.weights, jnp.full(3, 200.0))
+    white = receiver.white(np.asarray(seen)).reshape(3, -1)
+    np.testing.assert_allclose(white, channel @ receiver.whole().T, atol=1e-4)
+
+
+def test_noise_of_the_antennas_comes_out_white(receiver):
+    channel = jnp.ones((N, 16), jnp.complex64)
+    level = jnp.full(N, 3.0)  # dB
+    noisy = observe(jax.random.key(2), channel, receiver.weights, level)
+    clean = observe(jax.random.key(2), channel, receiver.weights, jnp.full(N, 200.0))
+    noise = receiver.white(np.asarray(noisy - clean)).reshape(N, -1)
+    covariance = noise.T @ noise.conj() / N
+    wanted = 10**-0.3 * np.eye(8)
+    np.testing.assert_allclose(covariance, wanted, atol=5 * 0.5 / np.sqrt(N))
