@@ -21,6 +21,7 @@ from wlam.evaluation.judge import MODEL, judge
 from wlam.evaluation.report import html_report
 from wlam.evaluation.table import text_table
 from wlam.hub import load_with_config
+from wlam.nn.array_estimator import CombinedEstimator
 from wlam.tasks import TASKS
 from wlam.training.checkpoint import latest_config
 
@@ -52,6 +53,11 @@ def main(options: Options) -> None:
         if not Path(path).absolute().parent.is_dir():
             raise DataError(f"output: {path} lies in no folder that exists")
     model, config, step = load_with_config(options.model)
+    if isinstance(model, CombinedEstimator):
+        raise DataError(
+            f"MODEL: {options.model} sees channels through its own combiner only; "
+            "benchmarks/hybrid_estimation.py judges it"
+        )
     if options.cases:
         config = latest_config(options.cases) or load_config(options.cases, [])
     facts = [f"{options.model}: {model.num_parameters:,} parameters, step {step:,}"]

@@ -15,9 +15,10 @@ from wlam.data.files import write_text_atomic
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "estimation.md"
 PARTS = {
-    "mimo": ("mimo_estimation.py",),
-    "ofdm": ("ofdm_estimation.py", "wlam_tiny", "wlam_little"),
-    "thz": ("hybrid_estimation.py", "--array", "thz"),
+    "mimo": ("mimo_estimation.py", "wlam_estimator"),
+    "drops": ("mimo_estimation.py", "wlam_estimator", "--source", "38901"),
+    "ofdm": ("ofdm_estimation.py", "wlam_tiny", "wlam_little", "wlam_estimator"),
+    "thz": ("hybrid_estimation.py", "wlam_array_estimator", "--array", "thz"),
     "half": ("hybrid_estimation.py", "--array", "half"),
     "line": ("hybrid_estimation.py", "--array", "line"),
 }

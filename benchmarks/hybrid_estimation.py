@@ -1,6 +1,6 @@
 """Estimation of large arrays through few RF chains: NMSE in dB by SNR.
 
-    python benchmarks/hybrid_estimation.py [--array thz | half | line] [--channels N]
+    python benchmarks/hybrid_estimation.py [MODEL ...] [--array thz | half | line]
 
 Channels of `wlam.phy.hybrid_field`, whose paths are partly near and partly far, the
 same for all estimators, seen through one combiner:
@@ -11,19 +11,23 @@ FISTA             l1 over directions, the best of four penalties at each SNR
 sparse Bayes      training-free: the spectrum over directions, the same for all
                   sub-arrays, that the observation is most probable under
 sparse, blind     the same, told an SNR 5 dB too low and fitting the noise too
+MODEL             a trained fixed point (`wlam.nn.array_estimator`) of this array
 
 thz   4 sub-arrays of 16 x 16 antennas 0.2 wavelengths apart, 512 measurements
 half  the same half a wavelength apart
 line  256 antennas half a wavelength apart, 128 measurements
 
 Then, at 10 dB, only far, only near, and mixed paths. 95 % intervals are over channels.
+Last, of a trained fixed point, how the change falls from call to call, and the error
+after more calls than training had.
 """
 
 import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +35,9 @@ import numpy as np
 import tyro
 
 from wlam.evaluation.bootstrap import interval
+from wlam.hub import load
+from wlam.nn.array_estimator import CombinedEstimator
+from wlam.nn.fixed_point import Solver
 from wlam.nn.request import in_pieces
 from wlam.phy import arrays
 from wlam.phy.combining import Receiver
@@ -70,8 +77,10 @@ ARRAYS = {
 
 @dataclass(frozen=True)
 class Options:
-    """Which array, and how many channels."""
+    """Who is judged, on which array, and on how many channels."""
 
+    # Runs or released models of this array.
+    models: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
     array: Literal["thz", "half", "line"] = "thz"
     # To judge, and to train covariances on.
     channels: int = 40
@@ -153,6 +162,32 @@ def estimators(
     }
 
 
+def by_fixed_point(path: str, config: HybridFieldConfig) -> CombinedEstimator:
+    """A trained model that fits the array, or a ValueError."""
+    model = load(path)
+    if (
+        not isinstance(model, CombinedEstimator)
+        or model.model.config.array != config
+        or model.model.config.combiner != COMBINER
+    ):
+        raise ValueError(f"MODEL: found {path}; needed a fixed point of this array")
+    return model
+
+
+def depth(model: CombinedEstimator, config: HybridFieldConfig, channels: int) -> None:
+    """Changes and errors by calls at 10 dB, without acceleration."""
+    clean = drawn(config, TEST, channels)
+    key, level = jax.random.key(NOISE), jnp.full(len(clean), 10.0)
+    seen = observe(key, jnp.asarray(clean), model.receiver.weights, level)
+    y = model.receiver.white(np.asarray(seen))
+    print("| calls | largest change | NMSE |\n| ---: | ---: | ---: |")
+    for calls in (5, 10, 15, 20, 30, 50, 100, 200):
+        solver = Solver(weight=0.8, tolerance=0.0, most=calls)
+        found, residuals = model.with_residuals(y, 0.1, solver)
+        error = nmse_mean_db(found, clean).value
+        print(f"| {calls} | {residuals[:, -1].max():.1e} | {error:.2f} |", flush=True)
+
+
 def table(head: list[str], rows: dict[str, list[Statistic]]) -> None:
     """NMSE, and its interval."""
     print("| estimator |", " | ".join(head), f"|\n| --- |{' ---: |' * len(head)}")
@@ -165,6 +200,7 @@ def table(head: list[str], rows: dict[str, list[Statistic]]) -> None:
 def main(options: Options) -> None:
     config = ARRAYS[options.array]
     receiver = Receiver(config, COMBINER)
+    models = {Path(x).name: by_fixed_point(x, config) for x in options.models}
     print(
         f"{receiver.whole().shape[1]} antennas, {receiver.whole().shape[0]} "
         f"measurements, {directions(config).shape[1]} directions a sub-array\n"
@@ -173,6 +209,8 @@ def main(options: Options) -> None:
     def judged(config: HybridFieldConfig, known: HybridFieldConfig, snrs_db) -> dict:
         """Channels of one kind by estimators that were trained on another."""
         ways = estimators(known, receiver, drawn(known, TRAINING, options.training))
+        for path, model in models.items():
+            ways[path] = lambda y, snr, m=model: m.estimate(y, 1 / snr)
         clean = drawn(config, TEST, options.channels)
         found: dict[str, list[Statistic]] = {name: [] for name in ways}
         for i, snr_db in enumerate(snrs_db):
@@ -200,6 +238,9 @@ def main(options: Options) -> None:
         [f"{kind}, 10 dB" for kind in kinds],
         {name: [found[name][0] for found in by_kind] for name in by_kind[0]},
     )
+    for name, model in models.items():
+        print(f"{name}, 10 dB, without acceleration:\n")
+        depth(model, config, options.channels)
 
 
 if __name__ == "__main__":

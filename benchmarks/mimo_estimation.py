@@ -1,8 +1,9 @@
 """Estimation of 64 x 16 MIMO channels that are all observed: NMSE in dB by SNR.
 
-    python benchmarks/mimo_estimation.py [--channels N] [--snrs-db DB ...]
+    python benchmarks/mimo_estimation.py [MODEL ...] [--source kronecker | 38901]
 
-Three-path Kronecker channels (`wlam.phy.kronecker`), the same for all estimators:
+Channels, the same for all estimators: of three paths with Kronecker covariances
+(`wlam.phy.kronecker`), or of TR 38.901 drops, as many LoS as not, in UMi, UMa and InH.
 
 LS                 the observation itself
 LMMSE (sample)     one covariance for all, from channels to train on
@@ -13,23 +14,32 @@ fitted (blind)     the same, told an SNR 5 dB too low and fitting the noise too
 Fesl (published)   arXiv 2403.03545 with its own weights, where they are at hand
 Fesl (inclusive)   the same with the step that the published loop leaves out
 LMMSE (genie)      each channel by its own covariance; nothing can be better
+MODEL              a trained estimator (`wlam.nn.estimator`), one call
+MODEL, blind       the same, told nothing
+MODEL, 10 calls    the same as a diffusion model, from the SNR down in ten calls
 
 and, beside them, what was published for those weights on channels of the authors' own
 simulator. 95 % intervals, in a second table, are over channels.
+Drops have no covariance that could be known, and no published figures.
 """
 
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
+from einops import rearrange
 
+from wlam.diffusion import PosteriorMean, evenly_spaced, sample, scale_to_step
 from wlam.evaluation.bootstrap import interval
 from wlam.evaluation.cases import measured_root
+from wlam.hub import load
+from wlam.nn.estimate import ChannelEstimator
 from wlam.nn.peers import fesl
 from wlam.nn.request import in_pieces
 from wlam.phy.estimators import (
@@ -48,17 +58,23 @@ from wlam.phy.kronecker import (
     lmmse_known,
 )
 from wlam.phy.noise import complex_normal
+from wlam.phy.tr38901.config import DropConfig, PanelConfig
+from wlam.phy.tr38901.drops import generate
 from wlam.tasks.metrics import Statistic, nmse_pooled_db
 
-PIECE = 100
+PIECE, CALLS = 100, 10
 TRAINING, TEST, NOISE, FIT = 0, 1, 2, 3
 Estimator = Callable[[np.ndarray, float], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Options:
-    """How many channels, and in how much noise."""
+    """Who is judged, on how many channels, and in how much noise."""
 
+    # Runs or released models.
+    models: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+    # Where channels come from.
+    source: Literal["kronecker", "38901"] = "kronecker"
     # To judge, and to train covariances on.
     channels: int = 100
     training: int = 5000
@@ -81,6 +97,66 @@ def drawn(stream: int, number: int) -> tuple[np.ndarray, Covariances]:
     ]
     both = jax.tree.map(lambda *x: np.concatenate(x)[:number], *parts)
     return both[0], both[1]
+
+
+def dropped(stream: int, number: int) -> np.ndarray:
+    """Channels [n, rx, tx] of drops: users of 16 antennas, a base station of 64."""
+    parts = []
+    for i, scenario in enumerate(("UMi", "UMa", "InH")):
+        for j, state in enumerate(("los", "nlos")):
+            config = DropConfig(
+                scenario,
+                state=state,
+                num_times=1,
+                num_subcarriers=1,
+                base=PanelConfig(1, 64),
+                user=PanelConfig(1, 16),
+            )
+            key = jax.random.fold_in(jax.random.key(stream), 10 * i + j)
+            count = -(-number // 6)
+            make = jax.jit(lambda key, c=config, n=count: generate(key, c, n).clean)
+            parts.append(np.asarray(make(key))[:, 0, 0])
+    # The base station's antennas run fastest; kinds take turns.
+    drops = rearrange(np.stack(parts), "kind n (tx rx) -> (n kind) rx tx", tx=16)
+    power = (abs(drops) ** 2).mean((1, 2), keepdims=True)
+    return (drops / np.sqrt(power))[:number].astype(np.complex64)
+
+
+def by_model(path: str) -> dict[str, Estimator]:
+    """A trained estimator: told, told nothing, and as a chain."""
+    model, name = load(path), Path(path).name
+    if not isinstance(model, ChannelEstimator):
+        raise ValueError(f"MODEL: found {path}; needed an estimator of channels")
+    network = model.model
+
+    def told(observed: np.ndarray, snr: float | None) -> np.ndarray:
+        level = None if snr is None else 1 / snr
+        blocks = observed.swapaxes(1, 2)[:, None]
+        found = model.estimate(blocks, level, frequency=False)
+        return found[:, 0].swapaxes(1, 2)
+
+    def chained(observed: np.ndarray, snr: float) -> np.ndarray:
+        schedule = network.config.schedule
+        first = int(schedule.nearest(jnp.array([snr]))[0])
+        grid = evenly_spaced(first, min(CALLS, first))
+        run = jax.jit(
+            lambda x: sample(
+                lambda x, step: network.data(x, step[None]),
+                schedule,
+                scale_to_step(schedule, x, jnp.full(len(x), first)),
+                grid,
+                PosteriorMean(),
+                "data",
+            )
+        )
+        found = in_pieces(lambda _, x: run(x), PIECE, observed.swapaxes(1, 2))
+        return found.swapaxes(1, 2)
+
+    return {
+        name: told,
+        f"{name}, blind": lambda observed, _: told(observed, None),
+        f"{name}, {CALLS} calls": chained,
+    }
 
 
 def by_covariance(training: np.ndarray) -> Estimator:
@@ -168,9 +244,14 @@ def published() -> tuple[dict[str, Estimator], dict[float, float]]:
 
 
 def main(options: Options) -> None:
-    training, _ = drawn(TRAINING, options.training)
-    channels, covariances = drawn(TEST, options.channels)
     fesl_ways, reference = published()
+    if options.source == "38901":
+        training, genie = dropped(TRAINING, options.training), {}
+        channels, reference = dropped(TEST, options.channels), {}
+    else:
+        training, _ = drawn(TRAINING, options.training)
+        channels, covariances = drawn(TEST, options.channels)
+        genie = {"LMMSE (genie)": by_genie(covariances)}
     estimators: dict[str, Estimator] = {
         "LS": lambda observed, snr: observed,
         "LMMSE (sample)": by_covariance(training),
@@ -178,8 +259,10 @@ def main(options: Options) -> None:
         "fitted": by_fit(),
         "fitted (blind)": by_fit(-5.0, fit_noise=True),
         **fesl_ways,
-        "LMMSE (genie)": by_genie(covariances),
+        **genie,
     }
+    for path in options.models:
+        estimators |= by_model(path)
     scores: dict[str, list[Statistic]] = {name: [] for name in estimators}
     for i, snr_db in enumerate(options.snrs_db):
         snr = 10 ** (snr_db / 10)
@@ -198,8 +281,11 @@ def main(options: Options) -> None:
         for name, found in scores.items():
             print(f"| {name} |", " | ".join(map(show, found)), "|")
         print()
-    cells = [f"{reference[x]:.2f}" if x in reference else "·" for x in options.snrs_db]
-    print("Published for its weights:", " | ".join(cells))
+    if reference:
+        cells = [
+            f"{reference[x]:.2f}" if x in reference else "·" for x in options.snrs_db
+        ]
+        print("Published for its weights:", " | ".join(cells))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,9 @@ LMMSE, by bin     one for each of them
 sparse Bayes      training-free: for each angle the delay spectrum, the same for all
                   snapshots, that the observation is most probable under
 
-The first two are of drops of the same scenario, and all three are told the noise.
+The first two are of drops of the same scenario; all three are told the noise, as is a
+MODEL that is an estimator (`wlam.nn.estimator`): the mean of draws from its posterior,
+of every snapshot and every row of the array by itself.
 95 % intervals are over samples. Time is for one block, of the second of two runs.
 """
 
@@ -33,6 +35,7 @@ from wlam.evaluation.bootstrap import interval
 from wlam.evaluation.cases import generated_case
 from wlam.evaluation.judge import forecast
 from wlam.hub import load
+from wlam.nn.estimate import ChannelEstimator
 from wlam.nn.request import in_pieces
 from wlam.phy.estimators import Moments, delay_atoms, lmmse, sparse_bayes
 from wlam.tasks import TASKS
@@ -100,6 +103,18 @@ class Block:
             )
         return np.concatenate(found, axis=2)
 
+    def by_estimator(self, model: ChannelEstimator, windows: Windows) -> np.ndarray:
+        blocks = np.array(self.data.csi)[: len(windows.source)]
+        blocks[:, :, np.setdiff1d(np.arange(64), self.at)] = np.nan
+        found = model.estimate(
+            blocks,
+            self.noise[: len(blocks)],
+            antenna_positions=self.data.antenna_positions,
+            antenna_polarisation=self.data.antenna_polarisation,
+        )
+        bins = self.task.sequences(replace(self.data, csi=found, clean=None))
+        return np.asarray(bins.values)
+
     def by_spectrum(self, windows: Windows) -> np.ndarray:
         assert windows.grid is not None
         atoms = delay_atoms(64, int(self.at[1] - self.at[0]))
@@ -136,9 +151,11 @@ def main(options: Options) -> None:
             "LMMSE, by bin": block.by_bin,
             "sparse Bayes": block.by_spectrum,
         }
-        ways |= {
-            key: lambda w, m=model: forecast(m, w) for key, model in models.items()
-        }
+        for key, model in models.items():
+            if isinstance(model, ChannelEstimator):
+                ways[key] = lambda w, m=model, b=block: b.by_estimator(m, w)
+            else:
+                ways[key] = lambda w, m=model: forecast(m, w)
         for who, way in ways.items():
             print(f"{name}: {who} …", file=sys.stderr, flush=True)
             found = way(windows)

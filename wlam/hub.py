@@ -6,6 +6,7 @@ from the folder and asks no network.
 """
 
 import json
+import math
 import os
 import shutil
 from dataclasses import replace
@@ -19,6 +20,7 @@ from orbax.checkpoint import v1 as ocp
 
 from wlam.config import Config, from_json, to_json
 from wlam.data.files import write_npz_atomic
+from wlam.nn.array_estimator import CombinedEstimator
 from wlam.nn.estimate import ChannelEstimator
 from wlam.nn.forecast import Forecaster
 from wlam.nn.model import Network
@@ -27,7 +29,13 @@ from wlam.nn.peers.dlinear import SeriesForecaster
 from wlam.training.checkpoint import FOLDER, load_params
 from wlam.training.state import init_state, model_params
 
-Loaded = Forecaster | ChannelEstimator | ChannelForecaster | SeriesForecaster
+Loaded = (
+    Forecaster
+    | ChannelEstimator
+    | CombinedEstimator
+    | ChannelForecaster
+    | SeriesForecaster
+)
 """What predicts or estimates: a model of this repository, or a peer."""
 CONFIG, WEIGHTS, GOLDEN = "config.json", "weights", "golden.npz"
 RELEASED = Path(__file__).parents[1] / "models"
@@ -122,6 +130,11 @@ def golden_outputs(model: Loaded) -> dict[str, np.ndarray]:
         blocks = golden_channel()[:, None]
         told, blind = model.estimate(blocks, 0.01), model.estimate(blocks)
         return {"estimate": told, "blind_estimate": blind}
+    if isinstance(model, CombinedEstimator):
+        k = np.arange(math.prod(model.receiver.sensing.shape[:2]))
+        seen = np.exp(2j * np.pi * (0.37 * k + 1e-3 * k**2)).astype(np.complex64)
+        white = seen.reshape(1, *model.receiver.sensing.shape[:2])
+        return {"estimate": model.estimate(white, 0.1)}
     found = {}
     if model.takes_rows:
         rows = model.predict(golden_context(), interval=1e-3, horizon=24)

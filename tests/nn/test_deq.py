@@ -115,8 +115,9 @@ def test_bad_configs_are_named():
 
 @pytest.fixture(scope="module")
 def told():
-    """One that mixes its network with a linear prior, and is told the noise."""
-    model = Deq(replace(CONFIG, share=0.3), nnx.Rngs(0))
+    """One with all three reflections, none of which is small, told the noise."""
+    model = Deq(replace(CONFIG, spacing=0.5), nnx.Rngs(0))
+    model.weights[...] = jnp.array([[0.0, 0.5, 0.5], [0.1, -0.1, 0.0]])
     state = nnx.state(model.network, nnx.Param)
     nnx.update(model.network, jax.tree.map(lambda x: 2 * x, state))
     return model
@@ -146,13 +147,10 @@ def test_unit_and_noise_scale_together(model, sensing, observed):
 
 def test_without_its_network_it_is_the_linear_estimate(sensing, observed):
     """C A^H (A C A^H + v)^-1 y, but for the damping."""
-    config = replace(
-        CONFIG,
-        share=1e-6,
-        damping=1 - 1e-6,
-        solver=Solver(0.9, tolerance=1e-7, most=2000),
-    )
+    solver = Solver(0.9, tolerance=1e-7, most=2000)
+    config = replace(CONFIG, spacing=0.5, damping=1 - 1e-6, solver=solver)
     model, level = Deq(config, nnx.Rngs(0)), 0.5
+    model.weights[...] = jnp.array([[50.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
     power, vectors = plane_waves(3, 4, 0.5)
     one = vectors @ np.diag(power) @ vectors.conj().T
     covariance = np.kron(np.eye(2), one)

@@ -38,8 +38,6 @@ class ArrayEstimatorConfig(NetworkConfig):
     network: LipschitzConfig = field(
         default_factory=lambda: LipschitzConfig(planes=8, width=24, blocks=1)
     )
-    # Share of the network beside a linear prior, at first.
-    share: float = 0.05
     # What a change is multiplied by in every layer, at most: what is less than 1 keeps
     # the estimate from strong priors, and what is near it from arriving soon.
     damping: float = 0.999
@@ -54,8 +52,7 @@ class ArrayEstimatorConfig(NetworkConfig):
         rows, columns = self.array.antennas
         grids = math.prod(self.array.sub_arrays)
         return DeqConfig(
-            *(grids, rows, columns, self.network, self.damping, self.share),
-            spacing=self.array.spacing,
+            *(grids, rows, columns, self.network, self.damping, self.array.spacing),
             solver=self.solver,
         )
 

@@ -11,11 +11,13 @@ and is reached from anywhere.
 
 Told the noise, D is that of h over its standard deviation, D(z) = level D(z / level),
 which contracts as before: one set of parameters serves all SNRs. N may be a mean of the
-network and of what a Gaussian prior would reflect by, the covariance of every
-sub-array under plane waves from all sides: the linear estimate is then among what can
-be learned, and near where learning begins.
+network and of two reflections that are known, with weights that are learned and follow
+the noise: that of a Gaussian prior, the covariance of every sub-array under plane waves
+from all sides, and that of few directions, which all sub-arrays share and twice as many
+as they resolve. Learning then begins near the best of linear and sparse estimates.
 """
 
+import math
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any
@@ -32,6 +34,13 @@ from wlam.phy.arrays import upa
 from wlam.phy.estimators.algebra import einsum
 from wlam.phy.estimators.splitting import Splitting, primal_step, split
 
+OVERSAMPLING = 2
+"""Directions along each side for each that a sub-array resolves."""
+SILENT = 1e-20
+"""Power that no direction falls below."""
+FIRST_THRESHOLD, FIRST_NETWORK = 0.7, -3.0
+"""Where thresholds, over the noise, and the logit of the network's weight begin."""
+
 
 @dataclass(frozen=True)
 class DeqConfig:
@@ -45,11 +54,9 @@ class DeqConfig:
     network: LipschitzConfig = field(default_factory=LipschitzConfig)
     # What a change is multiplied by in every layer, at most.
     damping: float = 0.99
-    # Share of the network in N at first; None: it is all of N.
-    share: float | None = None
-    # Between the antennas that the grids are the angles of, in wavelengths; for the
-    # other share.
-    spacing: float = 0.5
+    # Between the antennas that the grids are the angles of, in wavelengths, for the two
+    # known reflections; None: there are none.
+    spacing: float | None = None
     # How the fixed point is found.
     solver: Solver = field(default_factory=Solver)
 
@@ -59,8 +66,6 @@ class DeqConfig:
                 f"network.planes: found {self.network.planes}; needed twice the "
                 f"grids, {2 * self.grids}"
             )
-        if self.share is not None and not 0 < self.share < 1:
-            raise ValueError(f"share: found {self.share}; needed between 0 and 1")
         if not 0 < self.damping < 1:
             raise ValueError(
                 f"damping: found {self.damping}; needed between 0 and 1, or there may "
@@ -80,12 +85,16 @@ class Deq(nnx.Module):
         self.network = LipschitzNetwork(config.network, rngs)
         # softplus of this is the size of a step, 1 at first.
         self.size = nnx.Param(jnp.log(jnp.expm1(jnp.ones(()))))
-        if config.share is not None:
+        if config.spacing is not None:
             # Logarithms of the prior's powers, of every grid alike.
             power, _ = plane_waves(config.rows, config.columns, config.spacing)
             self.powers = nnx.Param(jnp.log(jnp.asarray(power, jnp.float32)))
-            odds = config.share / (1 - config.share)
-            self.share = nnx.Param(jnp.log(jnp.array(odds)))
+            # Of the thresholds of directions, over the noise.
+            shape = OVERSAMPLING * config.rows, OVERSAMPLING * config.columns
+            self.thresholds = nnx.Param(jnp.full(shape, jnp.log(FIRST_THRESHOLD)))
+            # Of the weights of N's three parts: at SNR 1, and for each factor e of it.
+            first = jnp.array([0.0, 0.0, FIRST_NETWORK])
+            self.weights = nnx.Param(jnp.stack([first, jnp.zeros(3)]))
 
     def split(self, sensing: Complex[Array, "*part m d"]) -> Splitting:
         """What the least-squares part needs, prepared once for all observations.
@@ -105,17 +114,26 @@ class Deq(nnx.Module):
         grids = z.reshape(len(z), config.grids, config.rows, config.columns)
         planes = as_planes(grids.transpose(0, 2, 3, 1) / unit)
         found = unit * from_planes(self.network(planes)).transpose(0, 3, 1, 2)
-        if config.share is not None:
-            share = jax.nn.sigmoid(self.share[...])
-            found = share * found + (1 - share) * self.linear(grids, unit[..., 0])
+        if config.spacing is not None:
+            at, slope = self.weights[...]
+            logits = at[None] - 2 * jnp.log(level)[:, None] * slope[None]
+            weights = jax.nn.softmax(logits)[:, :, None, None, None]
+            linear = self.linear(grids, unit[..., 0], config.spacing)
+            sparse = self.sparse(grids, unit)
+            found = (
+                weights[:, 0] * linear + weights[:, 1] * sparse + weights[:, 2] * found
+            )
         return config.damping * found.reshape(z.shape)
 
     def linear(
-        self, grids: Complex[Array, "n g u v"], level: Float[Array, "n 1 1"]
+        self,
+        grids: Complex[Array, "n g u v"],
+        level: Float[Array, "n 1 1"],
+        spacing: float,
     ) -> Complex[Array, "n g u v"]:
         """2 D - I of the Gaussian prior."""
         config, gamma = self.config, jax.nn.softplus(self.size[...])
-        _, vectors = plane_waves(config.rows, config.columns, config.spacing)
+        _, vectors = plane_waves(config.rows, config.columns, spacing)
         vectors = jnp.asarray(vectors, jnp.complex64)
         power = jnp.exp(self.powers[...])[None, None] / level**2
         inside = einsum(
@@ -123,6 +141,22 @@ class Deq(nnx.Module):
         )
         inside = (power - gamma) / (power + gamma) * inside
         return einsum("dk,ngk->ngd", vectors, inside).reshape(grids.shape)
+
+    def sparse(
+        self, grids: Complex[Array, "n g u v"], level: Float[Array, "n 1 1 1"]
+    ) -> Complex[Array, "n g u v"]:
+        """2 W^H T W - I, T the group soft threshold and W^H W = I: it never expands."""
+        shape = self.thresholds[...].shape
+        size = math.sqrt(math.prod(shape))
+        antennas = jnp.fft.ifft2(grids, norm="ortho")
+        waves = jnp.fft.fft2(antennas, shape) / size
+        power = (abs(waves) ** 2).sum(1, keepdims=True)
+        strength = jnp.sqrt(jnp.maximum(power, SILENT))  # a root has no slope at 0
+        least = level * jnp.exp(self.thresholds[...])[None, None]
+        kept = jnp.maximum(strength - least, 0) / strength
+        rows, columns = grids.shape[2:]
+        antennas = size * jnp.fft.ifft2(kept * waves)[..., :rows, :columns]
+        return 2 * jnp.fft.fft2(antennas, norm="ortho") - grids
 
     def prox(
         self, z: Complex[Array, "n d"], level: Float[Array, " n"] | None = None

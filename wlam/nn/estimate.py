@@ -8,11 +8,15 @@ import numpy as np
 from flax import nnx
 
 from wlam.diffusion import evenly_spaced, sample_posterior, through_mask
+from wlam.nn.combs import by_delay_spectrum
 from wlam.nn.observation import Observation, between_snapshots
 from wlam.nn.request import in_pieces
 
 PIECE = 64
 """Images that a call estimates at once. Fixed: one compilation serves a case."""
+LEFT = 0.4
+"""Share of the pilots' noise that the network is told of where delay spectra went over
+them before: chosen on drops that no table has."""
 FAINTEST = 1e-6
 """Share of the power of what is observed that the channel has at least."""
 
@@ -75,9 +79,11 @@ class ChannelEstimator:
         """The mean of channels given their pilots.
 
         Where all subcarriers and antennas of a snapshot are seen it is one call of the
-        network. Else it is the mean of draws from the posterior, see
-        `wlam.diffusion.posterior`, and snapshots without any pilot are on the line
-        between those that have some.
+        network. From a comb, the same subcarriers in all antennas of a regular array,
+        `wlam.nn.combs` makes a block that is less noisy than the pilots are, which one
+        call goes over. Else it is the mean of draws from the posterior, see
+        `wlam.diffusion.posterior`. Snapshots without any pilot are on the line between
+        those that have some.
 
         Args:
             observed: complex [sample, time, subcarrier, antenna], in any unit; NaN
@@ -108,16 +114,9 @@ class ChannelEstimator:
         level = asked.noise_variance
         levels = None if level is None else asked.per_image(level)
         if asked.seen.all():
-            told = np.ones(len(images), np.float32) if levels is None else levels
-            found = in_pieces(
-                lambda _, x, v: self._denoised(
-                    self._params, x, v, blind=levels is None, frequency=frequency
-                ),
-                PIECE,
-                images,
-                told,
-            )
-            return asked.blocks(found)
+            return asked.blocks(self._denoise(images, levels, frequency))
+        if asked.comb is not None and len(asked.comb) > 1 and asked.lines.shape[1] > 1:
+            return self._between_pilots(asked, asked.comb, frequency)
         levels = self._noise_of(asked) if levels is None else levels
         seen = asked.images(asked.seen)
         # The diffusion is of channels of mean power 1.
@@ -141,6 +140,39 @@ class ChannelEstimator:
         )
         blocks = asked.blocks(found * unit[:, None, None])
         return between_snapshots(blocks, asked.snapshots)
+
+    def _denoise(
+        self, images: np.ndarray, levels: np.ndarray | None, frequency: bool
+    ) -> np.ndarray:
+        """One call on images that are seen all over; levels None: blind."""
+        told = np.ones(len(images), np.float32) if levels is None else levels
+        return in_pieces(
+            lambda _, x, v: self._denoised(
+                self._params, x, v, blind=levels is None, frequency=frequency
+            ),
+            PIECE,
+            images,
+            told,
+        )
+
+    def _between_pilots(
+        self, asked: Observation, at: np.ndarray, frequency: bool
+    ) -> np.ndarray:
+        """From a comb: by delay spectra, then one call on what that leaves."""
+        blocks, subcarriers = asked.values.copy(), asked.values.shape[2]
+        there = asked.snapshots
+        # Samples may have their pilots in different snapshots.
+        for times in np.unique(there, axis=0):
+            same = (there == times).all(1)
+            pilots = asked.values[np.ix_(same, times)][:, :, at]
+            level = asked.noise_variance
+            told = None if level is None else level[same]
+            found = by_delay_spectrum(pilots, at, subcarriers, asked.matrix, told)
+            blocks[np.ix_(same, times)] = found
+        told = asked.noise_variance
+        levels = self._noise_of(asked) if told is None else asked.per_image(told)
+        images = self._denoise(asked.images(blocks), LEFT * levels, frequency)
+        return between_snapshots(asked.blocks(images), there)
 
     def _noise_of(self, asked: Observation) -> np.ndarray:
         """What the network takes for the noise, of every image."""

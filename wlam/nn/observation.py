@@ -18,6 +18,7 @@ class Observation:
     seen: Bool[np.ndarray, "n t k a"]
     noise_variance: Float[np.ndarray, " n"] | None  # None: nobody knows
     lines: Int[np.ndarray, "line v"]  # antennas of each uniform line
+    matrix: Complex[np.ndarray, "a a"]  # antennas to beams
 
     @staticmethod
     def of(
@@ -65,7 +66,8 @@ class Observation:
         kinds = antenna_polarisation
         kinds = np.zeros(antennas, np.int32) if kinds is None else kinds
         values = np.where(seen, x, 0).astype(np.complex64)
-        return Observation(values, seen, level, lines(positions, kinds))
+        array = lines(positions, kinds), beamspace(positions, kinds)
+        return Observation(values, seen, level, *array)
 
     @property
     def snapshots(self) -> Bool[np.ndarray, "n t"]:
@@ -100,16 +102,10 @@ class Observation:
         self,
         complete: Callable[..., np.ndarray],
         subcarrier_spacing_hz: float | np.ndarray,
-        antenna_positions: np.ndarray | None,
-        antenna_polarisation: np.ndarray | None,
     ) -> Complex[np.ndarray, "n t k a"]:
         """Blocks that a forecaster completes, in bins of Doppler and angle."""
         n, times, _, antennas = self.values.shape
-        positions = ula(antennas) if antenna_positions is None else antenna_positions
-        kinds = antenna_polarisation
-        kinds = np.zeros(antennas, np.int32) if kinds is None else kinds
-        matrix = beamspace(positions, kinds)
-        bins = np.fft.fft(self.values @ matrix.T, axis=1, norm="ortho")
+        bins = np.fft.fft(self.values @ self.matrix.T, axis=1, norm="ortho")
         bins[:, :, ~self.seen.any((0, 1, 3))] = np.nan
         found = complete(
             rearrange(bins, "n t k a -> n k (t a)").astype(np.complex64),
@@ -118,7 +114,7 @@ class Observation:
             grid=(times, antennas),
         )
         whole = rearrange(found, "n k (t a) -> n t k a", n=n, t=times)
-        return np.fft.ifft(whole @ matrix.conj(), axis=1, norm="ortho").astype(
+        return np.fft.ifft(whole @ self.matrix.conj(), axis=1, norm="ortho").astype(
             np.complex64
         )
 
@@ -160,7 +156,7 @@ class CompletesCombs:
                 "observed: found pilots that differ between snapshots; needed the same "
                 "comb in all, the model completes nothing else"
             )
-        return asked.completed(self.complete, subcarrier_spacing_hz, *array)
+        return asked.completed(self.complete, subcarrier_spacing_hz)
 
 
 def between_snapshots(

@@ -9,18 +9,13 @@ from einops import rearrange
 from jaxtyping import PRNGKeyArray
 
 from wlam.data.tensors import Array, Csi
+from wlam.nn.combs import by_delay_spectrum
 from wlam.nn.embeddings import FREQUENCY
 from wlam.nn.observation import between_snapshots
-from wlam.nn.request import in_pieces
 from wlam.nn.scale import LINEAR_BEYOND
-from wlam.phy.arrays import lattice, lines
-from wlam.phy.estimators import (
-    delay_atoms,
-    linear_matrix,
-    sparse_bayes,
-    spline_matrix,
-)
-from wlam.tasks.csi import CsiTask, from_angles, to_angles
+from wlam.phy.arrays import beamspace, lattice, lines
+from wlam.phy.estimators import linear_matrix, spline_matrix
+from wlam.tasks.csi import CsiTask
 from wlam.tasks.sequences import Pilots, Sequences, Snapshots, Windows
 from wlam.tasks.task import Forecaster
 
@@ -30,9 +25,6 @@ NOISE = "noise_variance"
 """The label that tells the variance of the noise of every entry."""
 FEWEST = 4
 """Pilots that a spline needs."""
-PARTS = 64
-"""Beams that a call of sparse Bayes takes."""
-UPDATES = 30
 
 
 class CsiEstimate(CsiTask):
@@ -190,32 +182,16 @@ def by_spectrum(
     at: np.ndarray,
     noise_variance: np.ndarray | None,
 ) -> np.ndarray:
-    """Sparse Bayes of every beam, see `wlam.phy.estimators.sparse_bayes`."""
-    there = seen.any((1, 2))
+    """Sparse Bayes of every beam, see `wlam.nn.combs`."""
+    there = np.asarray(seen.any((1, 2)))
     blocks = rearrange(np.nan_to_num(context), "n k (t a) -> n t k a", t=len(seen))
-    beams = np.asarray(to_angles(blocks[:, there][:, :, at], data))
-    n, antennas = len(beams), beams.shape[3]
-    parts = rearrange(beams, "n t p b -> (n b) t p").astype(np.complex64)
-    gap = int(np.diff(at).max()) if len(at) > 1 else 1
-    fits = noise_variance is None
-    if noise_variance is None:
-        level = 0.1 * (abs(parts) ** 2).mean((1, 2))
-    else:  # all beams of an array have the noise of its antennas
-        level = np.repeat(noise_variance, antennas)
-    found = in_pieces(
-        lambda _, y, v: sparse_bayes(
-            y,
-            v,
-            np.eye(horizon, dtype=np.float32)[at][None],
-            delay_atoms(horizon, gap),
-            UPDATES,
-            fit_noise=fits,
-        ),
-        PARTS,
-        parts,
-        np.asarray(level, np.float32),
+    found = np.zeros_like(blocks)
+    found[:, there] = by_delay_spectrum(
+        blocks[:, there][:, :, at],
+        at,
+        horizon,
+        beamspace(data.antenna_positions, data.antenna_polarisation),
+        noise_variance,
     )
-    whole = np.zeros((n, len(seen), horizon, antennas), np.complex64)
-    whole[:, there] = from_angles(rearrange(found, "(n b) t k -> n t k b", n=n), data)
-    whole = between_snapshots(whole, np.tile(there, (n, 1)))
+    whole = between_snapshots(found, np.tile(there, (len(found), 1)))
     return rearrange(whole, "n t k a -> n k (t a)")
