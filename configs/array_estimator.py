@@ -1,8 +1,8 @@
 """The fixed-point estimator of the THz array: few RF chains, near and far paths.
 
 command   python train.py configs/array_estimator.py
-hardware  2 CPU cores
-time      to be measured
+hardware  one CPU core
+time      17 minutes
 expected  docs/estimation.md
 """
 
@@ -14,7 +14,7 @@ from wlam.phy.hybrid_field import HybridFieldConfig
 config = Config(
     run="runs/array_estimator",
     mixture={
-        "thz": Ingredient("csi_estimate", HybridFieldConfig(), 1, rows_per_sample=1)
+        "thz": Ingredient("csi_estimate", HybridFieldConfig(), 1.0, rows_per_sample=1)
     },
     evaluation={},
     model=ArrayEstimatorConfig(),
