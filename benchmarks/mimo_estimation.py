@@ -14,8 +14,9 @@ fitted (blind)     the same, told an SNR 5 dB too low and fitting the noise too
 Fesl (published)   arXiv 2403.03545 with its own weights, where they are at hand
 Fesl (inclusive)   the same with the step that the published loop leaves out
 LMMSE (genie)      each channel by its own covariance; nothing can be better
-MODEL              a trained estimator (`wlam.nn.estimator`), one call
+MODEL              a trained estimator (`wlam.nn.estimator`)
 MODEL, blind       the same, told nothing
+MODEL, one call    the same, without moving the spectrum between bins and back
 MODEL, 10 calls    the same as a diffusion model, from the SNR down in ten calls
 
 and, beside them, what was published for those weights on channels of the authors' own
@@ -123,7 +124,7 @@ def dropped(stream: int, number: int) -> np.ndarray:
 
 
 def by_model(path: str) -> dict[str, Estimator]:
-    """A trained estimator: told, told nothing, and as a chain."""
+    """A trained estimator: told, told nothing, by one call, and as a chain."""
     model, name = load(path), Path(path).name
     if not isinstance(model, ChannelEstimator):
         raise ValueError(f"MODEL: found {path}; needed an estimator of channels")
@@ -134,6 +135,14 @@ def by_model(path: str) -> dict[str, Estimator]:
         blocks = observed.swapaxes(1, 2)[:, None]
         found = model.estimate(blocks, level, frequency=False)
         return found[:, 0].swapaxes(1, 2)
+
+    once = jax.jit(network.denoiser)
+
+    def by_one_call(observed: np.ndarray, snr: float) -> np.ndarray:
+        levels = np.full(len(observed), 1 / snr, np.float32)
+        images = observed.swapaxes(1, 2)
+        found = in_pieces(lambda _, x, v: once(x, v), PIECE, images, levels)
+        return found.swapaxes(1, 2)
 
     def chained(observed: np.ndarray, snr: float) -> np.ndarray:
         schedule = network.config.schedule
@@ -155,6 +164,7 @@ def by_model(path: str) -> dict[str, Estimator]:
     return {
         name: told,
         f"{name}, blind": lambda observed, _: told(observed, None),
+        f"{name}, one call": by_one_call,
         f"{name}, {CALLS} calls": chained,
     }
 

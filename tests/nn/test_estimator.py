@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from wlam.nn.estimate import mean_over_offsets
 from wlam.nn.estimator import EstimatorConfig
 from wlam.nn.observation import Observation, between_snapshots
 from wlam.nn.spectral_denoiser import SpectralConfig
@@ -76,6 +77,26 @@ def test_all_that_is_seen_is_denoised(model, blocks):
         found = model.estimate(observed, level)
         assert found.shape == observed.shape
         assert (abs(found - blocks) ** 2).mean() < 0.5 * before
+
+
+def test_the_mean_over_offsets_turns_with_half_a_bin():
+    """Moved by what it averages over, the estimate moves along; a linear one stays."""
+    x = complex_normal(jax.random.key(3), (2, K, A))
+    turn = np.exp(1j * np.pi * (np.arange(K)[:, None] / K + np.arange(A) / A))
+    turn = jnp.asarray(turn, jnp.complex64)[None]
+
+    def by_bins(x):
+        """Bins of little power are dropped, which does not turn with half a bin."""
+        bins = jnp.fft.fft2(x, norm="ortho")
+        return jnp.fft.ifft2(jnp.where(abs(bins) > 1, bins, 0), norm="ortho")
+
+    def twice(x):
+        return mean_over_offsets(by_bins, x)
+
+    np.testing.assert_allclose(twice(x * turn), twice(x) * turn, atol=1e-5)
+    assert abs(by_bins(x * turn) - by_bins(x) * turn).max() > 0.1
+    np.testing.assert_allclose(mean_over_offsets(lambda x: 0.5 * x, x), 0.5 * x,
+                               atol=1e-6)  # fmt: skip
 
 
 def test_pilots_are_completed_and_snapshots_without_any_are_between(model, blocks):
