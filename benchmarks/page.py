@@ -28,12 +28,12 @@ from wlam.evaluation.benchmark import (
     Results,
     all_entries,
     judge_entry,
-    open_model,
+    open_models,
 )
 from wlam.evaluation.bootstrap import interval
 from wlam.evaluation.goals import ABLATED
 from wlam.evaluation.page import html_page, markdown
-from wlam.hub import CONFIG, RELEASED
+from wlam.hub import CONFIG
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,9 @@ class Options:
 
     # Runs or released models; none: the floors alone.
     models: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
-    # Runs or models of other architectures; those with wifo in their name are the peers
-    # of the figures to reach, each of the model of its size.
+    # Runs or models of other architectures, or folders of them, one for each task; with
+    # wifo in the name they are the peers of the figures to reach, each of the model of
+    # its size.
     peers: tuple[str, ...] = ()
     # Runs of one config that differ in their training seed.
     seeds: tuple[str, ...] = ()
@@ -69,16 +70,16 @@ def main(options: Options) -> None:
     shown = (*options.models, *options.peers, *options.seeds)
     for path in dict.fromkeys((*shown, *options.ablations)):
         try:
-            opened[path] = open_model(path)
+            opened[path] = open_models(path)
         except ValueError as error:
             absent.append(f"{path}: {error}")
-    if len({model.name for model in opened.values()}) < len(opened):
+    if len({family[0].name for family in opened.values()}) < len(opened):
         raise DataError(f"models: found {[*opened]}; needed folders of different names")
     folders = {SIONNA: options.sionna, RAYTRACED: options.raytraced}
     entries = all_entries(options.cases, folders)
 
     def known(paths: tuple[str, ...]) -> list:
-        return [opened[path] for path in dict.fromkeys(paths) if path in opened]
+        return [m for path in dict.fromkeys(paths) for m in opened.get(path, ())]
 
     judged = []
     for entry in entries:
@@ -100,12 +101,13 @@ def main(options: Options) -> None:
     write_text_atomic(f"{options.page}.md", markdown(results))
     write_text_atomic(f"{options.page}.html", html_page(results))
     print(f"{options.page}.md, {options.page}.html, {options.json}")
-    for path, model in opened.items():
-        folder = Path(path) if Path(path).is_dir() else RELEASED / path
-        if (folder / CONFIG).is_file():  # released: its figures lie beside its weights
-            own = [line for line in numbers if line.get("predictor") == model.name]
+    for model in (model for family in opened.values() for model in family):
+        # Released: its figures lie beside its weights.
+        if (model.folder / CONFIG).is_file():
+            mine = (x for x in numbers if x.get("predictor") == model.name)
+            own = [line for line in mine if model.judged_on(line["task"])]
             text = json.dumps(own, indent=1)
-            write_text_atomic(folder / "metrics.json", f"{text}\n")
+            write_text_atomic(model.folder / "metrics.json", f"{text}\n")
 
 
 def records(item: Judged) -> list[dict]:

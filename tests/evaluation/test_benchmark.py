@@ -1,8 +1,11 @@
 """Scores that are kept are those that would be made, and are made once."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from wlam.data.tensors import Series
 from wlam.evaluation import benchmark as of
@@ -103,6 +106,37 @@ def test_a_model_that_fails_is_said_to(tmp_path, hold):
     gone = of.judge_entry(Entry("gone", of.MEASURED, "", missing="no file"), models,
                           tmp_path)  # fmt: skip
     assert (gone.scores, gone.missing) == (None, "no file")
+
+
+def test_a_member_of_a_family_is_judged_on_its_tasks(tmp_path, hold):
+    series, traffic = hold(), hold(0.5)
+    models = [
+        replace(model_of("peers", series, "one"), tasks=("series",)),
+        replace(model_of("peers", traffic, "two"), tasks=("traffic",)),
+    ]
+    found = of.judge_entry(entry_of(CASE, []), models, tmp_path)
+    assert (series.calls, traffic.calls) == (1, 0)
+    assert "peers" in found.scores.statistics
+    results = Results([found], models=[], peers=models)
+    assert results.shown == ["peers"]
+
+
+def test_a_folder_of_models_is_a_family(tmp_path):
+    family = tmp_path / "transformers"
+    family.mkdir()
+    with pytest.raises(ValueError, match="transformers"):
+        of.open_models(str(family))
+    shutil.copytree(ROOT / "models" / "wifo", family / "csi")
+    (member,) = of.open_models(str(family))
+    assert (member.name, member.folder) == ("transformers", family / "csi")
+    assert member.tasks == ("csi_time", "csi_frequency")
+    assert not member.judged_on("traffic")
+    (alone,) = of.open_models("wifo")
+    assert (alone.name, alone.tasks) == ("wifo", None)
+    assert alone.fingerprint == member.fingerprint
+    shutil.copytree(family / "csi", family / "more")
+    with pytest.raises(ValueError, match="needed one model for each"):
+        of.open_models(str(family))
 
 
 def test_every_case_has_an_entry_though_nothing_is_there(tmp_path, monkeypatch):

@@ -85,27 +85,54 @@ class Model:
     parameters: int
     sizes: dict[str, Sizes]  # task -> what it was trained on
     step: int = 0
+    folder: Path = Path()
+    # What it is judged on: of a family each member on its own; None: all.
+    tasks: tuple[str, ...] | None = None
+
+    def judged_on(self, task: str) -> bool:
+        return self.tasks is None or task in self.tasks
 
 
-def open_model(path: str) -> Model:
-    """A run or a released model, under its folder's name.
+def open_models(path: str) -> list[Model]:
+    """A run or a released model, or a family: a folder of those.
+
+    A family is an architecture with weights for every task. It is judged under one
+    name, its folder's, in each case by the member that was trained on the case's task.
 
     Raises:
-        ValueError: there is none at the path, or its files do not fit.
+        ValueError: there is none at the path, its files do not fit, or two members of a
+            family were trained on the same task.
     """
-    predicts, config, step = load_with_config(path)
+    folder = Path(path) if Path(path).is_dir() else RELEASED / path
+    if (folder / CONFIG).is_file() or (folder / FOLDER).is_dir():
+        return [_open(folder, folder.absolute().name)]
+    members = sorted({file.parent for file in folder.glob(f"*/{CONFIG}")})
+    members = members or sorted({kept.parent for kept in folder.glob(f"*/{FOLDER}")})
+    if not members:
+        return [_open(Path(path), path)]  # which says what is not there
+    family = [_open(member, folder.absolute().name, True) for member in members]
+    tasks = [task for model in family for task in model.tasks or ()]
+    if len(set(tasks)) < len(tasks):
+        raise ValueError(f"tasks: found {tasks}; needed one model for each")
+    return family
+
+
+def _open(folder: Path, name: str, only_its_tasks: bool = False) -> Model:
+    predicts, config, step = load_with_config(str(folder))
     if not isinstance(predicts, Predicts):
         raise ValueError("model: found an estimator; needed one that forecasts")
-    folder = Path(path) if Path(path).is_dir() else RELEASED / path
     kept = folder / FOLDER / str(step)
     files = kept.rglob("*") if kept.is_dir() else weights_of(folder)
+    trained = dict.fromkeys(part.task for part in config.mixture.values())
     return Model(
-        name=folder.absolute().name,
+        name=name,
         fingerprint=digest_files(files, folder),
         predicts=predicts,
         parameters=predicts.num_parameters,
         sizes={task: trained_sizes(config, task) for task in simulated.TASKS},
         step=step,
+        folder=folder,
+        tasks=tuple(trained) if only_its_tasks else None,
     )
 
 
@@ -227,7 +254,7 @@ def judge_entry(entry: Entry, models: Sequence[Model], folder: Path) -> Judged:
 
     Args:
         entry: the case.
-        models: under names of their own.
+        models: under names of their own, but for members of a family.
         folder: where scores are kept.
     """
     if entry.make is None:
@@ -235,7 +262,7 @@ def judge_entry(entry: Entry, models: Sequence[Model], folder: Path) -> Judged:
     parts: list[Scores] = []
     failed: list[tuple[str, str]] = []
     case: EvalCase | None = None
-    for model in (None, *models):
+    for model in (None, *(m for m in models if m.judged_on(entry.task))):
         patterns = JUDGING if model is None else FORECASTING
         who = "floors" if model is None else model.fingerprint
         path = folder / f"{digest(entry.key, who, digest_code(patterns))}.npz"
@@ -285,7 +312,8 @@ class Results:
     @property
     def shown(self) -> list[str]:
         """Names of the predictors that have columns."""
-        return [model.name for model in (*self.models, *self.peers)]
+        names = (model.name for model in (*self.models, *self.peers))
+        return list(dict.fromkeys(names))
 
     @property
     def wifo(self) -> list[Model]:

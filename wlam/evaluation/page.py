@@ -86,9 +86,10 @@ ABOUT = {
 
 def _fact(model: Model) -> str:
     """One line about a model."""
+    tasks = "" if model.tasks is None else f" for {', '.join(model.tasks)}"
     return (
-        f"`{model.name}`: {model.parameters:,} parameters, step {model.step:,}, files "
-        f"{model.fingerprint[:12]}."
+        f"`{model.name}`{tasks}: {model.parameters:,} parameters, step {model.step:,}, "
+        f"files {model.fingerprint[:12]}."
     )
 
 
