@@ -99,10 +99,17 @@ def test_the_mean_over_offsets_turns_with_half_a_bin():
                                atol=1e-6)  # fmt: skip
 
 
-def test_pilots_are_completed_and_snapshots_without_any_are_between(model, blocks):
+@pytest.mark.parametrize("alike", [True, False])
+def test_pilots_are_completed_and_snapshots_without_any_are_between(
+    model, blocks, alike
+):
+    """From a comb by delay spectra; else by draws from the posterior."""
     observed = blocks.copy()
     observed[:, :, np.arange(K) % 3 != 1] = np.nan
     observed[:, 1] = np.nan
+    if not alike:
+        observed[0, 0, 0, 0] = blocks[0, 0, 0, 0]
+    assert (Observation.of(observed, 1e-4).comb is not None) == alike
     found = model.estimate(observed, 1e-4, calls=4, draws=2)
     assert np.isfinite(found).all()
     at = np.arange(K) % 3 == 1
@@ -151,6 +158,29 @@ def test_noise_is_not_seen_in_pilots_here_and_there(model, blocks):
         model.estimate(observed)
     with pytest.raises(ValueError, match="calls, draws: found 0"):
         model.estimate(observed, 0.1, calls=0)
+
+
+def test_a_comb_is_known_for_one(blocks):
+    """The same subcarriers in all antennas of the snapshots that have any."""
+    observed = blocks.copy()
+    observed[:, :, np.arange(K) % 3 != 1] = np.nan
+    observed[0, 1] = np.nan
+    np.testing.assert_array_equal(Observation.of(observed).comb, [1, 4, 7, 10])
+    for one_more in [(0, 0, 0, 0), (0, 1, 1, 0), (1, 0, slice(None), 0)]:
+        other = observed.copy()
+        other[one_more] = 1
+        assert Observation.of(other).comb is None
+    np.testing.assert_array_equal(Observation.of(blocks).comb, np.arange(K))
+
+
+def test_combs_are_not_sampled(model, blocks):
+    """Nor does it matter which samples are beside them."""
+    observed = blocks.copy()
+    observed[:, :, np.arange(K) % 3 != 1] = np.nan
+    found = model.estimate(observed, 1e-3, seed=0)
+    np.testing.assert_array_equal(model.estimate(observed, 1e-3, seed=1), found)
+    alone = model.estimate(observed[1:], 1e-3)
+    np.testing.assert_allclose(alone, found[1:], atol=1e-5)
 
 
 @pytest.mark.parametrize("positions", [ula(8), upa(2, 4), np.ones((8, 3))])

@@ -16,7 +16,7 @@ from wlam.nn.combs import by_delay_spectrum
 from wlam.nn.observation import Observation, between_snapshots
 from wlam.nn.request import in_pieces
 
-PIECE = 64
+PIECE = 16
 """Images that a call estimates at once. Fixed: one compilation serves a case."""
 LEFT = 0.4
 """Share of the pilots' noise that the network is told of where delay spectra went over

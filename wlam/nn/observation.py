@@ -78,10 +78,8 @@ class Observation:
     def comb(self) -> Int[np.ndarray, " p"] | None:
         """Subcarriers that are seen, all the same wherever there is one; else None."""
         at = np.asarray(self.seen.any((0, 1, 3)))
-        alike = np.array_equal(
-            self.seen, self.snapshots[:, :, None, None] & at[:, None]
-        )
-        return np.flatnonzero(at) if alike else None
+        alike = self.seen == (self.snapshots[:, :, None, None] & at[:, None])
+        return np.flatnonzero(at) if alike.all() else None
 
     def images(self, x: np.ndarray) -> np.ndarray:
         """[n, t, k, a] -> [image, k, v]: snapshots of single lines."""
