@@ -105,7 +105,7 @@ def main(options: Options) -> None:
         # Released: its figures lie beside its weights.
         if (model.folder / CONFIG).is_file():
             mine = (x for x in numbers if x.get("predictor") == model.name)
-            own = [line for line in mine if model.judged_on(line["task"])]
+            own = [x for x in mine if model.judged_on(x["task"], x["section"])]
             text = json.dumps(own, indent=1)
             write_text_atomic(model.folder / "metrics.json", f"{text}\n")
 

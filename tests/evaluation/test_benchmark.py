@@ -130,7 +130,9 @@ def test_a_folder_of_models_is_a_family(tmp_path):
     (member,) = of.open_models(str(family))
     assert (member.name, member.folder) == ("transformers", family / "csi")
     assert member.tasks == ("csi_time", "csi_frequency")
-    assert not member.judged_on("traffic")
+    assert member.judged_on("csi_time", of.GENERATED)
+    assert not member.judged_on("csi_time", of.SIONNA)
+    assert not member.judged_on("traffic", of.MEASURED)
     (alone,) = of.open_models("wifo")
     assert (alone.name, alone.tasks) == ("wifo", None)
     assert alone.fingerprint == member.fingerprint

@@ -89,8 +89,11 @@ class Model:
     # What it is judged on: of a family each member on its own; None: all.
     tasks: tuple[str, ...] | None = None
 
-    def judged_on(self, task: str) -> bool:
-        return self.tasks is None or task in self.tasks
+    def judged_on(self, task: str, section: str) -> bool:
+        """Row by row, a simulator's blocks would take a family hours."""
+        if self.tasks is None:
+            return True
+        return task in self.tasks and section not in SIMULATED
 
 
 def open_models(path: str) -> list[Model]:
@@ -262,7 +265,7 @@ def judge_entry(entry: Entry, models: Sequence[Model], folder: Path) -> Judged:
     parts: list[Scores] = []
     failed: list[tuple[str, str]] = []
     case: EvalCase | None = None
-    for model in (None, *(m for m in models if m.judged_on(entry.task))):
+    for model in (None, *(m for m in models if m.judged_on(entry.task, entry.section))):
         patterns = JUDGING if model is None else FORECASTING
         who = "floors" if model is None else model.fingerprint
         path = folder / f"{digest(entry.key, who, digest_code(patterns))}.npz"

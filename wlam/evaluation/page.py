@@ -40,7 +40,9 @@ noise-free where the generator knows them; `NMSE noisy dB` is against the noisy 
 Numbers in brackets are 95 % bootstrap intervals over samples, or over groups of windows
 that depend on each other; of differences they are paired. *Best floor* is the best
 training-free predictor that knows what a model knows ([evaluation.md](evaluation.md)).
-Lower is better, except for top-1, top-3, ±1 beam and power ratio."""
+Peers with a network for each task are judged on its task alone, and on no simulator's
+channels, which they take row by row. Lower is better, except for top-1, top-3, ±1 beam
+and power ratio."""
 
 
 def blocks(results: Results, every_floor: bool) -> Iterator[Block]:
