@@ -5,8 +5,8 @@ command   python train.py configs/peers.py:wifo
 names     wifo, wifo_little; PEER_TASK for PEER in transformer, lstm, gru and TASK in
           csi_time, csi_frequency, beam, traffic; dlinear_traffic, dlinear_kpi
 hardware  2 CPU cores
-time      wifo: 65 minutes on one core beside other work; others not yet measured
-expected  wifo: models/wifo, docs/benchmark.md; others not yet measured
+time      on one core beside other work: wifo 65 minutes; others in models/peers
+expected  docs/benchmark.md
 
 WiFo, as large as tiny and as little, learns the drops of their mixture, as a whole, in
 time and frequency, for as many steps. The others are the literature's: a network for
