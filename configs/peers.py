@@ -5,7 +5,8 @@ command   python train.py configs/peers.py:wifo
 names     wifo, wifo_little; PEER_TASK for PEER in transformer, lstm, gru and TASK in
           csi_time, csi_frequency, beam, traffic; dlinear_traffic, dlinear_kpi
 hardware  2 CPU cores
-time      on one core beside other work: wifo 65 minutes; others in models/peers
+time      on one core beside other work: wifo 65 minutes, wifo_little 92; others in
+          models/peers
 expected  docs/benchmark.md
 
 WiFo, as large as tiny and as little, learns the drops of their mixture, as a whole, in
