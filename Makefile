@@ -39,13 +39,13 @@ quickstart: setup ## train a small model and judge it: under 10 minutes on 2 cor
 	$(BIN)/python eval.py runs/quickstart
 
 # Released models are judged; those whose names do not begin with wlam are peers, as are
-# the families of peers/. Estimators have tables of their own, in `make estimation`.
+# the families of peers/. Estimators and generators have pages of their own.
 # Sionna, the other simulator, and its ray tracer are needed once, to make their channels.
 # The tracer may die for want of a libLLVM, for which nobody should lose the page.
 SIONNA := $(or $(WLAM_SIONNA_DIR),data/sionna_csi)
 RAYTRACED := $(or $(WLAM_RAYTRACED_DIR),data/raytraced_csi)
 RELEASED := $(patsubst models/%/config.json,%,$(wildcard models/*/config.json))
-MODELS := $(filter-out %estimator,$(filter wlam%,$(RELEASED)))
+MODELS := $(filter-out %estimator %generator,$(filter wlam%,$(RELEASED)))
 PEERS := $(filter-out wlam%,$(RELEASED)) $(wildcard models/peers/*)
 ABLATIONS := $(patsubst %/config.json,%,$(wildcard models/ablations/*/config.json))
 SEEDS := $(patsubst %/config.json,%,$(wildcard models/seeds/*/config.json))

@@ -22,6 +22,7 @@ from wlam.evaluation.report import html_report
 from wlam.evaluation.table import text_table
 from wlam.hub import load_with_config
 from wlam.nn.array_estimator import CombinedEstimator
+from wlam.nn.generator import ChannelGenerator
 from wlam.tasks import TASKS
 from wlam.training.checkpoint import latest_config
 
@@ -57,6 +58,11 @@ def main(options: Options) -> None:
         raise DataError(
             f"MODEL: {options.model} sees channels through its own combiner only; "
             "benchmarks/hybrid_estimation.py judges it"
+        )
+    if isinstance(model, ChannelGenerator):
+        raise DataError(
+            f"MODEL: {options.model} draws channels and answers no question about any; "
+            "benchmarks/generation.py judges it"
         )
     if options.cases:
         config = latest_config(options.cases) or load_config(options.cases, [])

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from wlam.data.files import write_text_atomic
+from wlam.evaluation.document import put
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "estimation.md"
@@ -22,20 +23,6 @@ PARTS = {
     "half": ("hybrid_estimation.py", "--array", "half"),
     "line": ("hybrid_estimation.py", "--array", "line"),
 }
-
-
-def put(page: str, part: str, table: str) -> str:
-    """The page with another table in the place of a part's.
-
-    Raises:
-        ValueError: the page has no such place.
-    """
-    begin, end = f"<!-- {part} -->", f"<!-- /{part} -->"
-    if begin not in page or end not in page:
-        raise ValueError(f"{PAGE.name}: found no {begin} … {end}; needed both")
-    head, _, rest = page.partition(begin)
-    _, _, tail = rest.partition(end)
-    return f"{head}{begin}\n{table.strip()}\n{end}{tail}"
 
 
 def main(parts: list[str]) -> None:

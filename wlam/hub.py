@@ -23,6 +23,7 @@ from wlam.data.files import write_npz_atomic
 from wlam.nn.array_estimator import CombinedEstimator
 from wlam.nn.estimate import ChannelEstimator
 from wlam.nn.forecast import Forecaster
+from wlam.nn.generator import ChannelGenerator
 from wlam.nn.model import Network
 from wlam.nn.peers.channels import ChannelForecaster
 from wlam.nn.peers.dlinear import SeriesForecaster
@@ -33,10 +34,11 @@ Loaded = (
     Forecaster
     | ChannelEstimator
     | CombinedEstimator
+    | ChannelGenerator
     | ChannelForecaster
     | SeriesForecaster
 )
-"""What predicts or estimates: a model of this repository, or a peer."""
+"""What predicts, estimates or draws: a model of this repository, or a peer."""
 CONFIG, WEIGHTS, GOLDEN = "config.json", "weights", "golden.npz"
 RELEASED = Path(__file__).parents[1] / "models"
 """Where a checkout keeps released models, so that their names are enough."""
@@ -135,6 +137,9 @@ def golden_outputs(model: Loaded) -> dict[str, np.ndarray]:
         seen = np.exp(2j * np.pi * (0.37 * k + 1e-3 * k**2)).astype(np.complex64)
         white = seen.reshape(1, *model.receiver.sensing.shape[:2])
         return {"estimate": model.estimate(white, 0.1)}
+    if isinstance(model, ChannelGenerator):
+        line_of_sight = {"state": "los"}
+        return {"draws": model.draw(2, line_of_sight, guidance=2.0, calls=4)}
     found = {}
     if model.takes_rows:
         rows = model.predict(golden_context(), interval=1e-3, horizon=24)

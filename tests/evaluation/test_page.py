@@ -94,10 +94,10 @@ def test_results_show_models_beside_the_best_floor(results, hold):
     assert cells[4].startswith("-11.00 [")
     assert cells[5] == "AR"
     assert cells[6].startswith("-10.00 [")
-    # The peer was not judged there, floors have no coverage.
-    assert row_of(text, "ucc_rsrp")[4] == "·"
+    # The peer was judged on no measured set and has no column; floors no coverage.
+    assert row_of(text, "ucc_rsrp")[4] == "repeat last"
     covered = next(x for x in text.splitlines() if f"| {COVER} | 0.900" in x)
-    assert covered.count("·") == 3
+    assert covered.count("·") == 2
 
 
 def test_what_is_not_there_is_a_row_and_a_line(results, hold):

@@ -42,6 +42,20 @@ def as_markdown(blocks: Iterable[Block]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def put(page: str, part: str, text: str) -> str:
+    """A page of Markdown with another text between <!-- PART --> and <!-- /PART -->.
+
+    Raises:
+        ValueError: the page has no such place.
+    """
+    begin, end = f"<!-- {part} -->", f"<!-- /{part} -->"
+    if begin not in page or end not in page:
+        raise ValueError(f"page: found no {begin} … {end}; needed both")
+    head, _, rest = page.partition(begin)
+    _, _, tail = rest.partition(end)
+    return f"{head}{begin}\n{text.strip()}\n{end}{tail}"
+
+
 def _escape(cell: str) -> str:
     return cell.replace("|", "\\|").replace("\n", " ")
 

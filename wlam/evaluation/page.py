@@ -58,8 +58,9 @@ def blocks(results: Results, every_floor: bool) -> Iterator[Block]:
     yield set_block(results)
     for section in (GENERATED, *SIMULATED, MEASURED):
         mine = [j for j in results.judged if j.entry.section == section]
-        header, rows = result_rows(mine, results.shown, every_floor)
-        picture = _picture(mine, results.shown) if every_floor else None
+        shown = judged_in(results.shown, [j.scores for j in mine if j.scores])
+        header, rows = result_rows(mine, shown, every_floor)
+        picture = _picture(mine, shown) if every_floor else None
         about = [ABOUT[section]]
         yield Block(f"{section} sets", 2, about, header, rows, picture=picture)
     yield from strata_blocks(results)
@@ -129,17 +130,18 @@ def _goal_cells(row: Row) -> list[str]:
 
 def set_block(results: Results) -> Block:
     """Mean differences in dB to the best floor of every set of channels."""
-    header = ["set", "cases", "best floor", "dB", *results.shown]
+    sets = results.sets()
+    there = [results.board[name] for names in sets.values() for name in names]
+    shown = judged_in(results.shown, there)
+    header = ["set", "cases", "best floor", "dB", *shown]
     rows = []
-    for title, names in results.sets().items():
+    for title, names in sets.items():
         if not names:
-            rows.append(
-                [title, "0", "not there", ABSENT, *[ABSENT] * len(results.shown)]
-            )
+            rows.append([title, "0", "not there", ABSENT, *[ABSENT] * len(shown)])
             continue
         cases = [results.board[name] for name in names]
         best, level = _best_of_set(cases)
-        cells = [_to_floor(cases, predictor, best) for predictor in results.shown]
+        cells = [_to_floor(cases, predictor, best) for predictor in shown]
         rows.append([title, str(len(names)), best, number(level), *cells])
     text = (
         "Mean over cases of the dB of the floor that has the lowest mean, and what "
@@ -147,6 +149,12 @@ def set_block(results: Results) -> Block:
         "the strata: the ratio of an error to a single fading target has no mean."
     )
     return Block("Channels, in a few lines", 2, [text], header, rows)
+
+
+def judged_in(models: Sequence[str], cases: Sequence[Scores]) -> list[str]:
+    """Models with a score in any of the cases; all of them where there is no case."""
+    found = {name for case in cases for name in case.statistics}
+    return [name for name in models if name in found or not cases]
 
 
 def _best_of_set(cases: Sequence[Scores]) -> tuple[str, float]:

@@ -74,11 +74,14 @@ class CsiEstimate(CsiTask):
         clean = rearrange(clean, "n t k a -> (n t) k a")
         power = (abs(clean) ** 2).mean((1, 2), keepdims=True)
         array = data.antenna_positions, data.antenna_polarisation
+        times = np.shape(data.csi)[1]
+        labels = {name: x for name, x in data.labels.items() if jnp.ndim(x) == 1}
         return Snapshots(
             clean / jnp.sqrt(jnp.where(power > 0, power, 1)),
             tuple(tuple(line) for line in lines(*array).tolist()),
             lattice(*array),
             frequency=TX_ANTENNAS not in data.labels,
+            labels={name: jnp.repeat(x, times) for name, x in labels.items()},
         )
 
     def floors(self, data: Csi, windows: Windows) -> dict[str, Forecaster]:

@@ -249,6 +249,7 @@ class Snapshots:
     lattice: Lattice = field(default=(), metadata={"static": True})
     # Whether k are subcarriers; else they are antennas of another line.
     frequency: bool = field(default=True, metadata={"static": True})
+    labels: dict[str, Array] = field(default_factory=dict)  # name -> [n]
 
 
 Part = Rows | Grids | Scans | Snapshots

@@ -35,7 +35,7 @@ from wlam.phy.tr38901.pathloss import (
     penetration_loss_db,
 )
 from wlam.phy.tr38901.rays import draw_rays, power_decay_hz
-from wlam.phy.tr38901.tables import LOS, NLOS, O2I
+from wlam.phy.tr38901.tables import LOS, NLOS, O2I, SCENARIOS, STATES
 
 __all__ = ["Drop", "DropConfig", "PanelConfig", "draw_drop", "generate"]
 
@@ -141,6 +141,7 @@ def draw_drop(key: PRNGKeyArray, config: DropConfig) -> Drop:
         "carrier_hz": carrier,
         "time_step_s": time_step,
         "max_doppler_hz": speed / 3.6 * carrier / SPEED_OF_LIGHT,
+        "scenario": jnp.asarray(SCENARIOS.index(config.scenario)),
         "state": state,
         "distance_m": d2d,
         "azimuth_rad": azimuth,
@@ -239,10 +240,10 @@ def generate(key: PRNGKeyArray, config: DropConfig, num_samples: int) -> Csi:
     Returns:
         Csi; its antennas are the pairs (user, base), the base station's running
         fastest. Labels: speed_kmh, snr_db, carrier_hz, time_step_s, max_doppler_hz,
-        state (0 LOS, 1 NLOS, 2 O2I), distance_m (horizontal), azimuth_rad and
-        zenith_rad of the user at the base station, position_m and velocity_mps [.., 3]
-        at the first snapshot, path_loss_db (with walls), shadowing_db, delay_spread_s
-        and k_db.
+        scenario and state (numbers of `tables.SCENARIOS` and `tables.STATES`),
+        distance_m (horizontal), azimuth_rad and zenith_rad of the user at the base
+        station, position_m and velocity_mps [.., 3] at the first snapshot, path_loss_db
+        (with walls), shadowing_db, delay_spread_s and k_db.
     """
     keys = jax.vmap(lambda key: jax.random.split(key, 3))(
         jax.random.split(key, num_samples)
@@ -267,9 +268,8 @@ def generate(key: PRNGKeyArray, config: DropConfig, num_samples: int) -> Csi:
 
 def _state(config, d2d, base_height, draws):
     """Step 2: how the two ends see each other."""
-    fixed = {"los": LOS, "nlos": NLOS, "o2i": O2I}
-    if config.state in fixed:
-        return jnp.asarray(fixed[config.state])
+    if config.state in STATES:
+        return jnp.asarray(STATES.index(config.state))
     probability = los_probability(
         config.scenario,
         d2d,

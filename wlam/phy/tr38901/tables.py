@@ -13,6 +13,8 @@ import numpy as np
 Scenario = Literal["UMi", "UMa", "RMa", "InH", "InF"]
 SCENARIOS: tuple[Scenario, ...] = ("UMi", "UMa", "RMa", "InH", "InF")
 LOS, NLOS, O2I = 0, 1, 2
+STATES = ("los", "nlos", "o2i")
+"""What they are called, in order."""
 LARGE_SCALE = ("SF", "K", "DS", "ASD", "ASA", "ZSD", "ZSA")
 """Order of the large-scale parameters everywhere."""
 

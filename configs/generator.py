@@ -1,0 +1,43 @@
+"""The generator: channels of cells that were never simulated, under conditions.
+
+command   python train.py configs/generator.py
+          python benchmarks/generation.py runs/generator
+hardware  one CPU core
+time      54 minutes beside other work
+expected  docs/generation.md
+
+A diffusion Transformer of 32 subcarriers by 16 antennas at 3.5 GHz, told the scenario
+and whether there is a line of sight.
+"""
+
+from wlam.config import CheckpointConfig, Config, OptimizerConfig
+from wlam.data.streams import Ingredient
+from wlam.nn.generator import GeneratorConfig
+from wlam.phy.tr38901.config import DropConfig, PanelConfig
+
+
+def drops(scenario: str) -> Ingredient:
+    source = DropConfig(
+        scenario=scenario,
+        num_times=1,
+        num_subcarriers=32,
+        subcarrier_spacings_hz=(180e3,),
+        base=PanelConfig(1, 16),
+    )
+    return Ingredient("csi_estimate", source, 1.0, rows_per_sample=1)
+
+
+config = Config(
+    run="runs/generator",
+    mixture={name.lower(): drops(name) for name in ("UMi", "UMa", "RMa", "InH")},
+    evaluation={},
+    model=GeneratorConfig(),
+    steps=5000,
+    rows=128,
+    steps_per_dispatch=10,
+    validate_every=100,
+    optimizer=OptimizerConfig(
+        learning_rate=1e-3, warmup_steps=100, weight_decay=0.0, beta2=0.98
+    ),
+    checkpoint=CheckpointConfig(every_minutes=3.0),
+)
