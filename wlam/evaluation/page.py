@@ -356,7 +356,7 @@ def _picture(judged: Sequence[Judged], models: Sequence[str]) -> Figure | None:
     found = [(j.entry.name, j.scores) for j in cases if j.scores is not None]
     if not found or not models:
         return None
-    figure = Figure(figsize=(11, 1 + 0.18 * len(found)), layout="constrained")
+    figure = Figure(figsize=(11, 1.5 + 0.18 * len(found)), layout="constrained")
     axis = figure.subplots()
     places = np.arange(len(found))
     for model in models:
@@ -368,12 +368,13 @@ def _picture(judged: Sequence[Judged], models: Sequence[str]) -> Figure | None:
             if best is not None and ours is not None:
                 gap = ours.value - scores.statistics[best][scores.headline].value
             gaps.append(gap)
-        axis.plot(gaps, places, "o", markersize=4, label=model)
+        if np.isfinite(gaps).any():
+            axis.plot(gaps, places, "o", markersize=4, label=model)
     axis.axvline(0, color="black", linewidth=1)
     axis.set_yticks(places, [name for name, _ in found], fontsize=7)
     axis.set(xlabel="NMSE in dB to the best floor (left: better)")
     axis.invert_yaxis()
-    axis.legend()
+    figure.legend(loc="outside upper center", ncols=len(models))
     return figure
 
 
