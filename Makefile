@@ -64,8 +64,9 @@ benchmark: dev   ## judge models/ on all sets that are found: docs/benchmark.md 
 	  $(if $(PEERS),--peers $(PEERS)) $(if $(ABLATIONS),--ablations $(ABLATIONS)) \
 	  $(if $(SEEDS),--seeds wlam_tiny $(SEEDS))
 
-estimation: dev  ## estimators on all kinds of pilots: the tables of docs/estimation.md
+estimation: dev  ## estimators on all kinds of pilots: tables and pictures of docs/estimation.md
 	$(BIN)/python benchmarks/estimation.py
+	$(BIN)/python benchmarks/pictures_estimation.py
 
 # Tests compile far longer than they run, so they do without LLVM's optimiser and with
 # XLA's older emitters, which takes half the time. Two workers, each with whole files,

@@ -18,7 +18,10 @@ PAGE = ROOT / "docs" / "estimation.md"
 PARTS = {
     "mimo": ("mimo_estimation.py", "wlam_estimator"),
     "drops": ("mimo_estimation.py", "wlam_estimator", "--source", "38901"),
+    "chains": ("compressed_estimation.py", "wlam_estimator", "--look", "chains"),
+    "entries": ("compressed_estimation.py", "wlam_estimator", "--look", "entries"),
     "ofdm": ("ofdm_estimation.py", "wlam_tiny", "wlam_little", "wlam_estimator"),
+    "slot": ("slot_estimation.py", "wlam_estimator"),
     "thz": ("hybrid_estimation.py", "wlam_array_estimator", "--array", "thz"),
     "half": ("hybrid_estimation.py", "--array", "half"),
     "line": ("hybrid_estimation.py", "--array", "line"),

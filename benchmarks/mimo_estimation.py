@@ -253,6 +253,21 @@ def published() -> tuple[dict[str, Estimator], dict[float, float]]:
     }, dict(reference)
 
 
+def print_tables(
+    scores: dict[str, list[Statistic]], snrs_db: tuple[float, ...]
+) -> None:
+    """Estimators against SNRs: values, and then their intervals."""
+    head = " | ".join(f"{snr_db:g} dB" for snr_db in snrs_db)
+    for show in (
+        lambda s: f"{s.value:.2f}",
+        lambda s: "{:.2f} … {:.2f}".format(*interval(s)),
+    ):
+        print(f"| estimator | {head} |\n| --- |{' ---: |' * len(snrs_db)}")
+        for name, found in scores.items():
+            print(f"| {name} |", " | ".join(map(show, found)), "|")
+        print()
+
+
 def main(options: Options) -> None:
     fesl_ways, reference = published()
     if options.source == "38901":
@@ -282,15 +297,7 @@ def main(options: Options) -> None:
             found = estimate((channels + noise).astype(np.complex64), snr)
             scores[name].append(nmse_pooled_db(found, channels))
         print(f"{snr_db:g} dB …", file=sys.stderr, flush=True)
-    head = " | ".join(f"{snr_db:g} dB" for snr_db in options.snrs_db)
-    for show in (
-        lambda s: f"{s.value:.2f}",
-        lambda s: "{:.2f} … {:.2f}".format(*interval(s)),
-    ):
-        print(f"| estimator | {head} |\n| --- |{' ---: |' * len(options.snrs_db)}")
-        for name, found in scores.items():
-            print(f"| {name} |", " | ".join(map(show, found)), "|")
-        print()
+    print_tables(scores, options.snrs_db)
     if reference:
         cells = [
             f"{reference[x]:.2f}" if x in reference else "·" for x in options.snrs_db

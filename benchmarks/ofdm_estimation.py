@@ -3,8 +3,9 @@
     python benchmarks/ofdm_estimation.py [MODEL ...] [--samples N] [--training N]
 
 The cases `pilots_*` of configs/benchmark.py: pilots on every fourth or eighth of 64
-subcarriers, without a line of sight. Models and the training-free floors of the
-benchmark page, none of which is told the noise, and
+subcarriers, without a line of sight; the first of them at more SNRs, and with eight
+pilots on 32 subcarriers. Models and the training-free floors of the benchmark page,
+none of which is told the noise, and
 
 LMMSE, one        a covariance over subcarriers for all bins of Doppler and angle
 LMMSE, by bin     one for each of them
@@ -30,7 +31,7 @@ import numpy as np
 import tyro
 from einops import rearrange
 
-from wlam.config import load_config
+from wlam.config import Case, load_config
 from wlam.evaluation.bootstrap import interval
 from wlam.evaluation.cases import generated_case
 from wlam.evaluation.judge import forecast
@@ -43,7 +44,8 @@ from wlam.tasks.sequences import Windows, cut_windows
 
 CASES = Path(__file__).parents[1] / "configs" / "benchmark.py"
 TRAINING_SEED = 20_000
-PIECE = 4
+EVERY, MORE_SNRS_DB = 4, (0.0, 30.0)
+SHORT, SHORT_SNRS_DB = 8, (10.0, 20.0)  # pilots on few subcarriers
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,10 @@ class Block:
     """One case: its windows, and what the noise is."""
 
     def __init__(self, name: str, case, options: Options):
-        self.name, self.task = name, TASKS[case.task]
+        self.name, self.task, self.steps = name, TASKS[case.task], case.context
         found = generated_case(name, replace(case, samples=options.samples))
         self.windows = cut_windows(
-            self.task.sequences(found.data), 64, 64, sliding=False
+            self.task.sequences(found.data), self.steps, self.steps, sliding=False
         )
         self.data = found.data
         self.at = np.flatnonzero(np.isfinite(self.windows.context[0, :, 0]))
@@ -81,7 +83,7 @@ class Block:
     def by_moments(self, moments: Moments, pilots: np.ndarray) -> np.ndarray:
         """[n, p, bin] with one covariance for all these bins."""
         n, _, bins = pilots.shape
-        sensing = jnp.asarray(np.eye(64, dtype=np.float32)[self.at])
+        sensing = jnp.asarray(np.eye(self.steps, dtype=np.float32)[self.at])
         flat = jnp.asarray(rearrange(pilots, "n p b -> (n b) p"))
         found = lmmse(flat, jnp.repeat(self.noise, bins), sensing, moments)
         return rearrange(np.asarray(found), "(n b) l -> n l b", n=n)
@@ -89,12 +91,12 @@ class Block:
     def by_one_covariance(self, windows: Windows) -> np.ndarray:
         flat = rearrange(self.training, "n l b -> (n b) l")
         covariance = jnp.asarray(flat.T @ flat.conj() / len(flat))
-        zero = jnp.zeros(64, jnp.complex64)
+        zero = jnp.zeros(self.steps, jnp.complex64)
         return self.by_moments(Moments(zero, covariance), windows.context[:, self.at])
 
     def by_bin(self, windows: Windows) -> np.ndarray:
         pilots, found = windows.context[:, self.at], []
-        zero = jnp.zeros(64, jnp.complex64)
+        zero = jnp.zeros(self.steps, jnp.complex64)
         for b in range(pilots.shape[2]):
             x = self.training[:, :, b]
             covariance = jnp.asarray(x.T @ x.conj() / len(x))
@@ -105,7 +107,7 @@ class Block:
 
     def by_estimator(self, model: ChannelEstimator, windows: Windows) -> np.ndarray:
         blocks = np.array(self.data.csi)[: len(windows.source)]
-        blocks[:, :, np.setdiff1d(np.arange(64), self.at)] = np.nan
+        blocks[:, :, np.setdiff1d(np.arange(self.steps), self.at)] = np.nan
         found = model.estimate(
             blocks,
             self.noise[: len(blocks)],
@@ -117,8 +119,8 @@ class Block:
 
     def by_spectrum(self, windows: Windows) -> np.ndarray:
         assert windows.grid is not None
-        atoms = delay_atoms(64, int(self.at[1] - self.at[0]))
-        sensing = np.eye(64, dtype=np.float32)[self.at][None]
+        atoms = delay_atoms(self.steps, int(self.at[1] - self.at[0]))
+        sensing = np.eye(self.steps, dtype=np.float32)[self.at][None]
         parts = rearrange(
             windows.context[:, self.at], "n p (t u) -> (n u) t p", u=windows.grid[1]
         )
@@ -132,9 +134,27 @@ class Block:
         return rearrange(found, "(n u) t l -> n l (t u)", u=windows.grid[1])
 
 
-def main(options: Options) -> None:
+def cases() -> dict[str, Case]:
+    """Those of the benchmark page, and others like the first."""
     evaluation = load_config(str(CASES), []).evaluation
     chosen = {k: x for k, x in evaluation.items() if k.startswith("pilots_")}
+    first = chosen[f"pilots_{EVERY}_20dB"]
+    for snr_db in MORE_SNRS_DB:
+        source = replace(first.source, snr_db=(snr_db, snr_db))
+        chosen[f"pilots_{EVERY}_{snr_db:g}dB"] = replace(first, source=source)
+    for snr_db in SHORT_SNRS_DB:
+        source = replace(
+            first.source, snr_db=(snr_db, snr_db), num_subcarriers=EVERY * SHORT
+        )
+        short = replace(
+            first, source=source, context=EVERY * SHORT, horizon=EVERY * SHORT
+        )
+        chosen[f"{SHORT} of {EVERY * SHORT}, {snr_db:g} dB"] = short
+    return chosen
+
+
+def main(options: Options) -> None:
+    chosen = cases()
     models = {Path(path).name: load(path) for path in options.models}
     rows: dict[str, list[str]] = {}
     times: dict[str, float] = {}
@@ -142,7 +162,7 @@ def main(options: Options) -> None:
         block = Block(name, case, options)
         windows = block.windows
         ways: dict[str, Callable[[Windows], np.ndarray]] = {
-            floor: lambda w, way=way: np.asarray(way(w.context, 64))
+            floor: lambda w, way=way: np.asarray(way(w.context, w.horizon))
             for floor, way in block.task.floors(block.data, windows).items()
             if floor != "zero"
         }

@@ -58,3 +58,14 @@ def test_a_share_is_dropped():
     assert abs(dropped[:, 0].mean() - 0.1) < 0.01
     with pytest.raises(ValueError, match=r"share: found 1\.5"):
         drop_conditions(jax.random.key(0), condition, (2, 5), 1.5)
+
+
+def test_any_condition_is_left_open_by_itself():
+    condition = jnp.zeros((20_000, 2), int)
+    found = drop_conditions(jax.random.key(0), condition, (2, 5), 0.1, each=0.25)
+    dropped = np.asarray(found == jnp.array([[2, 5]]))
+    # Both: a tenth, and a sixteenth of the others. One of them: 2 / 4 * 3 / 4 of those.
+    assert abs(dropped.all(1).mean() - (0.1 + 0.9 / 16)) < 0.01
+    assert abs(dropped.any(1).mean() - (0.1 + 0.9 * 7 / 16)) < 0.015
+    with pytest.raises(ValueError, match=r"each: found -1.0"):
+        drop_conditions(jax.random.key(0), condition, (2, 5), 0.1, each=-1.0)

@@ -120,6 +120,42 @@ def test_pilots_are_completed_and_snapshots_without_any_are_between(
     np.testing.assert_array_equal(found, again)
 
 
+@pytest.mark.parametrize("draws", [0, 2])
+def test_measurements_of_single_entries_are_pilots_here_and_there(model, blocks, draws):
+    """The same, by a mask and by the rows of the identity that it leaves."""
+    seen = np.random.default_rng(0).uniform(size=(K, A)) < 0.4
+    pilots = np.where(seen, blocks[:, :1], np.nan + 0j).astype(np.complex64)
+    few = {"calls": 3, "draws": draws}
+    by_mask = model.estimate(3 * pilots, 0.01, frequency=False, **few)
+    rows = np.eye(K * A, dtype=np.complex64)[seen.ravel()]
+    measured = 3 * blocks[:, 0].reshape(N, -1) @ rows.T
+    found = model.estimate_combined(measured, rows, (K, A), 0.01, **few)
+    np.testing.assert_allclose(found, by_mask[:, 0], rtol=2e-3, atol=2e-3)
+    # Entries that are hardly noisy are what they were seen as.
+    assert abs(found - 3 * blocks[:, 0])[:, seen].max() < 0.5
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sensing": np.ones((3, 7))}, r"measured, sensing: found \(2, 3\), \(3, 7\)"),
+        ({"sensing": np.full((3, K * A), np.nan)}, "needed finite"),
+        ({"noise_variance": 0.0}, "noise_variance: found"),
+        ({"noise_variance": [0.1, 0.1, 0.1]}, "each of 2 samples"),
+        ({"calls": 0}, "calls, draws: found 0"),
+    ],
+)
+def test_measurements_that_cannot_be(model, change, message):
+    asked = {
+        "measured": np.ones((2, 3), np.complex64),
+        "sensing": np.ones((3, K * A)),
+        "size": (K, A),
+        "noise_variance": 0.1,
+    }
+    with pytest.raises(ValueError, match=message):
+        model.estimate_combined(**{**asked, **change})
+
+
 def test_the_unit_of_pilots_goes_through(model, blocks):
     observed = blocks.copy()
     observed[:, :, 1::2] = np.nan

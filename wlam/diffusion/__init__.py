@@ -1,11 +1,13 @@
 """Diffusion: noise schedules, the forward process, and what runs it backwards.
 
-schedule   how much signal is left after each step
-process    noising, what a network predicts, and losses
-samplers   from noise, or from a noisy observation, to data
-guidance   conditions, dropped in training and amplified in sampling
-posterior  data of which only a linear look is known, such as pilots
-equalised  symbols behind an equaliser, each in noise of its own strength
+schedule     how much signal is left after each step
+process      noising, what a network predicts, and losses
+samplers     from noise, or from a noisy observation, to data
+guidance     conditions, dropped in training and amplified in sampling
+shortcut     networks that are told how far to go, for one call or a few
+posterior    data of which only a linear look is known, such as pilots
+restoration  the same by a denoiser, without randomness
+equalised    symbols behind an equaliser, each in noise of its own strength
 
 Step 0 is the data, steps 1 to T are noisier and noisier. Arrays are real, with noise of
 variance 1, or complex, with circular noise of variance 1 (1/2 in each part).
@@ -28,6 +30,7 @@ from wlam.diffusion.process import (
     prediction_of,
     standard_noise,
 )
+from wlam.diffusion.restoration import falling_levels, plug_and_play
 from wlam.diffusion.samplers import (
     Ddim,
     DpmSolver,
@@ -44,6 +47,7 @@ from wlam.diffusion.schedule import (
     linear_to,
     sigmoid,
 )
+from wlam.diffusion.shortcut import doublings_of, most_doublings, shortcut_loss
 
 __all__ = [
     "Ddim",
@@ -56,20 +60,25 @@ __all__ = [
     "cosine",
     "denoise_equalised",
     "denoising_loss",
+    "doublings_of",
     "drop_conditions",
     "equalise",
     "equalised_loss",
     "estimates",
     "even_db",
     "evenly_spaced",
+    "falling_levels",
     "first_step",
     "guided",
     "linear",
     "linear_to",
+    "most_doublings",
+    "plug_and_play",
     "prediction_of",
     "sample",
     "sample_posterior",
     "scale_to_step",
+    "shortcut_loss",
     "sigmoid",
     "standard_noise",
     "through_mask",

@@ -23,17 +23,28 @@ def without(condition: Int[Array, "n c"], none: None_) -> Int[Array, "n c"]:
 
 
 def drop_conditions(
-    key: PRNGKeyArray, condition: Int[Array, "n c"], none: None_, share: float = 0.1
+    key: PRNGKeyArray,
+    condition: Int[Array, "n c"],
+    none: None_,
+    share: float = 0.1,
+    each: float = 0.0,
 ) -> Int[Array, "n c"]:
-    """Conditions of which a random share of the samples is replaced by `none`.
+    """Conditions, in part replaced by `none`.
+
+    Args:
+        share: of the samples, that have none at all.
+        each: of the conditions of the others, one by one: any may be left open.
 
     Raises:
         ValueError: a share outside 0 to 1.
     """
-    if not 0 <= share <= 1:
-        raise ValueError(f"share: found {share}; needed from 0 to 1")
-    dropped = jax.random.bernoulli(key, share, (len(condition),))
-    return jnp.where(dropped[:, None], without(condition, none), condition)
+    for name, value in (("share", share), ("each", each)):
+        if not 0 <= value <= 1:
+            raise ValueError(f"{name}: found {value}; needed from 0 to 1")
+    all_key, each_key = jax.random.split(key)
+    dropped = jax.random.bernoulli(all_key, share, (len(condition), 1))
+    dropped |= jax.random.bernoulli(each_key, each, condition.shape)
+    return jnp.where(dropped, without(condition, none), condition)
 
 
 def guided(

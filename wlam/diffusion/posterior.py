@@ -23,8 +23,10 @@ from wlam.diffusion.samplers import Denoiser
 from wlam.diffusion.schedule import Schedule
 
 X = Inexact[Array, "n *d"]
-Pull = Callable[[X, Float[Array, ""]], X]
-"""An estimate of the data, and the variance of its error, to what y makes of it."""
+Pull = Callable[[X, Float[Array, "*#n"]], X]
+"""An estimate of the data, and the variance of its error, to what y makes of it.
+
+The variance is one number for all, or [n, 1, ...]."""
 
 
 def through_mask(
@@ -39,7 +41,7 @@ def through_mask(
     level = noise_variance.reshape(-1, *(1,) * (observed.ndim - 1))
     known = jnp.where(seen, observed, 0)
 
-    def pull(data: X, spread: Float[Array, ""]) -> X:
+    def pull(data: X, spread: Float[Array, "*#n"]) -> X:
         return jnp.where(seen, data + spread / (spread + level) * (known - data), data)
 
     return pull
@@ -60,8 +62,8 @@ def through_matrix(
     power, vectors = jnp.linalg.eigh(sensing @ sensing.conj().T)
     power = jnp.maximum(power, 0)
 
-    def pull(data: X, spread: Float[Array, ""]) -> X:
-        flat = data.reshape(len(data), -1)
+    def pull(data: X, spread: Float[Array, "*#n"]) -> X:
+        flat, spread = data.reshape(len(data), -1), spread.reshape(-1, 1)
         miss = (observed - flat @ sensing.T) @ vectors.conj()
         total = spread * power[None] + noise_variance[:, None]
         miss = jnp.where(total > 0, miss / jnp.where(total > 0, total, 1), 0)

@@ -9,11 +9,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Complex
+from jaxtyping import Array, Complex, Float
 
-from wlam.diffusion import evenly_spaced, sample_posterior, through_mask
+from wlam.diffusion import (
+    evenly_spaced,
+    falling_levels,
+    plug_and_play,
+    sample_posterior,
+    through_mask,
+    through_matrix,
+)
 from wlam.nn.combs import by_delay_spectrum
-from wlam.nn.observation import Observation, between_snapshots
+from wlam.nn.observation import Observation, between_snapshots, noise_levels
 from wlam.nn.request import in_pieces
 
 PIECE = 16
@@ -37,15 +44,21 @@ def mean_over_offsets(
     image, so that errors of the calls differ. Coifman & Donoho, "Translation-invariant
     de-noising" (Wavelets and Statistics, 1995), average for that reason.
     """
-    rows, columns = observed.shape[1:]
     total = jnp.zeros_like(observed)
-    for of_rows, of_columns in product(OFFSETS, OFFSETS):
-        turns = (of_rows * np.arange(rows) / rows)[:, None] + (
-            of_columns * np.arange(columns) / columns
-        )
-        move = jnp.asarray(np.exp(2j * np.pi * turns), jnp.complex64)[None]
-        total += denoise(observed * move) * move.conj()
+    for move in moves(*observed.shape[1:]):
+        total += denoise(observed * move[None]) * move.conj()[None]
     return total / len(OFFSETS) ** 2
+
+
+def moves(rows: int, columns: int) -> Complex[Array, "move row column"]:
+    """What moves spectra by all pairs of OFFSETS."""
+    turns = [
+        np.add.outer(
+            down * np.arange(rows) / rows, along * np.arange(columns) / columns
+        )
+        for down, along in product(OFFSETS, OFFSETS)
+    ]
+    return jnp.asarray(np.exp(2j * np.pi * np.stack(turns)), jnp.complex64)
 
 
 class ChannelEstimator:
@@ -67,21 +80,39 @@ class ChannelEstimator:
             level = denoiser.noise_variance(observed) if blind else level
             return mean_over_offsets(lambda x: denoiser(x, level, frequency), observed)
 
-        @partial(jax.jit, static_argnames=("calls", "draws", "frequency"))
-        def completed(params, observed, seen, level, key, calls, draws, frequency):
+        def found(params, pull, shape, level, key, calls, draws, frequency):
             model = nnx.merge(graph, params)
+            if not draws:
+
+                def denoise(x: Array, level: Array, number: Array) -> Array:
+                    move = moves(*shape[1:])[number % len(OFFSETS) ** 2][None]
+                    told = model.denoiser(x * move, level, frequency)
+                    return told * move.conj()
+
+                return plug_and_play(denoise, pull, shape, falling_levels(level, calls))
             schedule = model.config.schedule
             draw = partial(
                 sample_posterior,
                 lambda x, step: model.data(x, step[None], frequency),
                 schedule,
-                through_mask(observed, seen, level),
-                observed.shape,
+                pull,
+                shape,
                 evenly_spaced(schedule.num_steps, calls),
             )
             return jax.lax.map(draw, jax.random.split(key, draws)).mean(0)
 
+        @partial(jax.jit, static_argnames=("calls", "draws", "frequency"))
+        def completed(params, observed, seen, level, key, **how):
+            pull = through_mask(observed, seen, level)
+            return found(params, pull, observed.shape, level, key, **how)
+
+        @partial(jax.jit, static_argnames=("size", "calls", "draws", "frequency"))
+        def combined(params, measured, sensing, level, key, size, **how):
+            pull = through_matrix(measured, sensing, level)
+            return found(params, pull, (len(measured), *size), level, key, **how)
+
         self._denoised, self._completed = denoised, completed
+        self._combined = combined
         self._noise = jax.jit(
             lambda params, x: nnx.merge(graph, params).denoiser.noise_variance(x)
         )
@@ -99,8 +130,8 @@ class ChannelEstimator:
         antenna_positions: np.ndarray | None = None,
         antenna_polarisation: np.ndarray | None = None,
         frequency: bool = True,
-        calls: int = 30,
-        draws: int = 8,
+        calls: int = 40,
+        draws: int = 0,
         seed: int = 0,
     ) -> np.ndarray:
         """The mean of channels given their pilots.
@@ -108,9 +139,10 @@ class ChannelEstimator:
         Where all subcarriers and antennas of a snapshot are seen it is what the network
         takes for it, as `mean_over_offsets`. From a comb, the same subcarriers in all
         antennas of a regular array, `wlam.nn.combs` makes a block that is less noisy
-        than the pilots are, which the network goes over. Else it is the mean of draws
-        from the posterior, see `wlam.diffusion.posterior`. Snapshots without any pilot
-        are on the line between those that have some.
+        than the pilots are, which the network goes over. Else the network is plugged
+        into `wlam.diffusion.restoration`, or, if there are to be draws, it is their
+        mean, from `wlam.diffusion.posterior`. Snapshots without any pilot are on the
+        line between those that have some.
 
         Args:
             observed: complex [sample, time, subcarrier, antenna], in any unit; NaN
@@ -122,7 +154,9 @@ class ChannelEstimator:
             antenna_positions, antenna_polarisation: [antenna, 3] in wavelengths, and
                 [antenna]; a half-wavelength line if not given.
             frequency: False: subcarriers are antennas of a second line.
-            calls, draws, seed: of the posterior.
+            calls: of the network, where entries are missing; for each draw.
+            draws: from the posterior; 0: none.
+            seed: of the draws.
 
         Returns:
             complex64, like `observed`.
@@ -133,24 +167,18 @@ class ChannelEstimator:
         asked = Observation.of(
             observed, noise_variance, antenna_positions, antenna_polarisation
         )
-        if calls < 1 or draws < 1:
-            raise ValueError(
-                f"calls, draws: found {calls}, {draws}; needed at least 1 of each"
-            )
+        self._check(calls, draws)
         images = asked.images(asked.values)
         level = asked.noise_variance
-        levels = None if level is None else asked.per_image(level)
+        told = None if level is None else asked.per_image(level)
         if asked.seen.all():
-            return asked.blocks(self._denoise(images, levels, frequency))
+            return asked.blocks(self._denoise(images, told, frequency))
         if asked.comb is not None and len(asked.comb) > 1 and asked.lines.shape[1] > 1:
             return self._between_pilots(asked, asked.comb, frequency)
-        levels = self._noise_of(asked) if levels is None else levels
+        told = self._noise_of(asked) if told is None else told
         seen = asked.images(asked.seen)
-        # The diffusion is of channels of mean power 1.
         count = np.maximum(seen.sum((1, 2)), 1)
-        total = (abs(images) ** 2).sum((1, 2)) / count
-        power = np.maximum(total - levels, FAINTEST * total)
-        unit = np.sqrt(np.where(power > 0, power, 1)).astype(np.float32)
+        unit = unit_of((abs(images) ** 2).sum((1, 2)) / count, told)
         keys = jax.random.key(seed)
         found = in_pieces(
             lambda begin, x, s, v: self._completed(
@@ -163,10 +191,81 @@ class ChannelEstimator:
             PIECE,
             images / unit[:, None, None],
             seen,
-            (levels / unit**2).astype(np.float32),
+            (told / unit**2).astype(np.float32),
         )
         blocks = asked.blocks(found * unit[:, None, None])
         return between_snapshots(blocks, asked.snapshots)
+
+    def estimate_combined(
+        self,
+        measured: np.ndarray,
+        sensing: np.ndarray,
+        size: tuple[int, int],
+        noise_variance: float | list[float] | np.ndarray,
+        frequency: bool = False,
+        calls: int = 40,
+        draws: int = 0,
+        seed: int = 0,
+    ) -> np.ndarray:
+        """Channels from measurements that combine their entries.
+
+        Such as those of fewer RF chains than antennas; as `estimate` does where entries
+        are missing here and there.
+
+        Args:
+            measured: complex [sample, m], each the sensing of a channel in white noise.
+            sensing: complex [m, row * column] of a channel [row, column], flattened.
+            size: rows, which are subcarriers or antennas of a line, and columns, which
+                are antennas of another.
+            noise_variance: of every measurement, of all samples or of each.
+            frequency: whether rows are subcarriers.
+            calls, draws, seed: see `estimate`.
+
+        Returns:
+            complex64 [sample, row, column].
+
+        Raises:
+            ValueError: naming the argument, what was found and what is needed.
+        """
+        y, matrix = np.asarray(measured), np.asarray(sensing)
+        rows, columns = size
+        fits = y.ndim == 2 and matrix.shape == (y.shape[-1], rows * columns)
+        if not fits or not (np.isfinite(y).all() and np.isfinite(matrix).all()):
+            raise ValueError(
+                f"measured, sensing: found {y.shape}, {matrix.shape}; needed finite "
+                f"[sample, m] and [m, {rows * columns}]"
+            )
+        level = noise_levels(noise_variance, len(y))
+        self._check(calls, draws)
+        # What a channel of mean power 1 would be measured with.
+        seen = (abs(matrix) ** 2).sum(1).mean()
+        unit = unit_of((abs(y) ** 2).mean(1) / seen, level / seen)
+        key = jax.random.key(seed)
+        found = in_pieces(
+            lambda begin, y, v: self._combined(
+                self._params,
+                y,
+                jnp.asarray(matrix, jnp.complex64),
+                v,
+                jax.random.fold_in(key, begin),
+                size=size,
+                calls=calls,
+                draws=draws,
+                frequency=frequency,
+            ),
+            PIECE,
+            (y / unit[:, None]).astype(np.complex64),
+            (level / unit**2).astype(np.float32),
+        )
+        return found * unit[:, None, None]
+
+    def _check(self, calls: int, draws: int) -> None:
+        steps = self.model.config.schedule.num_steps
+        if calls < 1 or draws < 0 or (draws and calls > steps):
+            raise ValueError(
+                f"calls, draws: found {calls}, {draws}; needed at least 1 call, "
+                f"for draws at most {steps}, and no less than 0 draws"
+            )
 
     def _denoise(
         self, images: np.ndarray, levels: np.ndarray | None, frequency: bool
@@ -212,3 +311,14 @@ class ChannelEstimator:
         found = in_pieces(lambda _, x: self._noise(self._params, x), PIECE, images)
         there = abs(images).max((1, 2)) > 0
         return np.where(there, found, 1).astype(np.float32)
+
+
+def unit_of(
+    power: Float[np.ndarray, " n"], noise_variance: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, " n"]:
+    """Amplitude of channels whose observations have that power.
+
+    The diffusion is of channels of mean power 1.
+    """
+    left = np.maximum(power - noise_variance, FAINTEST * power)
+    return np.sqrt(np.where(left > 0, left, 1)).astype(np.float32)

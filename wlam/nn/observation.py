@@ -45,17 +45,7 @@ class Observation:
             raise ValueError(
                 f"observed: sample {empty[0]} has no pilot; needed one or more"
             )
-        level = None
-        if noise_variance is not None:
-            level = np.asarray(noise_variance, np.float64)
-            fits = level.shape in ((), (1,), (len(x),))
-            if not fits or not np.all(np.isfinite(level) & (level > 0)):
-                raise ValueError(
-                    f"noise_variance: found {level.shape} {level.ravel()[:3]}; needed "
-                    "one number more than 0 and finite, or one for each of "
-                    f"{len(x)} samples, or None"
-                )
-            level = np.broadcast_to(level.reshape(-1), len(x)).astype(np.float32)
+        level = None if noise_variance is None else noise_levels(noise_variance, len(x))
         antennas = x.shape[3]
         positions = ula(antennas) if antenna_positions is None else antenna_positions
         if len(positions) != antennas:
@@ -119,6 +109,21 @@ class Observation:
     def per_image(self, x: np.ndarray) -> np.ndarray:
         """A number for each sample, for each of its images."""
         return np.repeat(x, self.values.shape[1] * len(self.lines))
+
+
+def noise_levels(
+    noise_variance: float | list[float] | np.ndarray, samples: int
+) -> Float[np.ndarray, " n"]:
+    """The variance of the noise of each sample, or a ValueError."""
+    level = np.asarray(noise_variance, np.float64)
+    fits = level.shape in ((), (1,), (samples,))
+    if not fits or not np.all(np.isfinite(level) & (level > 0)):
+        raise ValueError(
+            f"noise_variance: found {level.shape} {level.ravel()[:3]}; needed one "
+            f"number more than 0 and finite, or one for each of {samples} samples, or "
+            "None where that may be unknown"
+        )
+    return np.broadcast_to(level.reshape(-1), samples).astype(np.float32)
 
 
 class CompletesCombs:

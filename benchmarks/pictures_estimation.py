@@ -1,0 +1,140 @@
+"""Pictures of the tables of docs/estimation.md; nothing is computed but what is there.
+
+    python benchmarks/pictures_estimation.py [FOLDER]
+
+Writes PNG files to FOLDER (docs/images): NMSE over SNR, and change and NMSE of a fixed
+point over its calls. A part whose table is not there is left out.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from estimation import PAGE
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from pictures_style import BLACK, BLUE, ORANGE, STYLE, WIDTH, save
+
+GREYS = ("0.75", "0.6", "0.45", "0.3")
+STYLES = ("-", "--", ":", "-.")
+OURS = "wlam"
+Table = dict[str, list[str]]
+"""Name of a row -> its cells; the header's name is ''."""
+
+
+def tables(page: str, part: str) -> list[Table]:
+    """The tables between <!-- PART --> and <!-- /PART -->."""
+    inside = page.partition(f"<!-- {part} -->")[2].partition(f"<!-- /{part} -->")[0]
+    found = []
+    for block in re.findall(r"(?:^\|.*\n)+", inside, re.MULTILINE):
+        rows = [
+            [x.strip() for x in line.strip("|").split("|")]
+            for line in block.splitlines()
+        ]
+        head, _, *body = rows
+        found.append({"": head[1:], **{row[0]: row[1:] for row in body}})
+    return found
+
+
+def number(cell: str) -> float:
+    """The first number of a cell; its interval is left out."""
+    found = re.match(r"-?\d+(\.\d+)?(e-?\d+)?", cell)
+    return float(found.group()) if found else np.nan
+
+
+def against_snr(axis: Axes, table: Table, title: str, leave_out: str = "") -> None:
+    """NMSE of all rows over the columns that are an SNR and nothing else.
+
+    Where there is a row LS, which goes down with the noise, it is what the others gain.
+    """
+    at = [i for i, x in enumerate(table[""]) if re.fullmatch(r"-?\d+ dB", x)]
+    snrs = [number(table[""][i]) for i in at]
+    others, gains = 0, "LS" in table
+    for name, cells in table.items():
+        if name in ("", "LS") or (leave_out and re.search(leave_out, name)):
+            continue
+        values = [
+            number(cells[i]) - (number(table["LS"][i]) if gains else 0) for i in at
+        ]
+        if name.startswith(OURS):
+            plain = "," not in name
+            axis.plot(snrs, values, "-o" if plain else "--", color=BLUE, label=name,
+                      markersize=3)  # fmt: skip
+        elif "genie" in name:
+            axis.plot(snrs, values, color=BLACK, linestyle=":", label=name)
+        else:
+            style = STYLES[others // len(GREYS) % len(STYLES)]
+            grey = GREYS[others % len(GREYS)]
+            axis.plot(snrs, values, color=grey, linestyle=style, label=name)
+            others += 1
+    label = "NMSE in dB over that of LS" if gains else "NMSE in dB"
+    axis.set(xlabel="SNR in dB", ylabel=label, title=title)
+    axis.legend(fontsize=7)
+
+
+def mimo(page: str) -> Figure | None:
+    parts = {"mimo": "three paths", "drops": "TR 38.901"}
+    found = {part: tables(page, part) for part in parts}
+    if not all(found.values()):
+        return None
+    figure = Figure(figsize=(WIDTH, 4))
+    for axis, (part, title) in zip(figure.subplots(1, 2), parts.items(), strict=True):
+        against_snr(axis, found[part][0], title, "calls|one call|inclusive")
+    return figure
+
+
+def compressed(page: str) -> Figure | None:
+    parts = {"chains": "16 RF chains for 64 antennas", "entries": "a quarter is seen",
+             "slot": "a slot and its DM-RS"}  # fmt: skip
+    found = {part: tables(page, part) for part in parts}
+    if not all(found.values()):
+        return None
+    figure = Figure(figsize=(WIDTH, 3.6))
+    for axis, (part, title) in zip(figure.subplots(1, 3), parts.items(), strict=True):
+        against_snr(axis, found[part][0], title, "one speed")
+    return figure
+
+
+def fixed_point(page: str) -> Figure | None:
+    of_calls = [x for x in tables(page, "thz") if x[""][:1] == ["largest change"]]
+    if not of_calls:
+        return None
+    rows = {int(k): [number(x) for x in v] for k, v in of_calls[0].items() if k}
+    change, nmse = np.array([*rows.values()]).T
+    figure = Figure(figsize=(WIDTH / 1.6, 3.2))
+    axis = figure.subplots()
+    axis.semilogy([*rows], change, "-o", color=BLUE, markersize=3)
+    axis.set(xlabel="calls of the layer", ylabel="largest change (blue)")
+    other = axis.twinx()
+    other.plot([*rows], nmse, "--s", color=ORANGE, markersize=3)
+    other.set(ylabel="NMSE in dB (orange)")
+    other.grid(visible=False)
+    return figure
+
+
+PICTURES = {
+    "estimation_mimo": mimo,
+    "estimation_compressed": compressed,
+    "fixed_point": fixed_point,
+}
+
+
+def main() -> None:
+    folder = Path(sys.argv[1] if sys.argv[1:] else PAGE.parent / "images")
+    folder.mkdir(parents=True, exist_ok=True)
+    matplotlib.use("Agg")
+    page = PAGE.read_text()
+    with plt.rc_context(STYLE):
+        for name, draw in PICTURES.items():
+            figure = draw(page)
+            if figure is None:
+                print(f"{name}: a table is not there yet", file=sys.stderr)
+            else:
+                save(figure, folder / f"{name}.png")
+
+
+if __name__ == "__main__":
+    main()

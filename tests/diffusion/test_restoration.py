@@ -1,0 +1,78 @@
+"""Plug and play: the mean of Gaussian data, and what denoisers leave alone."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from wlam.diffusion import (
+    falling_levels,
+    plug_and_play,
+    through_mask,
+    through_matrix,
+)
+from wlam.diffusion.restoration import LAST
+from wlam.phy.noise import complex_normal
+
+N, M, D = 4, 3, 6
+KEY = jax.random.key(0)
+
+
+def test_levels_fall_from_the_data_to_the_noise():
+    variance = jnp.array([0.1, 1e-3, 30.0])
+    levels = falling_levels(variance, 5)
+    np.testing.assert_allclose(levels[0, :2], 1.0, rtol=1e-5)
+    np.testing.assert_allclose(levels[-1, :2], LAST * variance[:2], rtol=1e-4)
+    ratios = levels[1:] / levels[:-1]
+    np.testing.assert_allclose(ratios, jnp.broadcast_to(ratios[:1], (4, 3)), rtol=1e-4)
+    # Nothing is known of these data; no level is below the last.
+    np.testing.assert_allclose(levels[:, 2], LAST * 30, rtol=1e-4)
+
+
+def test_gaussian_data_have_their_maximum_a_posteriori():
+    """A Gaussian's denoiser is C (C + level)^-1: the fixed point is known.
+
+    x = argmin |y - A x|^2 / v + |x - D x|^2 / s with D x held, so that
+    (A^H A / v + 1 / s) x = A^H y / v + D x / s. With s = level that is the minimum of
+    |y - A x|^2 / v + x^H (1 - D) x / level, and 1 - D = level (C + level)^-1: the mean
+    of data with covariance C + level.
+    """
+    covariance = jnp.diag(jnp.array([2.0, 1.0, 0.5, 0.2, 0.1, 0.05]))
+    sensing = complex_normal(KEY, (M, D))
+    observed = complex_normal(jax.random.key(1), (N, M))
+    variance, level = 0.2, 0.05
+
+    def denoise(x, levels, number):
+        gain = covariance @ jnp.linalg.inv(covariance + level * jnp.eye(D))
+        return x @ gain.T
+
+    pull = through_matrix(observed, sensing, jnp.full(N, variance))
+    levels = jnp.full((3000, N), level)
+    found = plug_and_play(denoise, pull, (N, D), levels, weight=1.0)
+    prior = covariance + level * jnp.eye(D)
+    gram = sensing @ prior @ sensing.conj().T + variance * jnp.eye(M)
+    wanted = observed @ jnp.linalg.inv(gram).T @ (prior @ sensing.conj().T).T
+    np.testing.assert_allclose(found, wanted, atol=2e-3)
+
+
+@pytest.mark.parametrize("levels", [1, 5])
+def test_a_denoiser_that_changes_nothing_leaves_what_is_seen(levels):
+    """What is not seen stays 0, what is seen without noise stays as it is."""
+    x = complex_normal(KEY, (N, D))
+    seen = jnp.broadcast_to(jnp.arange(D) % 2 == 0, (N, D))
+    pull = through_mask(x, seen, jnp.zeros(N))
+    found = plug_and_play(lambda x, *_: x, pull, (N, D), jnp.ones((levels, N)))
+    np.testing.assert_allclose(found, jnp.where(seen, x, 0), atol=1e-6)
+
+
+def test_calls_are_numbered_and_told_their_level():
+    told = jnp.array([[0.5], [0.25]])
+    pull = through_mask(jnp.ones((1, 2)), jnp.zeros((1, 2), bool), jnp.ones(1))
+    found = plug_and_play(
+        lambda x, level, number: x + level[:, None] * (1 + number),
+        pull,
+        (1, 2),
+        told,
+        dtype="float32",
+    )
+    np.testing.assert_allclose(found, 0.5 * 1 + 0.25 * 2)
