@@ -7,7 +7,8 @@ compared with simulated ones that it was not trained on (`wlam.evaluation.genera
 
 simulated again    others of the same kind: what a set of this size cannot tell
 MODEL              drawn under the condition
-MODEL, guided      the same at guidance 2
+MODEL, n calls     the same by shortcuts, in so few calls of the network
+MODEL, guided      at guidance 2
 MODEL, untold      drawn under no condition
 Gaussian           drawn from the covariance of simulated ones
 
@@ -18,16 +19,19 @@ compression        NMSE of simulated channels as 32 numbers, along axes of the s
                    that along axes of as many simulated ones: dB lost
 estimation         the same of linear estimates at 10 dB, under the set's covariance
 
-A second table is over guidance: how many draws are told for what they were asked to be
-by a judge of simulated channels, and how much variety there is over that of simulated
-ones.
+Others are over guidance: how many draws are told for what they were asked to be by a
+judge of simulated channels, and how much variety there is over that of simulated ones;
+over the user's azimuth: the divergence of the spectra over angle in a sector, of draws
+that were told it and of draws that were not; and over many draws, all kinds alike: the
+error of their covariance.
 """
 
+import math
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import jax
 import numpy as np
@@ -39,7 +43,7 @@ from wlam.data.files import write_text_atomic
 from wlam.evaluation import generation as of
 from wlam.evaluation.document import Block, as_markdown, put
 from wlam.hub import load_with_config
-from wlam.nn.generator import ChannelGenerator
+from wlam.nn.generator import SECTORS_DEG, ChannelGenerator, sector
 from wlam.phy.tr38901.drops import generate
 from wlam.phy.tr38901.tables import STATES
 
@@ -47,8 +51,13 @@ STATES_JUDGED = ("los", "nlos")
 GUIDANCE, SWEEP = 2.0, (0.0, 1.0, 1.5, 2.0, 4.0)
 NUMBERS, SNR_DB = 32, 10.0
 TEST, AGAIN, TRAINING = 101, 102, 103  # streams that no training has
-PIECE, MOST = 200, 400  # pieces of a scenario that are looked through
+MANY = 104, 105
+NAMES = ("scenario", "state")
+PIECE, MOST = 200, 1000  # pieces of a scenario that are looked through
+FEW_CALLS = (1, 2, 4, 8)
+FEW = 100  # draws of each kind over guidance and positions
 Kind = tuple[str, str]  # scenario, state
+Sets = dict[Kind, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -59,38 +68,47 @@ class Options:
     model: Annotated[str, tyro.conf.Positional]
     # Channels of each kind.
     number: int = 400
-    # Calls of the network for a draw.
+    # Calls of the network for a draw, and calls of shortcuts for many draws.
     calls: int = 30
+    few_calls: int = 8
+    # Channels of all kinds together whose covariance is judged.
+    many: int = 16_000
     # Markdown with <!-- generation --> and <!-- /generation -->; none: it is printed.
     page: str | None = None
 
 
-def simulated(config: Config, number: int, stream: int) -> dict[Kind, np.ndarray]:
-    """Channels of every kind [number, subcarrier, antenna], each of mean power 1."""
-    found: dict[Kind, np.ndarray] = {}
+def simulated(config: Config, number: int, stream: int) -> tuple[Sets, Sets]:
+    """Channels of every kind [number, subcarrier, antenna], and their users' sectors.
+
+    Each channel is of mean power 1.
+    """
+    found: Sets = {}
+    sectors: Sets = {}
     for part in config.mixture.values():
         source = part.source
         make = jax.jit(lambda key, s=source: generate(key, s, PIECE))
-        kept: dict[str, list[np.ndarray]] = {state: [] for state in STATES_JUDGED}
+        pieces = []
         for i in range(MOST):
             data = make(jax.random.fold_in(jax.random.key(stream), i))
-            clean = np.asarray(data.clean)[:, 0]
-            for state, sets in kept.items():
-                sets.append(
-                    clean[np.asarray(data.labels["state"]) == STATES.index(state)]
-                )
-            if min(sum(map(len, sets)) for sets in kept.values()) >= number:
+            state = np.asarray(data.labels["state"])
+            where = np.asarray(sector(data.labels["azimuth_rad"]))
+            pieces.append((np.asarray(data.clean)[:, 0], state, where))
+            states = np.concatenate([piece[1] for piece in pieces])
+            if all((states == STATES.index(s)).sum() >= number for s in STATES_JUDGED):
                 break
-        for state, sets in kept.items():
-            x = np.concatenate(sets)[:number]
-            if len(x) < number:
+        clean, states, where = map(np.concatenate, zip(*pieces, strict=True))
+        for state in STATES_JUDGED:
+            at = np.flatnonzero(states == STATES.index(state))[:number]
+            if len(at) < number:
                 raise ValueError(
-                    f"number: found {len(x)} of {source.scenario} {state}; needed "
+                    f"number: found {len(at)} of {source.scenario} {state}; needed "
                     f"{number}"
                 )
-            power = (abs(x) ** 2).mean((1, 2), keepdims=True)
-            found[source.scenario, state] = (x / np.sqrt(power)).astype(np.complex64)
-    return found
+            power = (abs(clean[at]) ** 2).mean((1, 2), keepdims=True)
+            kind = source.scenario, state
+            found[kind] = (clean[at] / np.sqrt(power)).astype(np.complex64)
+            sectors[kind] = where[at]
+    return found, sectors
 
 
 def gaussian(training: np.ndarray, number: int) -> np.ndarray:
@@ -126,49 +144,72 @@ def cells(values: list[float]) -> list[str]:
     return [f"{x:.3f}" for x in values[:4]] + [f"{x:+.2f}" for x in values[4:]]
 
 
-def main(options: Options) -> None:
-    """Draws, judges, prints."""
-    model, config, _ = load_with_config(options.model)
-    if not isinstance(model, ChannelGenerator):
-        raise ValueError(f"MODEL: found {options.model}; needed a generator")
-    name, number = Path(options.model).name, options.number
-    sets = [simulated(config, number, stream) for stream in (TEST, AGAIN, TRAINING)]
-    test, again, training = sets
-    kinds = list(test)
+@dataclass(frozen=True)
+class Draws:
+    """Draws of a generator, of each kind or of none."""
 
-    def draw(kind: Kind | None, guidance: float, count: int, seed: int) -> np.ndarray:
-        told = (
-            None
-            if kind is None
-            else dict(zip(("scenario", "state"), kind, strict=True))
-        )
-        return model.draw(count, told, guidance, options.calls, seed)
+    model: ChannelGenerator
+    kinds: list[Kind]
+    calls: int  # where nothing else is said
 
-    print("drawing …", file=sys.stderr, flush=True)
-    drawn = {kind: draw(kind, 1.0, number, i) for i, kind in enumerate(kinds)}
-    strong = {kind: draw(kind, GUIDANCE, number, i) for i, kind in enumerate(kinds)}
-    untold = draw(None, 1.0, number, 99)
-    rows: dict[str, Callable[[Kind], np.ndarray]] = {
-        "simulated again": lambda kind: again[kind],
-        name: lambda kind: drawn[kind],
-        f"{name}, guided": lambda kind: strong[kind],
-        f"{name}, untold": lambda _: untold,
-        "Gaussian": lambda kind: gaussian(training[kind], number),
-    }
+    def of_kind(
+        self,
+        kind: Kind | None,
+        count: int,
+        seed: int,
+        also: dict[str, float] | None = None,
+        **how: Any,
+    ) -> np.ndarray:
+        told = {} if kind is None else dict(zip(NAMES, kind, strict=True))
+        how = {"calls": self.calls, **how}
+        return self.model.draw(count, {**told, **(also or {})}, seed=seed, **how)
+
+    def of_all(self, count: int, first_seed: int = 0, **how: Any) -> Sets:
+        seeds = enumerate(self.kinds, first_seed)
+        return {kind: self.of_kind(kind, count, seed, **how) for seed, kind in seeds}
+
+
+def say(what: str) -> None:
+    print(f"{what} …", file=sys.stderr, flush=True)
+
+
+def likeness_blocks(
+    draws: Draws, name: str, number: int, test: Sets, again: Sets, training: Sets
+) -> tuple[list[Block], Sets]:
+    """Sets of all rows beside the test set; and what was drawn as it is."""
+    kinds = draws.kinds
+    say(f"{name}, {draws.calls} calls")
+    sets = {"simulated again": again, name: draws.of_all(number)}
+    for calls in FEW_CALLS:
+        row = f"{name}, {calls} call{'s' * (calls > 1)}"
+        say(row)
+        sets[row] = draws.of_all(number, calls=calls, shortcuts=True)
+    say("guided and untold")
+    sets[f"{name}, guided"] = draws.of_all(number, guidance=GUIDANCE)
+    untold = draws.of_kind(None, number, 99)
+    sets[f"{name}, untold"] = dict.fromkeys(kinds, untold)
+    sets["Gaussian"] = {kind: gaussian(training[kind], number) for kind in kinds}
     values = {
-        row: {kind: likeness(x(kind), test[kind], training[kind]) for kind in kinds}
-        for row, x in rows.items()
+        row: {kind: likeness(x[kind], test[kind], training[kind]) for kind in kinds}
+        for row, x in sets.items()
     }
     means = [[r, *cells(list(np.mean([*v.values()], 0)))] for r, v in values.items()]
-    blocks = [
+    return [
         Block("Likeness", 3, [f"Means over {len(kinds)} kinds, {number} of each."],
               ["channels", *COLUMNS], means),
         Block("Kinds", 3, [f"{name}, each kind by itself."], ["kind", *COLUMNS],
               [[" ".join(kind), *cells(v)] for kind, v in values[name].items()]),
-    ]  # fmt: skip
+    ], sets[name]  # fmt: skip
+
+
+def guidance_block(
+    draws: Draws, name: str, few: int, test: Sets, again: Sets, training: Sets
+) -> Block:
+    """What a judge takes draws for, and their variety, over guidance."""
+    kinds = draws.kinds
     judge = of.Judge([training[kind] for kind in kinds])
 
-    def told_apart(sets: dict[Kind, np.ndarray]) -> list[str]:
+    def told_apart(sets: Sets) -> list[str]:
         right = [(judge.kind(sets[kind]) == i).mean() for i, kind in enumerate(kinds)]
         sight = [np.isin(judge.kind(sets[kind]), alike(kind)).mean() for kind in kinds]
         variety = [of.spread(sets[kind]) / of.spread(test[kind]) for kind in kinds]
@@ -177,26 +218,83 @@ def main(options: Options) -> None:
     def alike(kind: Kind) -> list[int]:
         return [i for i, other in enumerate(kinds) if other[1] == kind[1]]
 
-    few = max(number // 4, 1)
-    swept = [["simulated again", "", *told_apart(again)]]
+    rows = [["simulated again", "", *told_apart(again)]]
     for guidance in SWEEP:
-        draws = {kind: draw(kind, guidance, few, i) for i, kind in enumerate(kinds)}
-        swept.append([name, f"{guidance:g}", *told_apart(draws)])
-    blocks.append(
-        Block("Guidance", 3, [f"{few} draws of each kind."],
-              ["channels", "guidance", "kind told", "line of sight told", "variety"],
-              swept)
-    )  # fmt: skip
+        say(f"guidance {guidance:g}")
+        drawn = draws.of_all(few, guidance=guidance)
+        rows.append([name, f"{guidance:g}", *told_apart(drawn)])
+    return Block("Guidance", 3, [f"{few} draws of each kind."],
+                 ["channels", "guidance", "kind told", "line of sight told", "variety"],
+                 rows)  # fmt: skip
+
+
+def position_block(
+    draws: Draws,
+    few: int,
+    test: tuple[Sets, Sets],
+    again: tuple[Sets, Sets],
+    anywhere: Sets,
+) -> Block:
+    """Spectra over angle in each sector, of all kinds together."""
+    rows = []
+    for i, (low, high) in enumerate(pairwise(SECTORS_DEG)):
+        say(f"sector {i + 1} of {len(SECTORS_DEG) - 1}")
+        there = draws.of_all(few, 10, also={"azimuth_deg": (low + high) / 2})
+        real = in_sector(*test, i)
+        others = in_sector(*again, i), together(there), together(anywhere)
+        apart = [of.divergence(of.spectra(x)[1], of.spectra(real)[1]) for x in others]
+        rows.append([f"{low:g}° to {high:g}°", *(f"{x:.3f}" for x in apart)])
+    return Block("Positions", 3, [f"{few} draws of each kind and sector."],
+                 ["azimuth", "simulated again", "drawn there", "drawn anywhere"],
+                 rows)  # fmt: skip
+
+
+def many_block(draws: Draws, name: str, config: Config, each: int, calls: int) -> Block:
+    """Covariance of many channels, of all kinds together."""
+    real, other = (together(simulated(config, each, stream)[0]) for stream in MANY)
+    say("many")
+    found = together(draws.of_all(each, calls=calls, shortcuts=True))
+    rows = [
+        ["simulated again", f"{of.covariance_error(other, real):.3f}"],
+        [f"{name}, {calls} calls", f"{of.covariance_error(found, real):.3f}"],
+    ]
+    return Block("Many", 3, [f"{each} of each kind, together."],
+                 ["channels", "covariance"], rows)  # fmt: skip
+
+
+def main(options: Options) -> None:
+    """Draws, judges, prints."""
+    model, config, _ = load_with_config(options.model)
+    if not isinstance(model, ChannelGenerator):
+        raise ValueError(f"MODEL: found {options.model}; needed a generator")
+    name, number = Path(options.model).name, options.number
+    test, again, (training, _) = (
+        simulated(config, number, stream) for stream in (TEST, AGAIN, TRAINING)
+    )
+    draws, few = Draws(model, list(test[0]), options.calls), min(number, FEW)
+    blocks, drawn = likeness_blocks(draws, name, number, test[0], again[0], training)
+    blocks.append(guidance_block(draws, name, few, test[0], again[0], training))
+    blocks.append(position_block(draws, few, test, again, drawn))
+    each = math.ceil(options.many / len(draws.kinds))
+    blocks.append(many_block(draws, name, config, each, options.few_calls))
     text = as_markdown(blocks)
     if options.page is None:
         print(text)
         return
     page = Path(options.page)
     write_text_atomic(page, put(page.read_text(), "generation", text))
-    picture(test, drawn).savefig(page.parent / "images" / "generation.png", dpi=110)
+    picture(test[0], drawn).savefig(page.parent / "images" / "generation.png", dpi=110)
 
 
-def picture(test: dict[Kind, np.ndarray], drawn: dict[Kind, np.ndarray]) -> Figure:
+def together(sets: Sets) -> np.ndarray:
+    return np.concatenate([*sets.values()])
+
+
+def in_sector(sets: Sets, sectors: Sets, which: int) -> np.ndarray:
+    return np.concatenate([x[sectors[kind] == which] for kind, x in sets.items()])
+
+
+def picture(test: Sets, drawn: Sets) -> Figure:
     """Power over delay and angle: simulated channels above, drawn ones below."""
     kinds, each = list(test), 2
     figure = Figure(figsize=(1.3 * each * len(kinds) / 2, 7), layout="constrained")

@@ -223,8 +223,8 @@ def by_genie(covariances: Covariances) -> Estimator:
             ),
             PIECE,
             observed,
-            covariances.rx,
-            covariances.tx,
+            np.asarray(covariances.rx),
+            np.asarray(covariances.tx),
         )
 
     return estimate

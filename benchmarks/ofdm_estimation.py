@@ -22,6 +22,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -59,6 +60,19 @@ class Options:
     training: int = 3000
 
 
+@cache
+def training(steps: int, number: int) -> np.ndarray:
+    """Channels of the same kind without noise, [n, subcarrier, bin]."""
+    first = cases()[f"pilots_{EVERY}_20dB"]
+    source = replace(first.source, num_subcarriers=steps)
+    parts = []
+    for i in range(-(-number // 100)):
+        drawn = replace(first, source=source, samples=100, seed=TRAINING_SEED + i)
+        data = generated_case("training", drawn).data
+        parts.append(np.asarray(TASKS[first.task].sequences(data).clean))
+    return np.concatenate(parts)[:number]
+
+
 class Block:
     """One case: its windows, and what the noise is."""
 
@@ -72,13 +86,7 @@ class Block:
         self.at = np.flatnonzero(np.isfinite(self.windows.context[0, :, 0]))
         clean, noisy = np.asarray(found.data.clean), np.asarray(found.data.csi)
         self.noise = (abs(noisy - clean) ** 2).mean((1, 2, 3)).astype(np.float32)
-        # Channels of the same kind, [n, subcarrier, bin].
-        parts = []
-        for i in range(-(-options.training // 100)):
-            drawn = replace(case, samples=100, seed=TRAINING_SEED + i)
-            part = generated_case(name, drawn).data
-            parts.append(np.asarray(self.task.sequences(part).clean))
-        self.training = np.concatenate(parts)[: options.training]
+        self.training = training(self.steps, options.training)
 
     def by_moments(self, moments: Moments, pilots: np.ndarray) -> np.ndarray:
         """[n, p, bin] with one covariance for all these bins."""

@@ -21,7 +21,7 @@ MODEL              a trained estimator, told the noise, of each symbol with pilo
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated
 
@@ -101,17 +101,23 @@ def slots(one: Case, name: str) -> tuple[Csi, Windows]:
     return data, cut_windows(sequences, SUBCARRIERS, SUBCARRIERS, sliding=False)
 
 
-def by_covariance(
-    windows: Windows, speeds_kmh: tuple[float, float], number: int
-) -> np.ndarray:
-    """One covariance [(subcarrier, symbol), ...] for all antennas."""
+@cache
+def covariance_of(speeds_kmh: tuple[float, float], number: int) -> jax.Array:
+    """That of all antennas, [(subcarrier, symbol), ...]."""
     parts = []
     for i in range(-(-number // PIECE)):
         one = replace(case(30.0, speeds_kmh, PIECE), seed=TRAINING_SEED + i)
         clean = np.asarray(generated_case("training", one).data.clean)
         parts.append(rearrange(clean, "n t k a -> (n a) (k t)"))
     flat = jnp.asarray(np.concatenate(parts))
-    covariance = flat.T @ flat.conj() / len(flat)
+    return flat.T @ flat.conj() / len(flat)
+
+
+def by_covariance(
+    windows: Windows, speeds_kmh: tuple[float, float], number: int
+) -> np.ndarray:
+    """Linear estimates of every antenna by itself."""
+    covariance = covariance_of(speeds_kmh, number)
     at = np.flatnonzero(rearrange(seen()[..., 0], "t k -> (k t)"))
     sensing = jnp.asarray(np.eye(SYMBOLS * SUBCARRIERS, dtype=np.float32)[at])
     shape = {"t": SYMBOLS, "a": ANTENNAS}

@@ -17,12 +17,17 @@ program = runpy.run_path(str(ROOT / "benchmarks" / "generation.py"))
 
 
 @pytest.fixture(scope="module")
-def channels():
-    """Users of a street, with and without a line of sight."""
+def drawn():
+    """Users of a street, with and without a line of sight, and where they are."""
     source = DropConfig("UMi", num_times=1, num_subcarriers=8, base=PanelConfig(1, 4))
     part = Ingredient("csi_estimate", source, 1.0, rows_per_sample=1)
     config = Config("run", {"umi": part}, {}, GeneratorConfig())
     return program["simulated"](config, 60, 5)
+
+
+@pytest.fixture(scope="module")
+def channels(drawn):
+    return drawn[0]
 
 
 def test_kinds_are_drawn_apart(channels):
@@ -33,6 +38,14 @@ def test_kinds_are_drawn_apart(channels):
     # A line of sight is most of the power, and so in fewer bins.
     strongest = [of.bins(x).max((1, 2)).mean() for x in channels.values()]
     assert strongest[0] > strongest[1]
+
+
+def test_users_in_a_sector_are_seen_there(drawn):
+    """The first sector and the last are to both sides of the array."""
+    found = [program["in_sector"](*drawn, i) for i in (0, 5)]
+    assert sum(map(len, found)) < 120
+    first, last = (of.spectra(x)[1] for x in found)
+    assert abs(first - last).sum() > 0.5
 
 
 def test_a_set_is_like_itself(channels):

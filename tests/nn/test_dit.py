@@ -81,6 +81,16 @@ def test_the_order_of_patches_is_known(model):
     assert abs(jnp.roll(second, -4, axis=1) - first).max() > 1e-4
 
 
+def test_patches_that_are_alike_are_told_apart_by_their_places(model):
+    """How far patches are from each other does not say where they are."""
+    x = jnp.ones((1, 8, 8), jnp.complex64)
+    found = model.predict(x, STEPS[:1])[0]
+    p, q = CONFIG.patch
+    patches = found.reshape(8 // p, p, 8 // q, q).swapaxes(1, 2).reshape(-1, p * q)
+    apart = abs(patches[:, None] - patches[None]).max(-1)
+    assert (apart + jnp.eye(len(apart)) > 1e-4).all()
+
+
 def test_a_sampler_prepares_all_steps_at_once(model, x):
     schedule, grid = linear(20, 1e-3, 0.2), evenly_spaced(20, 4)
     prepared = sample(

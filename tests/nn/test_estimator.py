@@ -103,7 +103,7 @@ def test_the_mean_over_offsets_turns_with_half_a_bin():
 def test_pilots_are_completed_and_snapshots_without_any_are_between(
     model, blocks, alike
 ):
-    """From a comb by delay spectra; else by draws from the posterior."""
+    """From a comb by spectra; else by draws from the posterior, and on a line."""
     observed = blocks.copy()
     observed[:, :, np.arange(K) % 3 != 1] = np.nan
     observed[:, 1] = np.nan
@@ -115,7 +115,8 @@ def test_pilots_are_completed_and_snapshots_without_any_are_between(
     at = np.arange(K) % 3 == 1
     # Hardly any noise: pilots are what they are.
     np.testing.assert_allclose(found[:, 0][:, at], blocks[:, 0][:, at], atol=0.05)
-    np.testing.assert_allclose(found[:, 1], (found[:, 0] + found[:, 2]) / 2, atol=1e-5)
+    between = (found[:, 0] + found[:, 2]) / 2  # these channels stand still
+    np.testing.assert_allclose(found[:, 1], between, atol=0.02 if alike else 1e-5)
     again = model.estimate(observed, 1e-4, calls=4, draws=2)
     np.testing.assert_array_equal(found, again)
 

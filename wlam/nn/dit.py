@@ -3,7 +3,8 @@
 Peebles & Xie, "Scalable diffusion models with Transformers", arXiv 2212.09748, with
 adaLN-Zero: a block is scaled, shifted and gated by what the step and the conditions
 say, and the gates are 0 at first, so that every block begins as the identity. Tokens
-are patches, with rotary positions for rows and columns.
+are patches that are told their places as waves around the image, and how far they are
+from each other by rotary positions: these alone would not tell one angle from another.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from einops import rearrange
 from flax import nnx
 from jaxtyping import Array, Complex, Float, Int
@@ -19,6 +21,8 @@ from wlam.nn.transformer import Attention, TransformerConfig
 
 LONGEST = 1e4
 """The slowest of the waves that tell the step has this many steps in a radian."""
+WAVES = 4
+"""Sines, and as many cosines, that tell the place of a patch along an axis."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class Dit(nnx.Module):
         entries = 2 * config.patch[0] * config.patch[1]
         self.config = config
         self.embed = nnx.Linear(entries, d, rngs=rngs)
+        self.place = nnx.Linear(4 * WAVES, d, use_bias=False, rngs=rngs)
         self.told = nnx.Sequential(
             nnx.Linear(2 * config.frequencies, d, rngs=rngs),
             nnx.silu,
@@ -151,7 +156,8 @@ class Dit(nnx.Module):
         places = jnp.stack(
             jnp.meshgrid(jnp.arange(rows), jnp.arange(columns), indexing="ij"), axis=-1
         ).reshape(1, -1, 2)
-        tokens = self.embed(tokens)
+        about = rearrange(around(rows, columns), "u v w -> 1 (u v) w")
+        tokens = self.embed(tokens) + self.place(about)
         places = jnp.broadcast_to(places, (*tokens.shape[:2], 2))
         for i, block in enumerate(self.blocks):
             tokens = block(tokens, modulation.blocks[:, i], places)
@@ -170,6 +176,19 @@ class Dit(nnx.Module):
     ) -> Complex[Array, "n u v"]:
         """A call that is told the step itself, as `denoising_loss` does."""
         return self(x, self.modulation(step, condition))
+
+
+def around(rows: int, columns: int) -> Float[Array, "u v w"]:
+    """Sines and cosines of the places along both axes, which are circles: bins are."""
+    waves = []
+    for size, axis in ((rows, 0), (columns, 1)):
+        turn = (
+            2 * np.pi * np.outer((np.arange(size) + 0.5) / size, 1 + np.arange(WAVES))
+        )
+        wave = np.concatenate([np.sin(turn), np.cos(turn)], axis=1)
+        wave = np.expand_dims(wave, 1 - axis)
+        waves.append(np.broadcast_to(wave, (rows, columns, 2 * WAVES)))
+    return jnp.asarray(np.concatenate(waves, axis=2), jnp.float32)
 
 
 class Block(nnx.Module):

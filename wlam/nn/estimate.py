@@ -19,15 +19,15 @@ from wlam.diffusion import (
     through_mask,
     through_matrix,
 )
-from wlam.nn.combs import by_delay_spectrum
+from wlam.nn.combs import by_delay_spectrum, by_doppler_spectrum
 from wlam.nn.observation import Observation, between_snapshots, noise_levels
 from wlam.nn.request import in_pieces
 
 PIECE = 16
 """Images that a call estimates at once. Fixed: one compilation serves a case."""
-LEFT = 0.4
-"""Share of the pilots' noise that the network is told of where delay spectra went over
-them before: chosen on drops that no table has."""
+LEFT = 0.2
+"""Share of the pilots' noise that the network is told of where delay and Doppler
+spectra went over them before: chosen on drops that no table has."""
 FAINTEST = 1e-6
 """Share of the power of what is observed that the channel has at least."""
 OFFSETS = (0.0, 0.5)
@@ -139,10 +139,10 @@ class ChannelEstimator:
         Where all subcarriers and antennas of a snapshot are seen it is what the network
         takes for it, as `mean_over_offsets`. From a comb, the same subcarriers in all
         antennas of a regular array, `wlam.nn.combs` makes a block that is less noisy
-        than the pilots are, which the network goes over. Else the network is plugged
-        into `wlam.diffusion.restoration`, or, if there are to be draws, it is their
-        mean, from `wlam.diffusion.posterior`. Snapshots without any pilot are on the
-        line between those that have some.
+        than the pilots are, snapshots without any too, and the network goes over it.
+        Else the network is plugged into `wlam.diffusion.restoration`, or, if there are
+        to be draws, it is their mean, from `wlam.diffusion.posterior`; snapshots
+        without any pilot are then on the line between those that have some.
 
         Args:
             observed: complex [sample, time, subcarrier, antenna], in any unit; NaN
@@ -285,20 +285,24 @@ class ChannelEstimator:
         self, asked: Observation, at: np.ndarray, frequency: bool
     ) -> np.ndarray:
         """From a comb: by delay spectra, then the network on what that leaves."""
-        blocks, subcarriers = asked.values.copy(), asked.values.shape[2]
-        there = asked.snapshots
+        blocks, (_, snapshots, subcarriers, _) = asked.values.copy(), asked.values.shape
+        there, told = asked.snapshots, asked.noise_variance
+        level = told
+        if level is None:
+            seen = self._noise_of(asked).reshape(len(blocks), snapshots, -1).mean(2)
+            level = (seen * there).sum(1) / there.sum(1)
         # Samples may have their pilots in different snapshots.
         for times in np.unique(there, axis=0):
             same = (there == times).all(1)
             pilots = asked.values[np.ix_(same, times)][:, :, at]
-            level = asked.noise_variance
-            told = None if level is None else level[same]
-            found = by_delay_spectrum(pilots, at, subcarriers, asked.matrix, told)
-            blocks[np.ix_(same, times)] = found
-        told = asked.noise_variance
-        levels = self._noise_of(asked) if told is None else asked.per_image(told)
-        images = self._denoise(asked.images(blocks), LEFT * levels, frequency)
-        return between_snapshots(asked.blocks(images), there)
+            known = None if told is None else told[same]
+            found = by_delay_spectrum(pilots, at, subcarriers, asked.matrix, known)
+            where = np.flatnonzero(times)
+            blocks[same] = by_doppler_spectrum(
+                found, where, snapshots, asked.matrix, level[same]
+            )
+        left = asked.per_image(LEFT * level)
+        return asked.blocks(self._denoise(asked.images(blocks), left, frequency))
 
     def _noise_of(self, asked: Observation) -> np.ndarray:
         """What the network takes for the noise, of every image."""
