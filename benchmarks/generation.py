@@ -69,7 +69,7 @@ class Options:
     # Channels of each kind.
     number: int = 400
     # Calls of the network for a draw, and calls of shortcuts for many draws.
-    calls: int = 30
+    calls: int = 20
     few_calls: int = 8
     # Channels of all kinds together whose covariance is judged.
     many: int = 16_000

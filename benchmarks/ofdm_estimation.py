@@ -13,8 +13,8 @@ sparse Bayes      training-free: for each angle the delay spectrum, the same for
                   snapshots, that the observation is most probable under
 
 The first two are of drops of the same scenario; all three are told the noise, as is a
-MODEL that is an estimator (`wlam.nn.estimator`): the mean of draws from its posterior,
-of every snapshot and every row of the array by itself.
+MODEL that is an estimator (`wlam.nn.estimator`): it goes over what spectra over delay
+and Doppler leave (`wlam.nn.combs`), snapshot by snapshot.
 95 % intervals are over samples. Time is for one block, of the second of two runs.
 """
 

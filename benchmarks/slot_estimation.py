@@ -13,7 +13,7 @@ repeat last, interpolation, spline, sparse Bayes
 LMMSE (slot)       one covariance over all symbols and subcarriers, the same for all
                    antennas, from channels to train on; told the noise
 LMMSE (one speed)  the same, for 60 to 120 km/h from such channels alone
-MODEL              a trained estimator, told the noise, of each symbol with pilots
+MODEL              a trained estimator, told the noise; symbols learn from each other
 
 95 % intervals are over samples. The last column is of fast users, at 20 dB.
 """

@@ -21,7 +21,7 @@ from wlam.diffusion.posterior import Pull
 X = Inexact[Array, "n *d"]
 WEIGHT = 3.0
 """Trust in y over the denoiser's: the paper's 1 / lambda, 4.3 there. This one, and
-LAST, are the best of six pairs on three-path channels that no table has."""
+LAST, were chosen among five pairs on three-path channels that no table has."""
 LAST = 0.3
 """Share of the noise variance that the last level is."""
 

@@ -64,7 +64,8 @@ def moves(rows: int, columns: int) -> Complex[Array, "move row column"]:
 class ChannelEstimator:
     """Channels from pilots in noise, by a network of `wlam.nn.estimator`.
 
-    Every snapshot of every line of antennas is estimated by itself.
+    The network goes over every snapshot of every line of antennas by itself; only from
+    combs do snapshots learn from each other, see `wlam.nn.combs`.
     """
 
     takes_rows = takes_channels = takes_sweeps = False
