@@ -26,7 +26,7 @@ Drops have no covariance that could be known, and no published figures.
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -59,12 +59,12 @@ from wlam.phy.kronecker import (
     lmmse_known,
 )
 from wlam.phy.noise import complex_normal
-from wlam.phy.tr38901.config import DropConfig, PanelConfig
-from wlam.phy.tr38901.drops import generate
+from wlam.phy.tr38901.mimo import MimoConfig, generate
 from wlam.tasks.metrics import Statistic, nmse_pooled_db
 
 PIECE, CALLS = 100, 10
 TRAINING, TEST, NOISE, FIT = 0, 1, 2, 3
+DROPS = MimoConfig().drops
 Estimator = Callable[[np.ndarray, float], np.ndarray]
 
 
@@ -105,20 +105,13 @@ def dropped(stream: int, number: int) -> np.ndarray:
     parts = []
     for i, scenario in enumerate(("UMi", "UMa", "InH")):
         for j, state in enumerate(("los", "nlos")):
-            config = DropConfig(
-                scenario,
-                state=state,
-                num_times=1,
-                num_subcarriers=1,
-                base=PanelConfig(1, 64),
-                user=PanelConfig(1, 16),
-            )
+            config = MimoConfig(replace(DROPS, scenario=scenario, state=state))
             key = jax.random.fold_in(jax.random.key(stream), 10 * i + j)
             count = -(-number // 6)
             make = jax.jit(lambda key, c=config, n=count: generate(key, c, n).clean)
-            parts.append(np.asarray(make(key))[:, 0, 0])
-    # The base station's antennas run fastest; kinds take turns.
-    drops = rearrange(np.stack(parts), "kind n (tx rx) -> (n kind) rx tx", tx=16)
+            parts.append(np.asarray(make(key))[:, 0])
+    # Kinds take turns.
+    drops = rearrange(np.stack(parts), "kind n tx rx -> (n kind) rx tx")
     power = (abs(drops) ** 2).mean((1, 2), keepdims=True)
     return (drops / np.sqrt(power))[:number].astype(np.complex64)
 

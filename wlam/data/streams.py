@@ -25,7 +25,7 @@ from wlam.phy import (
     tdl,
     traffic,
 )
-from wlam.phy.tr38901 import drops
+from wlam.phy.tr38901 import drops, mimo
 from wlam.tasks import TASKS
 from wlam.tasks.sequences import Part
 
@@ -50,6 +50,7 @@ GENERATORS: dict[type, Generator] = {
     hardware.HardwareConfig: received,
     kpi.KpiConfig: kpi.generate,
     kronecker.KroneckerConfig: kronecker.generate,
+    mimo.MimoConfig: mimo.generate,
     mobility.MobilityConfig: mobility.generate,
     own.FileConfig: own.generate,
 }

@@ -7,4 +7,5 @@ large_scale   correlated spreads, K factor and shadowing       step 4
 rays          delays, powers and angles of clusters and rays   steps 5 to 9
 coefficients  the impulse response between two arrays          steps 10 and 11
 drops         whole data sets from (key, config)               steps 1 to 3
+mimo          drops as matrices of two arrays
 """
