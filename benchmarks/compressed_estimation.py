@@ -28,6 +28,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
+from einops import rearrange
 from jaxtyping import Complex
 from mimo_estimation import NOISE, TEST, TRAINING, Estimator, drawn, print_tables
 
@@ -119,8 +120,9 @@ def by_covariance(sensing: np.ndarray, training: np.ndarray) -> Estimator:
 def by_genie(sensing: np.ndarray, covariances: Covariances) -> Estimator:
     @jax.jit
     def solve(y, rx, tx, level):
-        whole = jnp.einsum("nab,ncd->nacbd", rx, tx)
-        whole = whole.reshape(len(y), RX * TX, RX * TX)
+        whole = rearrange(
+            jnp.einsum("nab,ncd->nacbd", rx, tx), "n a c b d -> n (a c) (b d)"
+        )
         return lmmse_true(y, level, jnp.asarray(sensing), whole)
 
     def estimate(y: np.ndarray, snr: float) -> np.ndarray:

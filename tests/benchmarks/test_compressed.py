@@ -41,10 +41,10 @@ def test_a_quarter_is_seen_in_white_noise(programs, look):
 def test_the_genie_of_all_entries_is_that_of_known_covariances(programs):
     """Seen through the identity it is what factors of the covariance give."""
     compressed, mimo = programs["compressed_estimation"], programs["mimo_estimation"]
-    covariances = draw_covariances(jax.random.key(0), KroneckerConfig(), 2)
+    covariances = draw_covariances(jax.random.key(0), KroneckerConfig(16, 4), 2)
     channels = np.asarray(draw_channels(jax.random.key(1), covariances))
     flat, snr = channels.reshape(2, -1), 10.0
-    by_sensing = compressed["by_genie"](np.eye(1024, dtype=np.complex64), covariances)
+    by_sensing = compressed["by_genie"](np.eye(64, dtype=np.complex64), covariances)
     by_factors = mimo["by_genie"](covariances)
     wanted = by_factors(channels, snr).reshape(2, -1)
     np.testing.assert_allclose(by_sensing(flat, snr), wanted, atol=5e-3)

@@ -144,18 +144,18 @@ def test_continues_changes():
     assert (missed < 0.1).all()  # a penalty, so close but not exact
 
 
-def test_a_level_moves_the_forecasts_and_not_their_record():
+def test_a_level_moves_the_forecasts_and_not_their_record(monkeypatch):
     """None of them is told the mean of the context before it is over."""
-    series = jax.random.normal(jax.random.key(0), (1, 1, 6 * P)).cumsum(-1) / 10
-    season = jnp.array([20])
-    # Far enough from 0 that no bound is reached.
-    first, moved = (guesses(series + c, season=season) for c in (2.0, 5.0))
-    there = jnp.isfinite(first.missed) & (first.missed < ABSENT)
-    # A far level has a small penalty, see ROUNDING.
-    np.testing.assert_allclose(moved.forecasts, first.forecasts + 3.0, atol=1e-2)
-    np.testing.assert_allclose(
-        jnp.where(there, moved.missed, 0), jnp.where(there, first.missed, 0), rtol=0.1
-    )
+    # That far levels have a penalty, so that single precision can solve, is put aside.
+    monkeypatch.setattr("wlam.nn.guess.ROUNDING", 0.0)
+    with jax.enable_x64(True):
+        series = jax.random.normal(jax.random.key(0), (1, 1, 6 * P)).cumsum(-1) / 10
+        season = jnp.array([20])
+        # Far enough from 0 that no bound is reached.
+        first, moved = (guesses(series + c, season=season) for c in (2.0, 5.0))
+        there = jnp.isfinite(first.missed) & (first.missed < ABSENT)
+        np.testing.assert_allclose(moved.forecasts, first.forecasts + 3.0, atol=1e-9)
+        np.testing.assert_allclose(moved.missed[there], first.missed[there], rtol=2e-3)
 
 
 def test_the_record_is_what_was_missed_before():
