@@ -21,6 +21,7 @@ from jaxtyping import Array, Bool, Float, Inexact, PRNGKeyArray
 from wlam.diffusion.process import standard_noise
 from wlam.diffusion.samplers import Denoiser
 from wlam.diffusion.schedule import Schedule
+from wlam.phy.exact import einsum
 
 X = Inexact[Array, "n *d"]
 Pull = Callable[[X, Float[Array, "*#n"]], X]
@@ -59,15 +60,17 @@ def through_matrix(
         noise_variance: of every measurement; may be zero.
     """
     # Eigenvalues of A A^H once, and no inverse for every step.
-    power, vectors = jnp.linalg.eigh(sensing @ sensing.conj().T)
+    power, vectors = jnp.linalg.eigh(einsum("md,kd->mk", sensing, sensing.conj()))
     power = jnp.maximum(power, 0)
 
     def pull(data: X, spread: Float[Array, "*#n"]) -> X:
         flat, spread = data.reshape(len(data), -1), spread.reshape(-1, 1)
-        miss = (observed - flat @ sensing.T) @ vectors.conj()
+        miss = observed - einsum("nd,md->nm", flat, sensing)
+        miss = einsum("nm,mk->nk", miss, vectors.conj())
         total = spread * power[None] + noise_variance[:, None]
         miss = jnp.where(total > 0, miss / jnp.where(total > 0, total, 1), 0)
-        moved = flat + spread * (miss @ vectors.T) @ sensing.conj()
+        miss = einsum("nk,mk->nm", miss, vectors)
+        moved = flat + spread * einsum("nm,md->nd", miss, sensing.conj())
         return moved.reshape(data.shape)
 
     return pull

@@ -31,8 +31,8 @@ from jaxtyping import Array, Complex, Float
 from wlam.nn.fixed_point import Solution, Solver, fixed_point, solve
 from wlam.nn.lipschitz import LipschitzConfig, LipschitzNetwork, as_planes, from_planes
 from wlam.phy.arrays import upa
-from wlam.phy.estimators.algebra import einsum
 from wlam.phy.estimators.splitting import Splitting, primal_step, split
+from wlam.phy.exact import einsum
 
 OVERSAMPLING = 2
 """Directions along each side for each that a sub-array resolves."""

@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact, Int
 
+from wlam.phy.exact import einsum
+
 Step = Callable[[Any, Array], Array]
 """(what it depends on, z [n, ...]) -> f(z), of the same shape."""
 
@@ -81,9 +83,7 @@ def solve(
         if solver.memory:
             used = jnp.arange(memory) <= k
             share = _anderson(values - places, used, solver.penalty)
-            z, value = (
-                jnp.einsum("nm,nmd->nd", share, part) for part in (places, values)
-            )
+            z, value = (einsum("nm,nmd->nd", share, part) for part in (places, values))
         z = (1 - solver.weight) * z + solver.weight * value
         return z, places, values, residuals, k + 1
 

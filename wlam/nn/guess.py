@@ -17,6 +17,7 @@ from einops import rearrange
 from jaxtyping import Array, Bool, Float, Inexact, Int
 
 from wlam.nn.embeddings import TIME
+from wlam.phy.exact import einsum
 from wlam.phy.solve import solve_positive
 from wlam.phy.traffic import DAY_S
 
@@ -197,7 +198,7 @@ def _guess(
         def step(past: Array, more: Array) -> tuple[Array, Array]:
             now = _own_and_neighbours(jnp.pad(past, ((0, 0), (0, 0), (0, 0), (1, 0))))
             now = jnp.concatenate([now[..., 1:], more], axis=-1)
-            after = jnp.einsum("bgnk,bnk->bgn", now, coefficients)
+            after = einsum("bgnk,bnk->bgn", now, coefficients)
             after = bounded(after[..., None])
             return jnp.concatenate([after, past[..., :-1]], axis=-1), after[..., 0]
 
@@ -297,7 +298,7 @@ def _summed(
     most = EXPLODED * largest[..., None]
 
     def step(past: Array, _: None) -> tuple[Array, Array]:
-        after = jnp.einsum("bgnk,bnk->bgn", past, coefficients)[..., None]
+        after = einsum("bgnk,bnk->bgn", past, coefficients)[..., None]
         after = after * most / jnp.maximum(jnp.maximum(abs(after), most), 1e-30)
         return jnp.concatenate([after, past[..., :-1]], axis=-1), after[..., 0]
 
@@ -327,8 +328,8 @@ def _missed(
     over = index[None] < ends[:, None, None]
     age = jnp.maximum(ends[:, None] - begins[None], 0) / patch
     fade = jnp.where(over, FADE ** age[..., None], 0)
-    total = jnp.einsum("nmq,bgmqo->bgnqo", fade, error)
-    count = jnp.einsum("nmq,bmqo->bnqo", fade, 1.0 * counts)[:, None]
+    total = einsum("nmq,bgmqo->bgnqo", fade, error)
+    count = einsum("nmq,bmqo->bnqo", fade, 1.0 * counts)[:, None]
     whole = (total.sum(3) + RARE) / (count.sum(3) + RARE)
     total, count = (jnp.cumsum(part, axis=3) for part in (total, count))
     return (total + OF_ALL_LEADS * whole[:, :, :, None]) / (count + OF_ALL_LEADS)
@@ -429,7 +430,7 @@ def _products(
         return rearrange(part, "b g (n p) k -> b n (g p) k", p=stride)
 
     def sums(first: Array, second: Array) -> Array:
-        products = jnp.einsum("bnpi,bnpj->bnij", first.conj(), second)
+        products = einsum("bnpi,bnpj->bnij", first.conj(), second)
         return jnp.cumsum(products, axis=1)
 
     values = equations(table)

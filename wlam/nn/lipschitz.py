@@ -14,6 +14,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Complex, Float
 
+from wlam.phy.exact import einsum
+
 
 @dataclass(frozen=True)
 class LipschitzConfig:
@@ -43,7 +45,8 @@ def contracted(
 ) -> Float[Array, "out in"]:
     """The matrix over its largest singular value, if that is more than 1."""
     # By the small Gram matrix: eigenvalues are exact, iterations would be bounds.
-    gram = matrix.T @ matrix if matrix.shape[0] > matrix.shape[1] else matrix @ matrix.T
+    tall = matrix.shape[0] > matrix.shape[1]
+    gram = einsum("ki,kj->ij" if tall else "ik,jk->ij", matrix, matrix)
     largest = jnp.sqrt(jnp.maximum(jnp.linalg.eigvalsh(gram)[-1], 0))
     return matrix / jnp.maximum(largest, 1)
 
@@ -67,7 +70,7 @@ class Layer(nnx.Module):
         response = response / jnp.maximum(peak, 1)[None, None]
         seen = jnp.fft.rfft2(x, axes=(1, 2)) * response[None]
         seen = jnp.fft.irfft2(seen, shape, axes=(1, 2))
-        mixed = jnp.einsum("nuvc,kc->nuvk", seen, contracted(self.matrix[...]))
+        mixed = einsum("nuvc,kc->nuvk", seen, contracted(self.matrix[...]))
         return mixed + self.bias[...][None, None, None]
 
 

@@ -24,6 +24,7 @@ from jaxtyping import Array, Complex, Float, Int
 from wlam.nn.bank import TINY, Options, mixed_by_record, of_bins
 from wlam.nn.request import in_pieces
 from wlam.phy.arrays import angle, cis
+from wlam.phy.exact import einsum
 from wlam.phy.floors.local import Reach, pool
 from wlam.phy.solve import inverse_positive
 
@@ -154,6 +155,12 @@ def at_pilots(count: int) -> Complex[np.ndarray, "p tone"]:
     return np.exp(2j * np.pi * cycles).astype(np.complex64)
 
 
+def over_tones(pilots: Complex[Array, "*b p"]) -> Complex[Array, "*b tone"]:
+    """The sum over pilots against every tone."""
+    basis = at_pilots(pilots.shape[-1])
+    return einsum("...p,pg->...g", pilots, basis.conj())
+
+
 def adaptive_spectrum(
     pilots: Complex[Array, "n p u v"],
     start: Float[Array, "n u v g"] | None,
@@ -187,14 +194,14 @@ def adaptive_spectrum(
         least = LOAD * spectrum.mean(-1) * spectrum.shape[-1] + TINY**2
         matrix = covariance(spectrum, least)
         inverse = inverse_positive(matrix)
-        z = jnp.einsum("nuvpq,nquv->nuvp", inverse, pilots)
+        z = einsum("nuvpq,nquv->nuvp", inverse, pilots)
         # By the inequality of Cauchy and Schwarz: rounding must not go below.
-        floor = count**2 / (diagonal_sums(matrix) @ basis.conj()).real
-        gain = (diagonal_sums(inverse) @ basis.conj()).real
-        return pooled(z @ basis.conj() / jnp.maximum(gain, floor))
+        floor = count**2 / over_tones(diagonal_sums(matrix)).real
+        gain = over_tones(diagonal_sums(inverse)).real
+        return pooled(over_tones(z) / jnp.maximum(gain, floor))
 
     if start is None:
-        start = pooled(jnp.einsum("npuv,pg->nuvg", pilots, basis.conj()) / count)
+        start = pooled(einsum("npuv,pg->nuvg", pilots, basis.conj()) / count)
     return jax.lax.fori_loop(0, rounds, again, start)
 
 
@@ -203,7 +210,7 @@ def covariance(
 ) -> Complex[Array, "n #u #v p p"]:
     """Of the pilots, where the tones are independent: a Toeplitz matrix."""
     count = spectrum.shape[-1] // FINE
-    lags = spectrum @ at_pilots(count).T
+    lags = einsum("nuvg,pg->nuvp", spectrum, at_pilots(count))
     rows, columns = jnp.arange(count)[:, None], jnp.arange(count)[None]
     matrix = jnp.take(lags, abs(rows - columns), axis=-1)
     matrix = jnp.where((rows < columns)[None, None, None], matrix.conj(), matrix)
@@ -252,13 +259,12 @@ def wiener(
     approaches for choosing hyperparameters in Gaussian processes", Neural Computation
     13(5), 2001).
     """
-    count = pilots.shape[1]
     inverse = inverse_positive(covariance(spectrum, noise))
     inverse = jnp.broadcast_to(inverse, (len(pilots), *inverse.shape[1:]))
-    z = jnp.einsum("nuvpq,nquv->nuvp", inverse, pilots)
+    z = einsum("nuvpq,nquv->nuvp", inverse, pilots)
     diagonal = jnp.diagonal(inverse, axis1=-2, axis2=-1).real
     missed = z / jnp.maximum(diagonal, TINY)
-    amplitudes = spectrum * (z @ at_pilots(count).conj())
+    amplitudes = spectrum * over_tones(z)
     unexplained = noise**2 * (abs(z) ** 2).mean(-1)
     return amplitudes, unexplained, (abs(missed) ** 2).mean(-1)
 
@@ -278,7 +284,7 @@ def smoothed(
     pick = partial(of_bins, chosen=chosen)
     count = fits.amplitudes.shape[-1] // FINE
     basis = cis(steps[:, None] * jnp.asarray(band(count), jnp.float32)[None])
-    found = jnp.einsum("lg,nkmg->nlkm", basis, pick(fits.amplitudes))
+    found = einsum("lg,nkmg->nlkm", basis, pick(fits.amplitudes))
     found = found * cis(fits.middle[:, None] * steps[None])[..., None, None]
     return Options(
         jnp.concatenate([found, 0 * found[..., :1]], axis=-1),

@@ -26,6 +26,7 @@ from wlam.phy import arrays, cdl_tables
 from wlam.phy.arrays import cis
 from wlam.phy.cdl_tables import PROFILES, TABLES, PathTables, Scaling
 from wlam.phy.constants import SPEED_OF_LIGHT
+from wlam.phy.exact import einsum
 from wlam.phy.noise import awgn, random_words, unit_interval
 
 Element = Literal["isotropic", "38.901"]
@@ -208,20 +209,15 @@ def csi(
     wave = jnp.concatenate([step, arrays.direction(rays.azimuth, rays.zenith)], axis=-1)
     offsets = jnp.repeat(jnp.arange(block, dtype=jnp.float32), len(positions))
     grid = jnp.column_stack([offsets, jnp.tile(positions, (block, 1))])
-    inside = rays.gain[..., None] * cis(_einsum("prc,mc->prm", wave, grid))
+    inside = rays.gain[..., None] * cis(einsum("prc,mc->prm", wave, grid))
     # First the rays of a path are summed, then the paths.
-    summed = _einsum("prb,prm->pbm", blocks, inside)
+    summed = einsum("prb,prm->pbm", blocks, inside)
     summed = rearrange(summed, "p b (i n) -> p (b i) n", i=block)[:, :num_times]
 
     subcarriers = jnp.arange(num_subcarriers) - num_subcarriers // 2
     turn = cis(-(rays.delay_s * subcarrier_spacing_hz)[:, None] * subcarriers[None])
-    channel = _einsum("ps,pm->sm", turn, rearrange(summed, "p t n -> p (t n)"))
+    channel = einsum("ps,pm->sm", turn, rearrange(summed, "p t n -> p (t n)"))
     return rearrange(channel, "s (t n) -> t s n", t=num_times)
-
-
-def _einsum(subscripts: str, *operands: Array) -> Array:
-    # GPUs would round the factors to few digits.
-    return jnp.einsum(subscripts, *operands, precision="highest")
 
 
 def _fraction(cycles: Array) -> Array:

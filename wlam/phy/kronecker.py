@@ -20,6 +20,7 @@ from jaxtyping import Array, Complex, Float, PRNGKeyArray
 
 from wlam.data.tensors import Csi
 from wlam.phy import arrays
+from wlam.phy.exact import einsum
 from wlam.phy.noise import complex_normal
 from wlam.phy.solve import eigh_each
 
@@ -184,8 +185,8 @@ def lmmse_known(
     """
     rx, us = eigh_each(covariances.rx)
     tx, vs = eigh_each(covariances.tx)
-    inside = jnp.einsum("nra,nrt,ntb->nab", us.conj(), observed, vs.conj())
+    inside = einsum("nra,nrt,ntb->nab", us.conj(), observed, vs.conj())
     power = jnp.maximum(rx, 0)[:, :, None] * jnp.maximum(tx, 0)[:, None]
     total = power + noise_variance[:, None, None]
     inside = jnp.where(total > 0, power / jnp.where(total > 0, total, 1), 0) * inside
-    return jnp.einsum("nra,nab,ntb->nrt", us, inside, vs)
+    return einsum("nra,nab,ntb->nrt", us, inside, vs)

@@ -60,7 +60,7 @@ def _eliminated(
         k = size - 1 - i
         row, pivot, usable = row_of(table, k)
         # What is not found yet is 0.
-        rest = row[..., size:] - row[..., :size] @ found
+        rest = row[..., size:] - jnp.matmul(row[..., :size], found, precision="highest")
         value = jnp.where(usable, rest / pivot, 0)
         return jax.lax.dynamic_update_slice_in_dim(found, value, k, axis=-2)
 

@@ -22,6 +22,7 @@ from wlam.phy import arrays, cdl_tables
 from wlam.phy.arrays import cis
 from wlam.phy.cdl_tables import LOS_POWER, POWER, PROFILES
 from wlam.phy.constants import SPEED_OF_LIGHT
+from wlam.phy.exact import einsum
 from wlam.phy.noise import RandomBlock, awgn
 
 # Tables 7.7.2-1 to 7.7.2-5 have the delays and powers of the clustered delay lines,
@@ -161,7 +162,7 @@ def rayleigh(
     # Whole cycles from one value to the next are not seen.
     cycles = (cycles - jnp.round(cycles))[None] * jnp.arange(num_times)[:, None]
     amplitude = jnp.sqrt(draws.exponential(shape)) * cis(draws.uniform(shape))
-    return _einsum("tw,ws->ts", cis(cycles), amplitude / math.sqrt(num_waves))
+    return einsum("tw,ws->ts", cis(cycles), amplitude / math.sqrt(num_waves))
 
 
 def taps(
@@ -195,7 +196,7 @@ def taps(
     fading = rayleigh(key, max_doppler_hz, time_step_s, num_times, series, num_waves)
     fading = fading.reshape(num_times, num_taps, num_ant)
     if not np.array_equal(correlation, np.eye(num_ant)):
-        fading = _einsum("tla,ba->tlb", fading, _root(correlation))
+        fading = einsum("tla,ba->tlb", fading, _root(correlation))
     power = jnp.asarray(tables.power, jnp.float32)[profile]
     los_power = jnp.asarray(tables.los_power, jnp.float32)[profile]
     step = jnp.asarray(LOS_DOPPLER * max_doppler_hz * time_step_s)
@@ -223,7 +224,7 @@ def csi(
     """
     subcarriers = jnp.arange(num_subcarriers) - num_subcarriers // 2
     turn = cis(-(delay_s * subcarrier_spacing_hz)[:, None] * subcarriers[None])
-    return _einsum("ls,tla->tsa", turn, gains)
+    return einsum("ls,tla->tsa", turn, gains)
 
 
 def generate(key: PRNGKeyArray, config: TdlConfig, num_samples: int) -> Csi:
@@ -312,8 +313,3 @@ def _root(matrix: np.ndarray) -> Float32[np.ndarray, "antenna antenna"]:
     power, mode = np.linalg.eigh(matrix)
     root = (mode * np.sqrt(np.maximum(power, 0.0))) @ mode.conj().T
     return root.astype(np.float32)
-
-
-def _einsum(subscripts: str, *operands: ArrayLike) -> Array:
-    # GPUs would round the factors to few digits.
-    return jnp.einsum(subscripts, *operands, precision="highest")

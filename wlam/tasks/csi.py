@@ -18,6 +18,7 @@ from wlam.nn.bank import ar_bank
 from wlam.nn.embeddings import ANTENNA, FREQUENCY, TIME
 from wlam.phy import floors
 from wlam.phy.arrays import beamspace, lattice, line
+from wlam.phy.exact import einsum
 from wlam.tasks.metrics import Statistic, nmse, nmse_mean_db
 from wlam.tasks.sequences import Sequences, Windows
 from wlam.tasks.task import Forecaster, Task
@@ -26,7 +27,7 @@ from wlam.tasks.task import Forecaster, Task
 def to_angles(csi: Array, data: Csi) -> Array:
     """Antennas (last axis) to angular bins."""
     matrix = beamspace(data.antenna_positions, data.antenna_polarisation)
-    return jnp.einsum("...a,ba->...b", csi, matrix)
+    return einsum("...a,ba->...b", csi, matrix)
 
 
 def from_angles(csi: np.ndarray, data: Csi) -> np.ndarray:

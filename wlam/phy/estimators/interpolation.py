@@ -5,7 +5,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 from scipy.interpolate import CubicSpline
 
-from wlam.phy.estimators.algebra import einsum
+from wlam.phy.exact import einsum
 
 
 def linear_matrix(

@@ -18,7 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from wlam.phy.estimators.algebra import einsum, root_of_ratio
+from wlam.phy.estimators.algebra import root_of_ratio
+from wlam.phy.exact import einsum
 from wlam.phy.kronecker import (
     Covariances,
     KroneckerConfig,

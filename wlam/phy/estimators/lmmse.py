@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact
 
-from wlam.phy.estimators.algebra import einsum
+from wlam.phy.exact import einsum
 
 
 class Moments(NamedTuple):

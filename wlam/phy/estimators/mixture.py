@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, PRNGKeyArray
 
-from wlam.phy.estimators.algebra import einsum
+from wlam.phy.exact import einsum
 from wlam.phy.solve import eigh_each
 
 VECTORS = 8192

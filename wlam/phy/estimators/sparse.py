@@ -14,7 +14,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Complex, Complex64, Float, Inexact, Int, Num
 
-from wlam.phy.estimators.algebra import einsum
+from wlam.phy.exact import einsum
 
 
 def angle_delay_dictionary(

@@ -77,9 +77,11 @@ def fit_spectrum(
     # Parts that share their sensing share what is expected of them too.
     alike = observed.shape[1] // len(seen)
     level = mean / (abs(seen) ** 2).sum(-1).mean()
+    # Below it a covariance has no factor in float32; of silence it is any number.
+    least = jnp.where(mean > 0, ROUNDING * mean, 1)
     start = (
         jnp.repeat(level[:, None], seen.shape[2], axis=1),
-        jnp.maximum(noise_variance, jnp.where(mean > 0, ROUNDING * mean, 1)),
+        jnp.maximum(noise_variance, least),
     )
 
     def update(carry: tuple, _: None) -> tuple[tuple, None]:
@@ -93,7 +95,7 @@ def fit_spectrum(
         if fit_noise:
             rest = (abs(product(adjoint(root), white)) ** 2).sum((1, 2, 3))
             expected = alike * (abs(root) ** 2).sum((1, 2, 3))
-            noise *= root_of_ratio(rest, expected)
+            noise = jnp.maximum(noise * root_of_ratio(rest, expected), least)
         return (power, noise), None
 
     return SpectrumFit(*jax.lax.scan(update, start, length=iterations)[0])

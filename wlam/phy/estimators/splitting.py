@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact
 
-from wlam.phy.estimators.algebra import einsum
+from wlam.phy.exact import einsum
 
 Prox = Callable[[Array], Array]
 """[n, d] -> [n, d], the proximal map of gamma R."""
@@ -120,5 +120,6 @@ def gaussian_prior(
 
     With it the estimate is the linear one in noise of variance 1.
     """
-    matrix = covariance @ jnp.linalg.inv(covariance + gamma * jnp.eye(len(covariance)))
+    inverse = jnp.linalg.inv(covariance + gamma * jnp.eye(len(covariance)))
+    matrix = einsum("de,ef->df", covariance, inverse)
     return lambda v: einsum("de,ne->nd", matrix, v)

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float, Inexact
 
+from wlam.phy.exact import einsum
 from wlam.phy.floors.bounds import BOUND, at_least_one, keep_within, unit_scale
 from wlam.phy.solve import solve_positive
 
@@ -99,7 +100,7 @@ def fit(
     load = (ridge * power + 1e-20)[..., None, None]
     identity = jnp.eye(order).reshape((1,) * power.ndim + (order, order))
     coefficients = solve_positive(gram + load * identity, right)
-    explained = jnp.einsum("...i,...i->...", coefficients, right.conj()).real
+    explained = einsum("...i,...i->...", coefficients, right.conj()).real
     energy = moments[..., 0, 0].real
     rest = 1 - explained / jnp.where(energy > 0, energy, 1)
     return coefficients, jnp.clip(rest, 0.0, 1.0)

@@ -17,6 +17,7 @@ from jaxtyping import Array, Complex, Float, Num
 
 from wlam.phy.arrays import cis, product, spherical_cycles
 from wlam.phy.constants import SPEED_OF_LIGHT
+from wlam.phy.exact import einsum
 from wlam.phy.tr38901.antennas import Antennas, fields
 from wlam.phy.tr38901.geometry import (
     components,
@@ -211,7 +212,7 @@ def _to_antennas(left, phase, slant):
     # Runs of antennas of one slant, as slices: a gather would take longer than the sum.
     ends = [0, *(np.flatnonzero(np.diff(slant)) + 1), len(slant)]
     sums = [
-        jnp.einsum("nutm,nms->nust", left[slant[start]], phase[..., start:stop])
+        einsum("nutm,nms->nust", left[slant[start]], phase[..., start:stop])
         for start, stop in itertools.pairwise(ends)
     ]
     return jnp.concatenate(sums, axis=2)
