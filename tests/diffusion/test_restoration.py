@@ -29,6 +29,13 @@ def test_levels_fall_from_the_data_to_the_noise():
     np.testing.assert_allclose(levels[:, 2], LAST * 30, rtol=1e-4)
 
 
+@pytest.mark.parametrize("variance", [0.0, 1e-40])
+def test_levels_of_no_noise_are_finite(variance):
+    levels = np.asarray(falling_levels(jnp.full(1, variance), 5))[:, 0]
+    assert (np.diff(levels) < 0).all()
+    assert levels[-1] > 0
+
+
 def test_gaussian_data_have_their_maximum_a_posteriori():
     """A Gaussian's denoiser is C (C + level)^-1: the fixed point is known.
 

@@ -7,7 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wlam.nn.bank import BANK, MEMBERS, TINY, bank_forecasts, fit_bank, track_record
+from wlam.nn.bank import (
+    BANK,
+    MEMBERS,
+    TINY,
+    ar_bank,
+    bank_forecasts,
+    fit_bank,
+    fit_whole,
+    track_record,
+)
 from wlam.phy import floors
 
 N, L, H, U, V = 2, 26, 4, 3, 4
@@ -117,3 +126,19 @@ def test_without_a_signal_all_are_level():
     weights = np.asarray(jax.nn.softmax(track_record(options), axis=-1))
     np.testing.assert_allclose(weights, 1 / (MEMBERS + 1), rtol=1e-4)
     assert not np.asarray(options.forecasts).any()
+
+
+def test_one_step_is_repeated_by_the_floor_and_refused_by_its_fits():
+    one = X[:, :1].reshape(N, 1, U * V)
+    found = ar_bank(one, H, (U, V))
+    np.testing.assert_array_equal(found, np.repeat(one, H, axis=1))
+    with pytest.raises(ValueError, match="context: found 1 step; needed 2 or more"):
+        fit_bank(jnp.asarray(X[:, :1]), KNOWN[:, :1], H)
+
+
+def test_fits_lose_no_digits_on_accelerators():
+    """By default GPUs would round factors, and rests are differences."""
+    program = str(jax.make_jaxpr(lambda x: fit_whole(x, KNOWN, 4, False))(X))
+    products = program.count("dot_general[")
+    assert products > 0
+    assert program.count("precision=(Precision.HIGHEST, Prec") == products

@@ -70,3 +70,26 @@ def test_shifts_are_those_that_snapshots_can_tell_apart():
         assert abs(turn).max() <= 0.5 / every + 1e-6
         assert abs(turn).min() < 1e-6
         assert len(set(turn.round(5))) == 48 // every
+
+
+@pytest.mark.parametrize("noise", [NOISE, None])
+def test_a_silent_antenna_stays_silent_and_alone(noise):
+    """No beam of the others is lost to it, known the noise or not."""
+    x = path(2.3, 0.0, 1).astype(np.complex64)
+    apart = np.eye(A, dtype=np.complex64)
+    heard = by_delay_spectrum(x[:, :, AT], AT, K, apart, noise)
+    some = x[:, :, AT] * np.array([1, 1, 1, 0])
+    found = by_delay_spectrum(some, AT, K, apart, noise)
+    np.testing.assert_array_equal(found[..., :3], heard[..., :3])
+    np.testing.assert_array_equal(found[..., 3], 0)
+
+
+@pytest.mark.parametrize("unit", [2.0**-60, 2.0**40, 2.0**66])
+@pytest.mark.parametrize("told", [True, False])
+def test_units_of_pilots_do_not_round(unit, told):
+    pilots = noisy(path(2.3, 0.0, 1)[:, :, AT], 1e-3)
+    noise = NOISE.astype(np.float64) if told else None
+    found = by_delay_spectrum(pilots, AT, K, MATRIX, noise)
+    noise = None if noise is None else unit**2 * noise
+    moved = by_delay_spectrum(pilots * np.float32(unit), AT, K, MATRIX, noise)
+    np.testing.assert_array_equal(moved / np.float32(unit), found)

@@ -141,6 +141,7 @@ def test_measurements_of_single_entries_are_pilots_here_and_there(model, blocks,
     [
         ({"sensing": np.ones((3, 7))}, r"measured, sensing: found \(2, 3\), \(3, 7\)"),
         ({"sensing": np.full((3, K * A), np.nan)}, "needed finite"),
+        ({"measured": np.full((2, 3), 1e39j)}, r"measured: found 1e\+39"),
         ({"noise_variance": 0.0}, "noise_variance: found"),
         ({"noise_variance": [0.1, 0.1, 0.1]}, "each of 2 samples"),
         ({"calls": 0}, "calls, draws: found 0"),
@@ -166,10 +167,73 @@ def test_the_unit_of_pilots_goes_through(model, blocks):
     np.testing.assert_allclose(1e3 * other, base, rtol=1e-2, atol=1e-2)
 
 
+UNITS = 2.0 ** np.array([-60, 66])  # about 1e-18 and 1e20
+
+
+@pytest.mark.parametrize("every", [1, 3])
+@pytest.mark.parametrize("told", [True, False])
+def test_any_unit_goes_through_each_sample(model, blocks, every, told):
+    noise = 0.1 * np.asarray(complex_normal(jax.random.key(0), blocks.shape))
+    observed = blocks + noise
+    observed[:, :, np.arange(K) % every != every // 2] = np.nan
+    level = np.full(N, 0.01)
+    base = model.estimate(observed, level if told else None)
+    far = observed * UNITS[:, None, None, None]
+    other = model.estimate(far, level * UNITS**2 if told else None)
+    back = other / UNITS[:, None, None, None]
+    np.testing.assert_array_equal(back.astype(np.complex64), base)
+
+
+def test_measurements_have_any_unit(model, blocks):
+    rows = np.eye(K * A, dtype=np.complex64)[::3]
+    measured = blocks[:, 0].reshape(N, -1) @ rows.T
+    base = model.estimate_combined(measured, rows, (K, A), 0.01, calls=2)
+    far, level = measured * UNITS[:, None], 0.01 * UNITS**2
+    other = model.estimate_combined(far, rows, (K, A), level, calls=2)
+    np.testing.assert_allclose(other / UNITS[:, None, None], base, rtol=1e-5, atol=1e-6)
+
+
+def test_hardly_any_noise_is_none(model, blocks):
+    holes = blocks.copy()
+    holes[np.random.default_rng(0).uniform(size=blocks.shape) < 0.3] = np.nan
+    for observed in (blocks, holes):
+        found = model.estimate(observed, 1e-40, calls=2)
+        seen = np.isfinite(observed)
+        np.testing.assert_allclose(found[seen], blocks[seen], atol=1e-3)
+
+
+@pytest.mark.parametrize("every", [1, 3])
+@pytest.mark.parametrize("level", [0.01, None])
+def test_a_silent_polarisation_stays_silent_and_alone(model, blocks, every, level):
+    kinds = np.arange(A) // 4
+    array = np.tile(ula(4), (2, 1)), kinds
+    noise = 0.1 * np.asarray(complex_normal(jax.random.key(0), blocks.shape))
+    observed = blocks + noise
+    observed[..., kinds == 1] = 0
+    observed[:, :, np.arange(K) % every != every // 2] = np.nan
+    found = model.estimate(observed, level, None, *array)
+    np.testing.assert_array_equal(found[..., 4:], 0)
+    alone = model.estimate(observed[..., :4], level)
+    np.testing.assert_allclose(found[..., :4], alone, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("draws", [0, 1])
+def test_silent_snapshots_are_silent(model, blocks, draws):
+    observed = blocks.copy()
+    observed[:, 1] = 0
+    assert not model.estimate(observed)[:, 1].any()
+    observed[0, 0, 0, 0] = np.nan
+    found = model.estimate(observed, 0.01, calls=2, draws=draws)
+    assert np.isfinite(found).all()
+    assert not found[:, 1].any()
+    assert not model.estimate(np.zeros_like(blocks)).any()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda x: x[0], "observed: found"),
+        (lambda x: x * np.float64(1e39), r"observed: found 1e\+39"),
         (lambda x: x.real, "observed: found float32"),
         (lambda x: x * np.inf, "observed: found infinite"),
         (lambda x: x * np.nan, "sample 0 has no pilot"),
@@ -230,9 +294,23 @@ def test_images_are_cut_and_put_together_again(blocks, positions):
     np.testing.assert_array_equal(asked.blocks(images), asked.values)
 
 
-def test_positions_are_those_of_the_antennas(blocks):
-    with pytest.raises(ValueError, match="antenna_positions: found 4"):
-        Observation.of(blocks, 0.1, ula(4))
+@pytest.mark.parametrize(
+    ("positions", "polarisation", "message"),
+    [
+        (ula(4), None, r"antenna_positions: found shape \(4, 3\); needed \(8, 3\)"),
+        (ula(A)[:, :2], None, r"antenna_positions: found shape \(8, 2\)"),
+        (np.arange(A), None, r"antenna_positions: found shape \(8,\)"),
+        (
+            None,
+            np.zeros(2, int),
+            r"antenna_polarisation: found shape \(2,\); needed \(8,\)",
+        ),
+        (None, np.zeros(A + 2, int), r"antenna_polarisation: found shape \(10,\)"),
+    ],
+)
+def test_geometry_is_that_of_the_antennas(blocks, positions, polarisation, message):
+    with pytest.raises(ValueError, match=message):
+        Observation.of(blocks, 0.1, positions, polarisation)
 
 
 def test_between_snapshots_is_linear_and_holds_at_the_ends():

@@ -8,6 +8,8 @@ RNG = np.random.default_rng(0)
 CONTEXT = RNG.normal(size=(3, 20, 2)).astype(np.float32)
 
 
+STAGGERED = CONTEXT.copy()
+STAGGERED[:, ::2, 0] = STAGGERED[:, 1::2, 1] = np.nan
 LONG = RNG.normal(size=(3, 60, 2)).astype(np.float32)  # for well-conditioned fits
 
 
@@ -107,7 +109,12 @@ def test_shapes_follow_the_context(forecaster):
         ({"context": np.full((2, 4), np.nan)}, "context: a channel has no finite"),
         ({"interval": 0.0}, "interval: found"),
         ({"interval": [1.0, 2.0]}, "interval: found"),
+        ({"interval": 1e-60}, "interval: found"),  # float32 makes it 0
         ({"horizon": 0}, "horizon: found 0"),
+        ({"grid": (-2, -1)}, r"grid: found \(-2, -1\)"),
+        ({"context": np.full((2, 4), 1e39)}, r"context: found 1e\+39; needed"),
+        ({"context": np.full((2, 4), -1e39j)}, r"context: found 1e\+39; needed"),
+        ({"context": STAGGERED, "joint": True}, "no step that is finite in all"),
         ({"axis": "space"}, "axis: found 'space'"),
     ],
 )

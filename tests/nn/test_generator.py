@@ -146,6 +146,8 @@ def test_conditions_have_names():
             "calls: found 3; needed a power",
         ),
         ({"number": 1, "calls": 1, "snr_db": np.inf}, "snr_db: found inf"),
+        ({"number": 1, "calls": 1, "guidance": np.nan}, "guidance: found nan"),
+        ({"number": 1, "calls": 1, "guidance": np.inf}, "guidance: found inf"),
     ],
 )
 def test_draws_that_cannot_be(model, wrong, message):

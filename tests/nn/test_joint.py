@@ -185,6 +185,8 @@ def test_predict_takes_a_grid_and_missing_steps(forecaster):
     assert np.isfinite(forecaster.predict(late, 1e-3, H, grid=(U, V))).all()
     with pytest.raises(ValueError, match=r"grid: found \(2, 2\)"):
         forecaster.predict(context, 1e-3, H, grid=(2, 2))
+    with pytest.raises(ValueError, match=r"context: found 1 step; needed 2 or more"):
+        forecaster.predict(context[:, -1:], 1e-3, H, grid=(U, V))
 
 
 FLAT = np.asarray(X).reshape(N, L, U * V)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from wlam.phy.estimators import Moments, lmmse
-from wlam.phy.estimators.sparse_bayes import fit_spectrum, sparse_bayes
+from wlam.phy.estimators.sparse_bayes import ROUNDING, fit_spectrum, sparse_bayes
 
 RNG = np.random.default_rng(0)
 N, PARTS, M, D, K = 3, 2, 8, 12, 16
@@ -86,9 +86,26 @@ def test_parts_that_share_their_sensing_need_it_once(fit_noise):
     np.testing.assert_allclose(once, each, atol=1e-4)
 
 
-def test_nothing_observed_gives_nothing():
-    found = sparse_bayes(0 * OBSERVED, 0 * VARIANCE, SENSING, DICTIONARY)
-    np.testing.assert_array_equal(np.asarray(found), 0)
+@pytest.mark.parametrize("fit_noise", [False, True])
+def test_nothing_observed_gives_nothing(fit_noise):
+    """Beside something observed, which does not change."""
+    some = OBSERVED * np.array([0, 1, 1])[:, None, None]
+    told = VARIANCE.at[0].set(0)
+    found = sparse_bayes(some, told, SENSING, DICTIONARY, fit_noise=fit_noise)
+    np.testing.assert_array_equal(np.asarray(found[0]), 0)
+    about = (OBSERVED, VARIANCE, SENSING, DICTIONARY)
+    whole = sparse_bayes(*about, fit_noise=fit_noise)
+    np.testing.assert_array_equal(found[1:], whole[1:])
+
+
+def test_no_noise_is_found_where_there_is_none():
+    """What is fitted is no less than rounding, or a covariance has no factor."""
+    clean = np.einsum("smd,dk,nsk->nsm", SENSING, DICTIONARY, SPARSE)
+    seen = SENSING @ DICTIONARY
+    fit = fit_spectrum(clean, VARIANCE, seen, 200, True)
+    assert np.isfinite(fit.power).all()
+    least = ROUNDING * (abs(clean) ** 2).mean((1, 2))
+    assert (np.asarray(fit.noise_variance) >= 0.999 * least).all()
 
 
 def test_the_estimate_goes_with_the_unit():
@@ -96,3 +113,10 @@ def test_the_estimate_goes_with_the_unit():
     many = sparse_bayes(1e3 * OBSERVED, 1e6 * VARIANCE, SENSING, DICTIONARY)
     np.testing.assert_allclose(many, 1e3 * np.asarray(one), rtol=1e-2, atol=1.0)
     assert jax.tree.all(jax.tree.map(jnp.isfinite, abs(many).max()))
+
+
+@pytest.mark.parametrize("unit", [2.0**-40, 2.0**40])
+def test_units_do_not_round(unit):
+    one = sparse_bayes(OBSERVED, VARIANCE, SENSING, DICTIONARY)
+    many = sparse_bayes(unit * OBSERVED, unit**2 * VARIANCE, SENSING, DICTIONARY)
+    np.testing.assert_array_equal(many / unit, one)

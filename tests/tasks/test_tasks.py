@@ -147,6 +147,16 @@ def test_floors_of_sparse_sweeps_on_what_they_know():
     np.testing.assert_array_equal(matched[:, 0].argmax(1), 13)
 
 
+@pytest.mark.parametrize("beams", [1, 2])
+def test_sweeps_of_fewer_beams_than_three_are_scored(beams):
+    data = Beams(DATA["beam"].rsrp_db[..., :beams], STEPS)
+    task = TASKS["beam"]
+    windows = cut_windows(task.sequences(data), CONTEXT, HORIZON, tail=1.0)
+    scores = task.scores(-windows.target, data, windows)
+    assert scores["top-3"].value == 1  # all are tried
+    assert np.isfinite(scores["top-1"].value)
+
+
 def test_sweeps_of_which_one_beam_would_be_measured_are_refused():
     data = Beams(np.zeros((1, 3, 7), np.float32), np.full(1, 0.1, np.float32))
     with pytest.raises(DataError, match="rsrp_db: found 7 beams; needed at least 8"):

@@ -24,6 +24,9 @@ WEIGHT = 3.0
 LAST, were chosen among five pairs on three-path channels that no table has."""
 LAST = 0.3
 """Share of the noise variance that the last level is."""
+LEAST = 1e-30
+"""Level below which there is no noise: 0 has no logarithm, nor has what float32 makes
+0."""
 
 
 def falling_levels(
@@ -33,7 +36,7 @@ def falling_levels(
 
     Of data in more noise than that all levels are the same.
     """
-    last = jnp.log(LAST * noise_variance)
+    last = jnp.log(jnp.maximum(LAST * noise_variance, LEAST))
     first = jnp.maximum(last, 0.0)
     place = jnp.linspace(0, 1, calls)[:, None]
     return jnp.exp(first[None] + place * (last - first)[None])

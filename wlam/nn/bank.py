@@ -17,6 +17,7 @@ from jaxtyping import Array, Bool, Complex, Float, Int
 
 from wlam.nn.bands import Bands, bands_forecasts, fit_bands, guesses
 from wlam.nn.request import in_pieces
+from wlam.phy.exact import einsum
 from wlam.phy.floors.burg import burg
 from wlam.phy.floors.local import Reach, fit, iterate, lag_moments, pool
 from wlam.phy.solve import solve_tall
@@ -120,8 +121,13 @@ def fit_bank(
         x: series, unknown steps zero; of a scale near 1.
         known: which steps are known.
         horizon: steps that will be asked for.
+
+    Raises:
+        ValueError: one step, of which nothing is held back.
     """
     n, length, u, v = x.shape
+    if length < 2:
+        raise ValueError(f"context: found {length} step; needed 2 or more")
     back = min(length // 2, max(1, horizon // 2))
     series = x.reshape(n, length, u * v)
     before, after = series[:, : length - back], series[:, length - back :]
@@ -151,7 +157,8 @@ def fit_bank(
     last = (abs(last) ** 2).mean(1)
     missed = jnp.concatenate([in_bank_order(missed, length), last], axis=-1)
     noise = guesses()[1]
-    noise = bands.weights @ (noise / (1 + noise)).astype(np.float32)
+    noise = (noise / (1 + noise)).astype(np.float32)
+    noise = einsum("nbg,g->nb", bands.weights, noise)
     unexplained = [in_bank_order(unexplained, length), noise[..., None]]
     power = ((abs(series) ** 2).sum(1) / known.sum(1)[:, None])[..., None]
 
@@ -195,7 +202,7 @@ def fit_whole(
     load = jnp.sqrt(ROUNDING * power)[:, None, None] * jnp.eye(order + 1)[None, 1:]
     rows = jnp.concatenate([rows, load.astype(x.dtype)], axis=1)
     found = solve_tall(rows[..., 1:], rows[..., 0])
-    error = rows[..., 0] - jnp.einsum("nrp,np->nr", rows[..., 1:], found)
+    error = rows[..., 0] - einsum("nrp,np->nr", rows[..., 1:], found)
     energy = (abs(rows[..., 0]) ** 2).sum(1)
     rest = (abs(error) ** 2).sum(1) / jnp.where(energy > 0, energy, 1)
     return found[:, None, None, None], rest[:, None, None, None]
@@ -275,10 +282,13 @@ def ar_bank(
     """The bank by its record alone: where a model with channels as a whole starts.
 
     Args:
-        context: channels of a grid of bins.
+        context: channels of a grid of bins; one step, which nothing can be fitted to,
+            is repeated.
         horizon: steps to forecast.
         grid: rows and columns of the bins.
     """
+    if context.shape[1] == 1:
+        return np.repeat(np.asarray(context), horizon, axis=1)
     return in_pieces(
         lambda _, piece: _ar_bank(piece, horizon, grid), PIECE, np.asarray(context)
     )

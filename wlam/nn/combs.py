@@ -8,6 +8,7 @@ import numpy as np
 from einops import rearrange
 from jaxtyping import Complex, Float, Int
 
+from wlam.nn.observation import power_of_two
 from wlam.nn.request import in_pieces
 from wlam.phy.estimators import delay_atoms, sparse_bayes
 
@@ -92,11 +93,17 @@ def _by_spectrum(
 ) -> Complex[np.ndarray, "n b s d"]:
     """Along the last axis; the parts s of a beam share its spectrum."""
     n, antennas = beams.shape[:2]
-    parts = rearrange(beams, "n b s p -> (n b) s p").astype(np.complex64)
+    parts = rearrange(beams, "n b s p -> (n b) s p")
+    # Beams have the noise of the antennas.
+    noise = np.repeat(
+        np.zeros(n) if noise_variance is None else noise_variance, antennas
+    )
+    # Each in a unit of its own: of a weak one squares would be beyond float32.
+    unit = power_of_two(np.maximum(abs(parts).max((1, 2)), np.sqrt(noise)))
+    parts = (parts / unit[:, None, None]).astype(np.complex64)
+    level = noise / unit**2
     if noise_variance is None:
         level = 0.1 * (abs(parts) ** 2).mean((1, 2))
-    else:  # beams have the noise of the antennas
-        level = np.repeat(noise_variance, antennas)
     found = in_pieces(
         lambda _, y, v: sparse_bayes(
             y,
@@ -110,4 +117,5 @@ def _by_spectrum(
         parts,
         np.asarray(level, np.float32),
     )
+    found = (found * unit[:, None, None]).astype(np.complex64)
     return rearrange(found, "(n b) s d -> n b s d", n=n)

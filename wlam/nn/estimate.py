@@ -20,8 +20,15 @@ from wlam.diffusion import (
     through_matrix,
 )
 from wlam.nn.combs import by_delay_spectrum, by_doppler_spectrum
-from wlam.nn.observation import Observation, between_snapshots, noise_levels
-from wlam.nn.request import in_pieces
+from wlam.nn.observation import (
+    NOISES,
+    Observation,
+    between_snapshots,
+    noise_levels,
+    over_unit,
+    power_of_two,
+)
+from wlam.nn.request import in_pieces, within_float32
 
 PIECE = 16
 """Images that a call estimates at once. Fixed: one compilation serves a case."""
@@ -75,10 +82,9 @@ class ChannelEstimator:
         self.model = model
         graph, self._params = nnx.split(model)
 
-        @partial(jax.jit, static_argnames=("blind", "frequency"))
-        def denoised(params, observed, level, blind, frequency):
+        @partial(jax.jit, static_argnames="frequency")
+        def denoised(params, observed, level, frequency):
             denoiser = nnx.merge(graph, params).denoiser
-            level = denoiser.noise_variance(observed) if blind else level
             return mean_over_offsets(lambda x: denoiser(x, level, frequency), observed)
 
         def found(params, pull, shape, level, key, calls, draws, frequency):
@@ -169,17 +175,18 @@ class ChannelEstimator:
             observed, noise_variance, antenna_positions, antenna_polarisation
         )
         self._check(calls, draws)
-        images = asked.images(asked.values)
+        images, all_seen, at = asked.images(asked.values), asked.seen.all(), asked.comb
+        in_line = asked.lines.shape[1] > 1
+        if at is not None and len(at) > 1 and in_line and not all_seen:
+            return asked.in_unit(self._between_pilots(asked, at, frequency))
         level = asked.noise_variance
-        told = None if level is None else asked.per_image(level)
-        if asked.seen.all():
-            return asked.blocks(self._denoise(images, told, frequency))
-        if asked.comb is not None and len(asked.comb) > 1 and asked.lines.shape[1] > 1:
-            return self._between_pilots(asked, asked.comb, frequency)
-        told = self._noise_of(asked) if told is None else told
+        told = self._noise_of(asked) if level is None else asked.per_image(level)
+        if all_seen:
+            blocks = asked.blocks(self._denoise(images, told, frequency))
+            return asked.in_unit(blocks)
         seen = asked.images(asked.seen)
         count = np.maximum(seen.sum((1, 2)), 1)
-        unit = unit_of((abs(images) ** 2).sum((1, 2)) / count, told)
+        unit, back = units_of((abs(images) ** 2).sum((1, 2)) / count, told)
         keys = jax.random.key(seed)
         found = in_pieces(
             lambda begin, x, s, v: self._completed(
@@ -192,10 +199,10 @@ class ChannelEstimator:
             PIECE,
             images / unit[:, None, None],
             seen,
-            (told / unit**2).astype(np.float32),
+            over_unit(told, unit),
         )
-        blocks = asked.blocks(found * unit[:, None, None])
-        return between_snapshots(blocks, asked.snapshots)
+        blocks = asked.blocks(found * back[:, None, None])
+        return asked.in_unit(between_snapshots(blocks, asked.snapshots))
 
     def estimate_combined(
         self,
@@ -214,7 +221,8 @@ class ChannelEstimator:
         are missing here and there.
 
         Args:
-            measured: complex [sample, m], each the sensing of a channel in white noise.
+            measured: complex [sample, m], each the sensing of a channel in white noise,
+                in any unit.
             sensing: complex [m, row * column] of a channel [row, column], flattened.
             size: rows, which are subcarriers or antennas of a line, and columns, which
                 are antennas of another.
@@ -228,7 +236,7 @@ class ChannelEstimator:
         Raises:
             ValueError: naming the argument, what was found and what is needed.
         """
-        y, matrix = np.asarray(measured), np.asarray(sensing)
+        y, matrix = np.asarray(measured, np.complex128), np.asarray(sensing)
         rows, columns = size
         fits = y.ndim == 2 and matrix.shape == (y.shape[-1], rows * columns)
         if not fits or not (np.isfinite(y).all() and np.isfinite(matrix).all()):
@@ -236,11 +244,14 @@ class ChannelEstimator:
                 f"measured, sensing: found {y.shape}, {matrix.shape}; needed finite "
                 f"[sample, m] and [m, {rows * columns}]"
             )
+        within_float32("measured", y)
         level = noise_levels(noise_variance, len(y))
         self._check(calls, draws)
+        scale = power_of_two(abs(y).max(1))
+        y, level = y / scale[:, None], over_unit(level, scale)
         # What a channel of mean power 1 would be measured with.
         seen = (abs(matrix) ** 2).sum(1).mean()
-        unit = unit_of((abs(y) ** 2).mean(1) / seen, level / seen)
+        unit, back = units_of((abs(y) ** 2).mean(1) / seen, level / seen)
         key = jax.random.key(seed)
         found = in_pieces(
             lambda begin, y, v: self._combined(
@@ -256,9 +267,9 @@ class ChannelEstimator:
             ),
             PIECE,
             (y / unit[:, None]).astype(np.complex64),
-            (level / unit**2).astype(np.float32),
+            over_unit(level, unit),
         )
-        return found * unit[:, None, None]
+        return (found * (back * scale)[:, None, None]).astype(np.complex64)
 
     def _check(self, calls: int, draws: int) -> None:
         steps = self.model.config.schedule.num_steps
@@ -269,17 +280,14 @@ class ChannelEstimator:
             )
 
     def _denoise(
-        self, images: np.ndarray, levels: np.ndarray | None, frequency: bool
+        self, images: np.ndarray, levels: np.ndarray, frequency: bool
     ) -> np.ndarray:
-        """Images that are seen all over; levels None: blind."""
-        told = np.ones(len(images), np.float32) if levels is None else levels
+        """Images that are seen all over."""
         return in_pieces(
-            lambda _, x, v: self._denoised(
-                self._params, x, v, blind=levels is None, frequency=frequency
-            ),
+            lambda _, x, v: self._denoised(self._params, x, v, frequency=frequency),
             PIECE,
             images,
-            told,
+            levels,
         )
 
     def _between_pilots(
@@ -290,8 +298,7 @@ class ChannelEstimator:
         there, told = asked.snapshots, asked.noise_variance
         level = told
         if level is None:
-            seen = self._noise_of(asked).reshape(len(blocks), snapshots, -1).mean(2)
-            level = (seen * there).sum(1) / there.sum(1)
+            level = self._noise_of(asked).reshape(len(blocks), -1).mean(1)
         # Samples may have their pilots in different snapshots.
         for times in np.unique(there, axis=0):
             same = (there == times).all(1)
@@ -306,24 +313,36 @@ class ChannelEstimator:
         return asked.blocks(self._denoise(asked.images(blocks), left, frequency))
 
     def _noise_of(self, asked: Observation) -> np.ndarray:
-        """What the network takes for the noise, of every image."""
+        """What the network takes for the noise, of every image.
+
+        Silent ones, and those of snapshots without pilots, say nothing: they get the
+        mean of the others of their sample.
+        """
         if asked.comb is None:
             raise ValueError(
                 "noise_variance: found None, and pilots that are not on the same "
                 "subcarriers everywhere; needed the variance"
             )
         images = asked.images(asked.values[:, :, asked.comb])
+        # Those that are seen may be too weak for float32 all the same.
+        unit = power_of_two(abs(images).max((1, 2)))
+        images = (images / unit[:, None, None]).astype(np.complex64)
         found = in_pieces(lambda _, x: self._noise(self._params, x), PIECE, images)
-        there = abs(images).max((1, 2)) > 0
-        return np.where(there, found, 1).astype(np.float32)
+        heard = images.any((1, 2))
+        found = np.where(heard, found * unit**2, 0)
+        found, heard = (x.reshape(len(asked.values), -1) for x in (found, heard))
+        mean = found.sum(1, keepdims=True) / heard.sum(1, keepdims=True).clip(1)
+        return np.where(heard, found, mean).ravel().clip(*NOISES).astype(np.float32)
 
 
-def unit_of(
+def units_of(
     power: Float[np.ndarray, " n"], noise_variance: Float[np.ndarray, " n"]
-) -> Float[np.ndarray, " n"]:
-    """Amplitude of channels whose observations have that power.
+) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    """Amplitude of channels whose observations have that power: there, and back.
 
-    The diffusion is of channels of mean power 1.
+    The diffusion is of channels of mean power 1. Silence is divided by 1 and stays
+    silent, whatever is drawn for it.
     """
     left = np.maximum(power - noise_variance, FAINTEST * power)
-    return np.sqrt(np.where(left > 0, left, 1)).astype(np.float32)
+    back = np.sqrt(left).astype(np.float32)
+    return np.where(back > 0, back, np.float32(1)), back

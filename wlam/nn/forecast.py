@@ -13,7 +13,7 @@ from wlam.nn.joint import Channel, all_bins, channel_features
 from wlam.nn.observation import CompletesCombs
 from wlam.nn.predictor import Predictor
 from wlam.nn.quantiles import score
-from wlam.nn.request import Request, in_pieces, pilot_steps
+from wlam.nn.request import Request, at_least_one, in_pieces, pilot_steps
 from wlam.nn.rollout import RowContext, roll_out, row_bounds, row_features
 from wlam.nn.scan import roll_sweeps
 from wlam.phy.arrays import Lattice
@@ -138,14 +138,15 @@ class Forecaster(CompletesCombs):
             axis: one of `AXES`, what the steps run along.
             joint: scale all channels of a sample alike and fit them by one linear
                 recurrence: beams of a sweep, or angles of a channel along frequency. A
-                step with a NaN is then missing in all channels. A model that takes
-                sweeps as a whole (`ModelConfig.scan`) takes real channels of this kind
-                for beams, in their order: a NaN is then a beam that was not measured,
-                and all beams of the next sweeps are forecast.
+                step with a NaN is then missing in all channels, and not all steps may
+                be. A model that takes sweeps as a whole (`ModelConfig.scan`) takes real
+                channels of this kind for beams, in their order: a NaN is then a beam
+                that was not measured, and all beams of the next sweeps are forecast.
             grid: rows and columns of bins (delay and angle, or Doppler and angle) that
                 complex channels are. A model that takes channels as a whole then
-                continues all bins together. Others ignore it, and it is ignored where a
-                last step is missing, from which the bins' frames are taken.
+                continues all bins together, from two steps or more. Others ignore it,
+                and it is ignored where a last step is missing, from which the bins'
+                frames are taken.
             lattice: ignored; peers that see antennas need it.
 
         Returns:
@@ -329,8 +330,7 @@ class Forecaster(CompletesCombs):
             ValueError: as in `predict`; a model without quantiles; no draws.
         """
         request = self._request(context, interval, axis, joint, grid, horizon)
-        if draws < 1:
-            raise ValueError(f"draws: found {draws}; needed at least 1")
+        at_least_one("draws", draws)
         random = np.random.default_rng(seed)
         if request.sweeps is not None:
             forecast, spread = (x[:, 1:] for x in self._sweep(request, horizon))
@@ -425,8 +425,7 @@ class Forecaster(CompletesCombs):
         grid: tuple[int, int] | None,
         horizon: int = 1,
     ) -> Request:
-        if horizon < 1:
-            raise ValueError(f"horizon: found {horizon}; needed at least 1")
+        at_least_one("horizon", horizon)
         takes_channels, scan = self.model.joint is not None, self.model.scan
         sweeps = None if scan is None else scan.config.sweeps
         return Request.of(context, interval, axis, joint, grid, takes_channels, sweeps)

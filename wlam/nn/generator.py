@@ -226,6 +226,8 @@ class ChannelGenerator:
             )
         if shortcuts:
             doublings_of(schedule, calls)  # names what is wrong
+        if not np.isfinite(guidance):
+            raise ValueError(f"guidance: found {guidance}; needed a finite number")
         if snr_db is not None and not np.isfinite(snr_db):
             raise ValueError(f"snr_db: found {snr_db}; needed a finite number, or None")
         values = np.tile(condition_values(condition or {}), (number, 1))

@@ -7,16 +7,22 @@ import numpy as np
 from einops import rearrange
 from jaxtyping import Bool, Complex, Float, Int
 
+from wlam.nn.request import within_float32
 from wlam.phy.arrays import beamspace, lines, ula
+
+NOISES = (1e-20, 1e20)
+"""Variances of noise over the largest power: beyond these there is no noise, or nothing
+else. Rounding has 1e-15."""
 
 
 @dataclass(frozen=True)
 class Observation:
-    """Blocks of which some entries are seen, in noise."""
+    """Blocks of which some entries are seen, in noise; each sample in its own unit."""
 
     values: Complex[np.ndarray, "n t k a"]  # 0 where nothing is seen
     seen: Bool[np.ndarray, "n t k a"]
     noise_variance: Float[np.ndarray, " n"] | None  # None: nobody knows
+    unit: Float[np.ndarray, " n"]  # see `power_of_two`
     lines: Int[np.ndarray, "line v"]  # antennas of each uniform line
     matrix: Complex[np.ndarray, "a a"]  # antennas to beams
 
@@ -27,7 +33,11 @@ class Observation:
         antenna_positions: np.ndarray | None = None,
         antenna_polarisation: np.ndarray | None = None,
     ) -> "Observation":
-        """Checks the arguments of `ChannelEstimator.estimate`, or a ValueError."""
+        """Checks the arguments of `ChannelEstimator.estimate`.
+
+        Raises:
+            ValueError: naming the argument, what was found and what is needed.
+        """
         x = np.asarray(observed)
         if x.ndim != 4 or x.dtype.kind != "c" or 0 in x.shape:
             raise ValueError(
@@ -40,6 +50,7 @@ class Observation:
                 "observed: found infinite values; needed numbers, NaN where nothing is "
                 "seen"
             )
+        within_float32("observed", x)
         empty = np.flatnonzero(~seen.any((1, 2, 3)))
         if len(empty):
             raise ValueError(
@@ -48,16 +59,24 @@ class Observation:
         level = None if noise_variance is None else noise_levels(noise_variance, len(x))
         antennas = x.shape[3]
         positions = ula(antennas) if antenna_positions is None else antenna_positions
-        if len(positions) != antennas:
-            raise ValueError(
-                f"antenna_positions: found {len(positions)}; needed one for each of "
-                f"{antennas} antennas"
-            )
         kinds = antenna_polarisation
         kinds = np.zeros(antennas, np.int32) if kinds is None else kinds
-        values = np.where(seen, x, 0).astype(np.complex64)
+        for name, part, wanted in (
+            ("antenna_positions", positions, (antennas, 3)),
+            ("antenna_polarisation", kinds, (antennas,)),
+        ):
+            if np.shape(part) != wanted:
+                raise ValueError(
+                    f"{name}: found shape {np.shape(part)}; needed {wanted}, for "
+                    f"{antennas} antennas"
+                )
+        values = np.where(seen, x, 0)
+        peak = np.maximum(abs(np.real(values)), abs(np.imag(values))).max((1, 2, 3))
+        unit = power_of_two(peak)
+        values = (values / unit[:, None, None, None]).astype(np.complex64)
+        level = None if level is None else over_unit(level, unit)
         array = lines(positions, kinds), beamspace(positions, kinds)
-        return Observation(values, seen, level, *array)
+        return Observation(values, seen, level, unit, *array)
 
     @property
     def snapshots(self) -> Bool[np.ndarray, "n t"]:
@@ -86,6 +105,10 @@ class Observation:
         found[..., self.lines.ravel()] = cut
         return found
 
+    def in_unit(self, blocks: np.ndarray) -> Complex[np.ndarray, "n t k a"]:
+        """Blocks like `values`, in the unit of what was given."""
+        return (blocks * self.unit[:, None, None, None]).astype(np.complex64)
+
     def completed(
         self,
         complete: Callable[..., np.ndarray],
@@ -102,8 +125,8 @@ class Observation:
             grid=(times, antennas),
         )
         whole = rearrange(found, "n k (t a) -> n t k a", n=n, t=times)
-        return np.fft.ifft(whole @ self.matrix.conj(), axis=1, norm="ortho").astype(
-            np.complex64
+        return self.in_unit(
+            np.fft.ifft(whole @ self.matrix.conj(), axis=1, norm="ortho")
         )
 
     def per_image(self, x: np.ndarray) -> np.ndarray:
@@ -123,7 +146,23 @@ def noise_levels(
             f"number more than 0 and finite, or one for each of {samples} samples, or "
             "None where that may be unknown"
         )
-    return np.broadcast_to(level.reshape(-1), samples).astype(np.float32)
+    return np.broadcast_to(level.reshape(-1), samples)
+
+
+def power_of_two(x: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
+    """The next above numbers of 0 or more, 1 for 0: units that round nothing.
+
+    Squares of 1e-20 or 1e20 are beyond float32, so unknown units are taken out first.
+    """
+    return np.ldexp(1.0, np.frexp(x)[1])
+
+
+def over_unit(
+    noise_variance: Float[np.ndarray, " n"], unit: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, " n"]:
+    """Variances of the noise of what is divided by a unit, float32, within NOISES."""
+    with np.errstate(over="ignore", divide="ignore"):
+        return (noise_variance / unit**2).clip(*NOISES).astype(np.float32)
 
 
 class CompletesCombs:

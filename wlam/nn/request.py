@@ -10,6 +10,8 @@ from einops import rearrange
 
 from wlam.nn.embeddings import AXES
 
+LARGEST = float(np.finfo(np.float32).max)
+
 
 @dataclass(frozen=True)
 class Request:
@@ -33,11 +35,14 @@ class Request:
         takes_channels: bool,
         sweeps: int | None = None,
     ) -> "Request":
-        """Checks the arguments of `Forecaster.predict`, or a ValueError.
+        """Checks the arguments of `Forecaster.predict`.
 
         Args:
             takes_channels: whether the model takes channels as a whole.
             sweeps: how many sweeps it takes as a whole; None if it takes none.
+
+        Raises:
+            ValueError: naming the argument, what was found and what is needed.
         """
         context = np.asarray(context)
         if context.ndim not in (1, 2, 3) or 0 in context.shape:
@@ -51,16 +56,11 @@ class Request:
             )
         if axis not in AXES:
             raise ValueError(f"axis: found {axis!r}; needed one of {', '.join(AXES)}")
+        within_float32("context", context)
         shape = {1: (1, -1, 1), 2: (*context.shape, 1), 3: context.shape}[context.ndim]
         x = context.reshape(shape)
-        spacing = np.asarray(interval, np.float64)
-        if spacing.shape not in ((), (1,), (len(x),)) or not np.all(
-            np.isfinite(spacing) & (spacing > 0)
-        ):
-            raise ValueError(
-                f"interval: found {spacing.shape} {spacing.ravel()[:3]}; needed one "
-                f"positive number, or one for each of {len(x)} samples"
-            )
+        spacing = spacings(interval, len(x))
+        sides = None if grid is None else sides_of(grid)
         finite = np.isfinite(x)
         if not joint or np.iscomplexobj(x):
             sweeps = None
@@ -74,20 +74,30 @@ class Request:
                 "context: a channel has no finite sample; needed at least one"
             )
         if not (takes_channels and finite[:, -1].all()):
-            grid = None
-        if grid is not None:
-            if x.shape[2] != grid[0] * grid[1] or not np.iscomplexobj(x):
+            sides = None
+        if sides is not None:
+            if x.shape[2] != sides[0] * sides[1] or not np.iscomplexobj(x):
                 raise ValueError(
-                    f"grid: found {grid} for {x.dtype} context of {x.shape[2]} "
+                    f"grid: found {sides} for {x.dtype} context of {x.shape[2]} "
                     "channels; needed complex channels, one for each bin"
                 )
-            grid = int(grid[0]), int(grid[1])
+            if x.shape[1] < 2:
+                raise ValueError(
+                    "context: found 1 step; needed 2 or more of a channel as a whole"
+                )
+        # Rows in a group have their steps in common.
+        in_groups = joint and sides is None and sweeps is None
+        if in_groups and not finite.all(axis=2).any(axis=-1).all():
+            raise ValueError(
+                "context: found no step that is finite in all channels; needed one or "
+                "more in every sample with joint=True"
+            )
         return Request(
             context=x,
-            interval=np.broadcast_to(spacing.reshape(-1), len(x)).astype(np.float32),
+            interval=spacing,
             axis=AXES.index(axis),
             joint=joint,
-            grid=grid,
+            grid=sides,
             ndim=context.ndim,
             sweeps=sweeps,
         )
@@ -134,6 +144,63 @@ class Request:
         if self.ndim == 1:
             return answer[..., 0, :, 0]
         return answer[..., 0] if self.ndim == 2 else answer
+
+
+def is_whole(x: Any) -> bool:
+    """Whether it is a whole number of 1 or more."""
+    return isinstance(x, int | np.integer) and not isinstance(x, bool) and int(x) >= 1
+
+
+def shown(x: Any) -> str:
+    """What was given, on one line that is not long."""
+    return " ".join(repr(x).split())[:60]
+
+
+def at_least_one(name: str, x: Any) -> None:
+    """A ValueError for what is no whole number of 1 or more."""
+    if not is_whole(x):
+        raise ValueError(f"{name}: found {shown(x)}; needed a whole number, at least 1")
+
+
+def sides_of(grid: Any) -> tuple[int, int]:
+    """Rows and columns of bins, or a ValueError."""
+    sides = tuple(grid) if isinstance(grid, tuple | list | np.ndarray) else ()
+    if len(sides) != 2 or not all(map(is_whole, sides)):
+        raise ValueError(
+            f"grid: found {shown(grid)}; needed rows and columns, two whole numbers of "
+            "at least 1"
+        )
+    return int(sides[0]), int(sides[1])
+
+
+def spacings(interval: Any, samples: int) -> np.ndarray:
+    """The spacing of the steps of each sample, float32, or a ValueError."""
+    try:
+        with np.errstate(over="ignore", under="ignore"):
+            found = np.asarray(interval, np.float64).astype(np.float32)
+    except (TypeError, ValueError):
+        found = np.zeros(0)
+    fits = found.shape in ((), (1,), (samples,))
+    if not fits or not np.all(np.isfinite(found) & (found > 0)):
+        what = f"{found.shape} {found.ravel()[:3]}" if found.size else shown(interval)
+        raise ValueError(
+            f"interval: found {what}; needed one positive number, or one for each of "
+            f"{samples} samples"
+        )
+    return np.broadcast_to(found.reshape(-1), samples)
+
+
+def within_float32(name: str, x: np.ndarray) -> None:
+    """A ValueError for finite numbers that float32 has not; NaN and inf pass."""
+    if x.dtype.itemsize <= (8 if x.dtype.kind == "c" else 4):
+        return
+    largest = np.maximum(abs(np.real(x)), abs(np.imag(x)))
+    beyond = largest[np.isfinite(x) & (largest > LARGEST)]
+    if len(beyond):
+        raise ValueError(
+            f"{name}: found {beyond[0]:.3g}; needed numbers of float32, up to "
+            f"{LARGEST:.3g}"
+        )
 
 
 def pilot_steps(context: np.ndarray) -> np.ndarray:

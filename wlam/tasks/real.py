@@ -100,9 +100,10 @@ class BeamTask(Task):
     def scores(
         self, forecast: np.ndarray, data: Beams, windows: Windows
     ) -> dict[str, Statistic]:
+        most = min(3, forecast.shape[-1])  # of two beams the best is always tried
         return {
             "top-1": metrics.topk_accuracy(forecast, windows.target, 1),
-            "top-3": metrics.topk_accuracy(forecast, windows.target, 3),
+            "top-3": metrics.topk_accuracy(forecast, windows.target, most),
             "±1 beam": metrics.within_one_beam(forecast, windows.target),
             "power ratio": metrics.power_ratio(forecast, windows.target),
             "RMSE dB": metrics.rmse(forecast, windows.target),
