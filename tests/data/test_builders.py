@@ -160,7 +160,13 @@ def test_errors_are_one_line_that_says_what_is_needed(manual, tmp_path):
     data = tmp_path / "data"
     (manual / "kpi_ucc5g.npz").unlink()
     np.savez(manual / "traffic_milan_5x5.npz", x=np.zeros((2, 2), np.float32))
+    sweeps = manual / "beam_deepsense_60ghz.npz"
+    sweeps.write_bytes(sweeps.read_bytes()[:1000])  # a download that broke off
     for pattern, call in [
+        (
+            "60ghz.npz cannot be read; get it again",
+            lambda: prepare("beam_deepsense_60ghz", manual, data),
+        ),
         (
             "kpi_ucc5g.npz is missing; get it",
             lambda: prepare("kpi_ucc5g", manual, data),

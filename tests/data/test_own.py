@@ -103,6 +103,42 @@ def test_one_long_channel_is_judged_in_windows(written):
         split(replace(own, task="csi_frequency"), data)
 
 
+def test_of_one_track_of_sweeps_no_completed_one_is_trained_on(written):
+    """Asked for is the last sweep of the context, not one after it."""
+    sweeps = numbered(1, 200, 8)
+    own, data, _ = settle(OwnFile(written(rsrp_db=sweeps), "beam_scan_4"))
+    training, rest = split(own, data)
+    first_asked = rest.rsrp_db[0, own.context - 1, 0]
+    assert first_asked == training.rsrp_db[0, -1, 0] + 8  # the sweep after the last
+
+
+def test_what_is_told_of_channels_with_pilots_goes_with_them(written):
+    """Clean channels and noise are cut, and drawn, as what was observed is."""
+    csi = numbered(10, 2, 4, 3).astype(np.complex64)
+    noise = np.arange(1, 11, dtype=np.float32)
+    path = written(
+        csi=csi,
+        clean=csi + 1j,
+        noise_variance=noise,
+        pilots=np.array([0, 2]),
+        **SCALARS,
+    )
+    config, data = file_config(path, task="csi_estimate", steps=4)
+    assert (config.own.context, config.own.horizon) == (4, 4)
+    training, rest = split(config.own, data)
+    for part, which in ((training, slice(8)), (rest, slice(8, None))):
+        np.testing.assert_array_equal(part.clean, csi[which] + 1j)
+        np.testing.assert_array_equal(part.labels["noise_variance"], noise[which])
+    drawn = jax.jit(lambda key: generate(key, config, 32))(jax.random.key(0))
+    which = np.asarray(drawn.labels["noise_variance"], int) - 1
+    assert which.max() < 8
+    np.testing.assert_array_equal(drawn.csi, csi[which])
+    np.testing.assert_array_equal(drawn.clean, csi[which] + 1j)
+    held_out = generate(jax.random.key(0), replace(config, part="held_out"), 1)
+    np.testing.assert_array_equal(held_out.clean, csi[8:9] + 1j)
+    np.testing.assert_array_equal(held_out.labels["noise_variance"], noise[8:9])
+
+
 def test_windows_run_along_the_axis_that_the_task_forecasts(written):
     path = written(csi=numbered(4, 6, 9, 2) + 0j, **SCALARS)
     config, data = file_config(path, task="csi_frequency", context=3, horizon=3)
@@ -157,6 +193,12 @@ def test_what_cannot_be_used_is_named(written, tmp_path, monkeypatch):
     assert "context + horizon: 40 + 2" in problem(path, context=40, horizon=2)
     assert "context: 0, must be" in problem(path, context=0, horizon=2)
     assert "of which 24 may be trained on" in problem(path, context=20, horizon=6)
+    csi = np.ones((3, 1, 8, 2), np.complex64)
+    pilots = written(csi=csi, **SCALARS)
+    assert "context, horizon: found 4, None; needed none" in problem(
+        pilots, task="csi_estimate", context=4
+    )
+    path = written(traffic=numbered(1, 30))
     monkeypatch.setattr(own_data, "MOST_BYTES", 50)
     assert "needed at most 0" in problem(path, context=4, horizon=2)
 

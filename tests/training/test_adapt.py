@@ -279,6 +279,13 @@ def test_what_cannot_be_adapted_is_named(base, own, tmp_path):
     assert "needed at least two patches of the model, 8" in problem(
         replace(config, own=short)
     )
+    csi = np.ones((3, 1, 8, 2), np.complex64)
+    scalars = dict.fromkeys(("time_step_s", "subcarrier_spacing_hz", "carrier_hz"), 1.0)
+    np.savez(tmp_path / "pilots.npz", csi=csi, **scalars)
+    pilots = OwnFile(str(tmp_path / "pilots.npz"), "csi_estimate")
+    assert "task: found csi_estimate, which trains estimators" in problem(
+        replace(config, own=pilots)
+    )
     with pytest.raises(ValueError, match="found 'lora' without a trained model"):
         replace(config, init=None, adapt=AdaptConfig("lora"))
 

@@ -23,6 +23,7 @@ import tensorflow_datasets as tfds
 from absl import logging
 from tensorflow_datasets.core import registered
 
+from wlam.data.files import BROKEN
 from wlam.data.tensors import Beams, Csi, DataError, Traffic
 from wlam.data.tfds_features import Data, Example, assemble
 
@@ -225,11 +226,17 @@ def open_arrays(
     path = Path(manual_dir) / file
     if not path.is_file():
         raise DataError(f"manual_dir: {path} is missing; get it from {source}")
-    with np.load(path, allow_pickle=False) as npz:
-        missing = [name for name in arrays if name not in npz.files]
-        if missing:
-            raise DataError(f"{path}: lacks the arrays {missing}; found {npz.files}")
-        return {name: npz[name] for name in arrays}
+    try:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as npz:
+            names = npz.files
+            found = {name: npz[name] for name in arrays if name in names}
+    except BROKEN as error:
+        raise DataError(
+            f"manual_dir: {path} cannot be read; get it again from {source}"
+        ) from error
+    if missing := [name for name in arrays if name not in found]:
+        raise DataError(f"{path}: lacks the arrays {missing}; found {names}")
+    return found
 
 
 def read_card(manual_dir: str | PathLike[str], file: str) -> str:

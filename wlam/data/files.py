@@ -58,13 +58,15 @@ CSI_AXES = ("sample", "time", "subcarrier", "antenna")
 CSI_SCALARS = ("time_step_s", "subcarrier_spacing_hz", "carrier_hz")
 CSI = Layout(Csi, "csi", CSI_AXES, "time", np.complex64, CSI_SCALARS)
 BEAM = Layout(Beams, "rsrp_db", ("track", "time", "beam"), "time")
+ESTIMATE = "csi_estimate"
+"""The task that takes pilots anywhere, and all of a block."""
 LAYOUTS = {
     "csi_time": CSI,
     "csi_frequency": replace(CSI, target="subcarrier"),
     "csi_antenna": replace(CSI, target="antenna"),
     "csi_pilots_4": replace(CSI, target="subcarrier", completes=True),
     "csi_pilots_8": replace(CSI, target="subcarrier", completes=True),
-    "csi_estimate": replace(CSI, target="subcarrier", completes=True),
+    ESTIMATE: replace(CSI, target="subcarrier", completes=True),
     "beam": BEAM,
     "beam_scan_4": replace(BEAM, completes=True),
     "beam_scan_8": replace(BEAM, completes=True),
@@ -99,7 +101,7 @@ def read_npz(path: StrPath, task: str) -> tuple[Data, list[str]]:
         fields = {layout.name: values, **scalars}
         if layout.data is Csi:
             fields |= _antennas(file, values.shape[-1])
-        if task == "csi_estimate":
+        if task == ESTIMATE:
             fields |= _pilots(file, values.shape)
         file.report_ignored()
     return layout.data(**fields), notes

@@ -29,7 +29,6 @@ WINDOWS = {
     "csi_antenna": (8, 8),
     "csi_pilots_4": (64, 64),
     "csi_pilots_8": (64, 64),
-    "csi_estimate": (64, 64),
     "beam": (16, 4),
     "beam_scan_4": (4, 1),
     "beam_scan_8": (4, 1),
@@ -89,7 +88,7 @@ def settle(own: OwnFile) -> tuple[OwnFile, Data, list[str]]:
     path = str(own.data)
     task = own.task or guess_task(path)
     data, notes = read_npz(path, task)
-    context, horizon = WINDOWS[task]
+    context, horizon = WINDOWS.get(task) or _whole(own, data)
     own = replace(
         own,
         task=task,
@@ -114,6 +113,17 @@ def settle(own: OwnFile) -> tuple[OwnFile, Data, list[str]]:
     return own, data, notes
 
 
+def _whole(own: OwnFile, data: Data) -> tuple[int, int]:
+    """Context and horizon of what is estimated from pilots: all subcarriers."""
+    if own.context is not None or own.horizon is not None:
+        raise DataError(
+            f"context, horizon: found {own.context}, {own.horizon}; needed none, "
+            f"{own.task} estimates all subcarriers"
+        )
+    subcarriers = np.shape(vars(data)["csi"])[2]
+    return subcarriers, subcarriers
+
+
 def split(own: OwnFile, data: Data) -> tuple[Data, Data]:
     """The parts of a settled file that are trained on and held out.
 
@@ -130,19 +140,22 @@ def split(own: OwnFile, data: Data) -> tuple[Data, Data]:
     if count > 1:
         cut = min(max(round(own.train_share * count), 1), count - 1)
         shots = cut if own.shots is None else min(cut, own.shots)
-        training, rest = values[:shots], values[cut:]
-        return _with_values(data, task, training), _with_values(data, task, rest)
+        return _samples(data, task, slice(shots)), _samples(
+            data, task, slice(cut, None)
+        )
     if LAYOUTS[task].target != "time":
         raise DataError(f"data: found 1 sample; needed at least 2 for {task}")
-    length = context + horizon
+    # What is asked for ends the window: after the context, or with it.
+    after = 0 if LAYOUTS[task].completes else horizon
+    length = context + after
     cut = min(round(own.train_share * steps), steps - horizon)
     if cut < length:
         raise DataError(
             f"data: found one series of {steps} steps, of which {cut} may be trained "
-            f"on; needed at least context + horizon, {length}, there"
+            f"on; needed at least {length}, a context and what follows it, there"
         )
     shots = cut if own.shots is None else min(cut, own.shots * length)
-    rest = values[:, cut - context :]
+    rest = values[:, cut - length + horizon :]
     if task == "csi_time":
         begins = range(0, rest.shape[1] - length + 1, horizon)
         rest = np.concatenate([rest[:, begin : begin + length] for begin in begins])
@@ -165,8 +178,7 @@ def generate(key: PRNGKeyArray, config: FileConfig, samples: int) -> Data:
         raise DataError(f"data: {path} is gone or has changed; needed the same file")
     training, held_out = split(own, read_npz(path, task)[0])
     if config.part == "held_out":
-        values = getattr(held_out, LAYOUTS[task].name)[:samples]
-        return _with_values(held_out, task, values)
+        return _samples(held_out, task, slice(samples))
     layout = LAYOUTS[task]
     values = jnp.asarray(getattr(training, layout.name))
     axis, steps = layout.axes.index(layout.target), config.steps
@@ -182,7 +194,8 @@ def generate(key: PRNGKeyArray, config: FileConfig, samples: int) -> Data:
         first[axis] = begin
         return jax.lax.dynamic_slice(values, first, sizes)[0]
 
-    return _with_values(training, task, jax.vmap(window)(which, begin))
+    drawn = _samples(training, task, which)
+    return _with_values(drawn, task, jax.vmap(window)(which, begin))
 
 
 def checksum(path: str) -> int:
@@ -190,8 +203,22 @@ def checksum(path: str) -> int:
     return zlib.crc32(Path(path).read_bytes())
 
 
+def _samples(data: Data, task: str, which: Any) -> Data:
+    """Some of the samples, with all that is told of each of them."""
+    found = _with_values(data, task, _of(getattr(data, LAYOUTS[task].name), which))
+    clean = getattr(data, "clean", None)
+    labels = {name: _of(x, which) for name, x in data.labels.items()}
+    told = {} if clean is None else {"clean": _of(clean, which)}
+    return replace(found, labels=labels, **told)
+
+
+def _of(values: Any, which: Any) -> Any:
+    # NumPy's arrays cannot be indexed by what a jitted function draws.
+    return values[which] if isinstance(which, slice) else jnp.asarray(values)[which]
+
+
 def _with_values(data: Data, task: str, values: Any) -> Data:
-    """The tensor with other samples; the scalars of a file are those of all."""
+    """The tensor with other values; the scalars of a file are those of all samples."""
     layout = LAYOUTS[task]
     scalars = {
         name: np.repeat(getattr(data, name)[:1], len(values)) for name in layout.scalars

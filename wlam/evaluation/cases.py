@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from wlam.config import Case, Config
-from wlam.data.files import LAYOUTS, check_window, read_npz
+from wlam.data.files import ESTIMATE, LAYOUTS, check_window, read_npz
 from wlam.data.measured import CASES, SCANS, SINGLE_HORIZONS, find_measured
 from wlam.data.own import FileConfig
 from wlam.data.streams import generate
@@ -21,7 +21,6 @@ from wlam.phy.noise import awgn
 from wlam.tasks.estimate import NOISE
 
 NOISE_SEED = 0
-ESTIMATE = "csi_estimate"
 ONLY = {"channels": Csi, "series": Series | Traffic}
 """Tensors of a model that forecasts one kind of data only, by the kind's name."""
 USUAL = tuple(name for name in CASES if name not in (*SINGLE_HORIZONS, *SCANS))

@@ -8,7 +8,7 @@ import jax
 
 from wlam import hub
 from wlam.config import Case, Config
-from wlam.data.files import LAYOUTS, Data
+from wlam.data.files import ESTIMATE, LAYOUTS, Data
 from wlam.data.own import FileConfig, OwnFile, checksum, settle, split
 from wlam.data.streams import Ingredient
 from wlam.data.tensors import DataError
@@ -69,18 +69,23 @@ def _model_of(config: Config, init: str) -> NetworkConfig:
 def _with_file(config: Config, own: OwnFile, data: Data) -> Config:
     """The config whose mixture and evaluation are the two parts of a file."""
     task, context, horizon = str(own.task), int(own.context or 0), int(own.horizon or 0)
+    if task == ESTIMATE and isinstance(config.model, ModelConfig):
+        raise DataError(
+            f"task: found {task}, which trains estimators; needed csi_pilots_4 or "
+            "csi_pilots_8 for this model, or an estimator as --init"
+        )
     layout = LAYOUTS[task]
     training, held_out = (getattr(part, layout.name) for part in split(own, data))
     steps = training.shape[layout.axes.index(layout.target)]
     # Data are adapted to the way they will be predicted: as a whole, or as rows.
-    given, length, rows = context, context + horizon, CHANNEL_ROWS
+    given, rows = context, CHANNEL_ROWS
+    # What completes asks for the very steps that its pilots are among.
+    length = context if layout.completes else context + horizon
     model = config.model
     known = isinstance(model, ModelConfig)
     if known and layout.name == "rsrp_db" and model.scan:
         given, rows = min(context, model.scan.sweeps), SWEEPS_ROWS
         length = given + min(horizon, model.scan.ahead)
-    elif known and layout.name == "csi" and layout.completes and model.joint:
-        length = context  # pilots and what lies between them are the same steps
     elif known and (layout.name != "csi" or not model.joint):
         given = None
         length = max(2, math.ceil(length / model.patch)) * model.patch
