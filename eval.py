@@ -20,7 +20,7 @@ from wlam.evaluation import cases
 from wlam.evaluation.judge import MODEL, judge
 from wlam.evaluation.report import html_report
 from wlam.evaluation.table import text_table
-from wlam.hub import load_with_config
+from wlam.hub import load_with_config, model_folder
 from wlam.nn.array_estimator import CombinedEstimator
 from wlam.nn.generator import ChannelGenerator
 from wlam.tasks import TASKS
@@ -31,7 +31,7 @@ from wlam.training.checkpoint import latest_config
 class Options(cases.OwnData):
     """What to judge, on what, and where the results go."""
 
-    # A run's folder or a released model's.
+    # A run's folder, a released model's or its name.
     model: Annotated[str, tyro.conf.Positional]
     # A config file, or a run, whose evaluation cases are judged instead of the model's.
     cases: str | None = None
@@ -78,8 +78,9 @@ def main(options: Options) -> None:
         todo, unfit = cases.fitting(cases.generated_cases(config) + measured, model)
         skipped += unfit
         suffix = f"_{Path(options.cases).stem}" if options.cases else ""
-        results = results or f"{options.model}/evaluation{suffix}.jsonl"
-        report = report or f"{options.model}/report{suffix}.html"
+        folder = model_folder(options.model)
+        results = results or f"{folder}/evaluation{suffix}.jsonl"
+        report = report or f"{folder}/report{suffix}.html"
 
     verdicts = []
     for case in todo:

@@ -121,6 +121,9 @@ def test_overrides_reach_every_depth():
     [
         (["--steps", "15"], "steps: found 15"),
         (["--rows", "0"], "rows: found 0"),
+        (["--checkpoint.keep", "0"], "keep: found 0; needed 1 or more"),
+        (["--checkpoint.every-minutes", "0"], "every_minutes: found 0.0; needed more"),
+        (["--mesh.data", "0"], "mesh: found 0 x 1 devices; needed 1 or more"),
         (["--conflicts-every", "7"], "conflicts_every: found 7; needed a multiple"),
     ],
 )
@@ -150,6 +153,8 @@ def test_a_config_from_elsewhere_cannot_name_foreign_code():
         from_json({"_": "os:system"})
     with pytest.raises(ValueError, match="no dataclass"):
         from_json({"_": "wlam.config:load_config"})
+    with pytest.raises(ValueError, match="no dataclass of this wlam version"):
+        from_json({"_": "wlam.nn.gone:X"})
     with pytest.raises(ValueError, match="no field"):
         from_json({"_": "wlam.config:MeshConfig", "colour": 1})
     assert isinstance(from_json(to_json(load_config(QUICKSTART, []))), Config)

@@ -36,6 +36,10 @@ def test_a_released_model_gives_its_golden_output(trained_run, tmp_path):
     assert str(trained_run).encode() not in (folder / hub.CONFIG).read_bytes()
     with pytest.raises(ValueError, match="is not overwritten"):
         hub.release(trained_run, folder)
+    largest = max((folder / hub.WEIGHTS).rglob("*"), key=lambda x: x.stat().st_size)
+    largest.write_bytes(largest.read_bytes()[:100])
+    with pytest.raises(ValueError, match="weights is incomplete or of another model"):
+        wlam.load(folder)
     (folder / hub.CONFIG).write_text('{"step": 1, "config": {"_": "os:system"}}')
     with pytest.raises(ValueError, match=r"config\.json cannot be used"):
         wlam.load(folder)
@@ -62,6 +66,11 @@ def test_every_released_model_gives_its_golden_output(folder):
     for name, expected in golden.items():
         size = abs(expected).max()
         np.testing.assert_allclose(again[name], expected, rtol=1e-3, atol=1e-3 * size)
+
+
+def test_models_are_found_by_name_and_by_folder(tmp_path):
+    assert hub.model_folder("wlam_tiny") == hub.RELEASED / "wlam_tiny"
+    assert hub.model_folder(tmp_path) == tmp_path
 
 
 def test_a_model_that_is_nowhere_is_named():

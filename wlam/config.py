@@ -48,6 +48,12 @@ class MeshConfig:
     # Devices that share each weight matrix.
     model: int = 1
 
+    def __post_init__(self) -> None:
+        if min(self.data, self.model) < 1:
+            raise ValueError(
+                f"mesh: found {self.data} x {self.model} devices; needed 1 or more"
+            )
+
 
 @dataclass(frozen=True)
 class CheckpointConfig:
@@ -59,6 +65,15 @@ class CheckpointConfig:
     every_minutes: float = 5.0
     # Checkpoints that are kept.
     keep: int = 2
+
+    def __post_init__(self) -> None:
+        for name in ("every_steps", "keep"):
+            if (value := getattr(self, name)) < 1:
+                raise ValueError(f"{name}: found {value}; needed 1 or more")
+        if not self.every_minutes > 0:
+            raise ValueError(
+                f"every_minutes: found {self.every_minutes}; needed more than 0"
+            )
 
 
 @dataclass(frozen=True)
@@ -212,7 +227,10 @@ def from_json(node: Any) -> Any:
     # A config comes with downloaded weights: it may name our classes, not run any code.
     if module.partition(".")[0] != "wlam":
         raise ValueError(f"config: found class {node['_']!r}; needed one of wlam's")
-    found = getattr(importlib.import_module(module), name, None)
+    try:
+        found = getattr(importlib.import_module(module), name, None)
+    except ImportError:
+        found = None
     if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
         raise ValueError(f"config: {node['_']!r} is no dataclass of this wlam version")
     unknown = values.keys() - {f.name for f in dataclasses.fields(found)}

@@ -67,17 +67,25 @@ def load_with_config(path: str | Path) -> tuple[Loaded, Config, int]:
     return Forecaster(model), config, step
 
 
+def model_folder(path: str | Path) -> Path:
+    """The folder of a run or of a released model, which may be given by its name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    for folder in (Path(path), RELEASED / path):
+        if folder.is_dir():
+            return folder
+    names = ", ".join(sorted(p.parent.name for p in RELEASED.glob(f"*/{CONFIG}")))
+    raise ValueError(
+        f"model: no folder {path}; needed a run, a released model's folder, or a "
+        f"name of models/ ({names or 'there is none here'})"
+    )
+
+
 def load_weights(path: str | Path) -> tuple[dict[str, Any], Config, int]:
     """The parameters alone, as a nested dict; else like `load_with_config`."""
-    given, path = path, Path(path)
-    if not path.is_dir():
-        path = RELEASED / given
-    if not path.is_dir():
-        names = ", ".join(sorted(p.parent.name for p in RELEASED.glob(f"*/{CONFIG}")))
-        raise ValueError(
-            f"model: no folder {given}; needed a run, a released model's folder, or a "
-            f"name of models/ ({names or 'there is none here'})"
-        )
+    path = model_folder(path)
     if (path / FOLDER).is_dir():
         return load_params(path, state_shapes)
     if (path / CONFIG).is_file():
@@ -208,4 +216,11 @@ def _load_released(path: Path) -> tuple[Any, Config, int]:
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=home),
         jax.eval_shape(lambda: model_params(init_state(config), config)),
     )
-    return ocp.load(str((path / WEIGHTS).absolute()), shapes), config, step
+    try:
+        return ocp.load(str((path / WEIGHTS).absolute()), shapes), config, step
+    except Exception as error:  # of many kinds, one of them Exception itself
+        why = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"model: {path / WEIGHTS} is incomplete or of another model than {CONFIG} "
+            f"says: {why}"
+        ) from error

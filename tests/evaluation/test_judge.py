@@ -62,6 +62,17 @@ def test_every_predictor_is_scored_on_every_metric(verdict):
         assert result.value <= result.high + 1e-9
 
 
+def test_a_floor_that_is_nan_is_not_the_best(verdict):
+    broken = [
+        replace(r, value=float("nan")) if r.predictor == "zero" else r
+        for r in verdict.results
+    ]
+    broken.sort(key=lambda r: r.predictor != "zero")  # nothing is less than NaN
+    found = replace(verdict, results=broken)
+    assert found.best_floor("MAE") == verdict.best_floor("MAE")
+    assert found.model_wins("MAE")
+
+
 def test_the_best_is_named_whoever_it_is(verdict):
     assert verdict.model_wins("MAE")
     worse = Sine()

@@ -1,5 +1,7 @@
 """Scores are the verdict's numbers, in parts, side by side, pooled and on disk."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -66,6 +68,12 @@ def test_labels_of_drops_and_sizes_of_the_grid(verdict):
     assert labels["subcarriers"].tolist() == [12] * 4
     assert labels["snapshots"].tolist() == [4] * 4
     assert labels["antennas"].tolist() == [2] * 4
+
+
+def test_what_completes_is_as_large_as_its_context(case):
+    whole = replace(case, task="csi_estimate", context=12, horizon=12)
+    labels = scores_of(judge(whole, None)).labels
+    assert labels["subcarriers"].tolist() == [12] * 4
 
 
 def test_files_hold_all_of_it(verdict, tmp_path):

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -9,7 +10,8 @@ import pytest
 from jax.sharding import AbstractMesh
 from jax.sharding import PartitionSpec as P
 
-from wlam.config import MeshConfig
+from wlam.config import MeshConfig, load_config
+from wlam.training.checkpoint import check_same
 from wlam.training.sharding import make_mesh, partition
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +37,16 @@ def test_rules_by_path():
 def test_too_few_devices_are_named():
     with pytest.raises(ValueError, match="mesh: 64 x 2 devices needed; found"):
         make_mesh(MeshConfig(64, 2))
+
+
+def test_other_devices_go_on_only_where_they_draw_as_many_samples():
+    saved = load_config(str(ROOT / "configs" / "quickstart.py"), [])
+    other = replace(saved, mesh=MeshConfig(data=4))
+    with pytest.raises(ValueError, match=r"mesh.data: 4 here, for \d+ samples of"):
+        check_same(saved, other, Path("runs/here"))
+    check_same(saved, replace(saved, mesh=MeshConfig(model=2)), Path("runs/here"))
+    with pytest.raises(ValueError, match=r"seed: 5 here but 0 in .*here; resume with"):
+        check_same(saved, replace(saved, seed=5), Path("runs/here"))
 
 
 CODE = """

@@ -43,10 +43,10 @@ GENERATED, MEASURED = "Generated", "Measured"
 SIONNA, RAYTRACED = sionna.CHANNELS.title, raytraced.CHANNELS.title
 SIMULATED = (SIONNA, RAYTRACED)
 # What scores depend on beside the case and the model, below wlam/.
-JUDGING = ("tasks/*.py", "phy/floors/*.py", "evaluation/judge.py")
+JUDGING = ("tasks/*.py", "phy/**/*.py", "evaluation/judge.py", "nn/request.py")
 JUDGING = (*JUDGING, "evaluation/scores.py", "nn/embeddings.py")
 JUDGING = (*JUDGING, "nn/bank.py", "nn/bands.py", "nn/smoothers.py")
-FORECASTING = (*JUDGING, "nn/**/*.py", "phy/arrays.py")
+FORECASTING = (*JUDGING, "nn/**/*.py")
 GENERATING = ("phy/**/*.py", "data/streams.py", "evaluation/simulated.py")
 GENERATING = (*GENERATING, "evaluation/cases.py")
 

@@ -1,5 +1,6 @@
 """One case, judged: the model and every floor on the same windows, with intervals."""
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -118,7 +119,11 @@ class Verdict:
         """
         others = {MODEL} | INFORMED
         floors = [
-            r for r in self.results if r.metric == metric and r.predictor not in others
+            r
+            for r in self.results
+            if r.metric == metric
+            and r.predictor not in others
+            and not math.isnan(r.value)  # which would be less than nothing
         ]
         pick = max if metric in HIGHER_IS_BETTER else min
         return pick(floors, key=lambda r: r.value, default=None)

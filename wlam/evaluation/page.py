@@ -5,6 +5,7 @@ pictures. Every number is computed from `Scores`; what is not there is a row tha
 so.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import product
@@ -228,8 +229,13 @@ def result_rows(
 def best_in(scores: Scores, metric: str) -> str | None:
     """The floor that is hardest to beat; None where floors have no such metric."""
     pick = max if metric in HIGHER_IS_BETTER else min
-    floors = [f for f in scores.floors if metric in scores.statistics[f]]
-    return pick(floors, key=lambda f: scores.statistics[f][metric].value, default=None)
+    values = {
+        floor: scores.statistics[floor][metric].value
+        for floor in scores.floors
+        if metric in scores.statistics[floor]
+    }
+    known = [floor for floor, value in values.items() if not math.isnan(value)]
+    return pick(known, key=values.__getitem__, default=None)
 
 
 def _value(scores: Scores, predictor: str, metric: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wlam.data.files import BROKEN, write_npz_atomic
+from wlam.data.files import BROKEN, LAYOUTS, write_npz_atomic
 from wlam.data.tensors import DataError
 from wlam.evaluation.judge import INFORMED, Verdict
 from wlam.evaluation.table import FLOORS
@@ -29,6 +29,7 @@ SIZES = {
     "csi_frequency": ("subcarriers", "snapshots", "antennas"),
     "csi_pilots_4": ("subcarriers", "snapshots", "antennas"),
     "csi_pilots_8": ("subcarriers", "snapshots", "antennas"),
+    "csi_estimate": ("subcarriers", "snapshots", "antennas"),
     "csi_antenna": ("antennas", "snapshots", "subcarriers"),
 }
 """What the steps of a channel are, and rows and columns of its grid."""
@@ -110,7 +111,9 @@ def _labels(verdict: Verdict) -> dict[str, np.ndarray]:
     if "state" in windows.labels and "los" not in windows.labels:
         labels["los"] = np.asarray(windows.labels["state"] == LOS, np.float64)
     if windows.grid is not None:
-        sizes = (case.context + case.horizon, *windows.grid)
+        # What completes is asked for steps of its context.
+        after = 0 if LAYOUTS[case.task].completes else case.horizon
+        sizes = (case.context + after, *windows.grid)
         for name, size in zip(SIZES[case.task], sizes, strict=True):
             labels[name] = np.full(count, float(size))
     return labels

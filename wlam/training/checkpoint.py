@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from orbax.checkpoint import v1 as ocp
 
 from wlam.config import Config, from_json, to_json
-from wlam.training.state import model_params
+from wlam.training.state import model_params, samples_of
 
 FOLDER = "checkpoints"
 # What may change between a run and its resumption: nothing that the bits depend on.
@@ -80,11 +80,7 @@ class Checkpoints:
         if self.latest is None:
             return None
         saved = saved_config(self._orbax, self.latest)
-        for field, there, here in differences(to_json(saved), to_json(config)):
-            raise ValueError(
-                f"{field}: {here} here but {there} in {self.folder.parent}; resume "
-                "with the same config, or choose another --run"
-            )
+        check_same(saved, config, self.folder.parent)
         target = jax.tree.map(
             lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s),
             shapes,
@@ -97,6 +93,24 @@ class Checkpoints:
 def saved_config(orbax: Any, step: int) -> Config:
     """The config that was saved with a checkpoint."""
     return from_json(orbax.checkpointables_metadata(step).custom_metadata["config"])
+
+
+def check_same(saved: Config, config: Config, run: Path) -> None:
+    """ValueError: going on by `config` would give other bits than by `saved`."""
+    for field, there, here in differences(to_json(saved), to_json(config)):
+        raise ValueError(
+            f"{field}: {here} here but {there} in {run}; resume with the same config, "
+            "or choose another --run"
+        )
+    samples = samples_of(config)
+    for name, there in samples_of(saved).items():
+        # Of devices that share a batch each has as many samples.
+        if (here := samples[name]) != there:
+            raise ValueError(
+                f"mesh.data: {config.mesh.data} here, for {here} samples of {name} a "
+                f"step, but {saved.mesh.data} for {there} in {run}; resume on as many "
+                "devices, or choose another --run"
+            )
 
 
 def differences(there: Any, here: Any, path: str = "") -> list[tuple[str, Any, Any]]:

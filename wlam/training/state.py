@@ -25,6 +25,12 @@ Of an adapted model, `params` are those that move, and `frozen` the others, if a
 TRAINING, VALIDATION = 0, 1
 
 
+def samples_of(config: Config) -> dict[str, int]:
+    """Samples of each ingredient in a step, on the devices that share the batch."""
+    share = shares(config.mixture, config.temperature)
+    return samples_per_step(config.mixture, share, config.rows, config.mesh.data)
+
+
 def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransformation:
     """AdamW behind a global-norm clip."""
     schedule = optax.warmup_cosine_decay_schedule(
@@ -86,8 +92,7 @@ def make_steps(config: Config) -> tuple[Callable, Callable, Callable]:
     graph = nnx.graphdef(nnx.eval_shape(lambda: config.model.build(nnx.Rngs(0))))
     optimizer = make_optimizer(config.optimizer, config.steps)
     share = shares(config.mixture, config.temperature)
-    devices = config.mesh.data
-    samples = samples_per_step(config.mixture, share, config.rows, devices)
+    devices, samples = config.mesh.data, samples_of(config)
 
     def loss_of(
         state: State, key: jax.Array
