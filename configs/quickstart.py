@@ -3,7 +3,7 @@
 command   python train.py configs/quickstart.py && python eval.py runs/quickstart
 hardware  2 CPU cores
 time      6 minutes with installation and measured sets, 2 and a half of them training
-expected  the table in README.md
+expected  docs/quickstart.md
 """
 
 from wlam.config import Case, Config, OptimizerConfig

@@ -1,4 +1,4 @@
-"""Small: the mixture of configs/tiny.py for a model of 6 M parameters.
+"""Small: the mixture of configs/tiny.py for a model of 6.5 M parameters.
 
 command   python train.py configs/small.py
 hardware  one GPU

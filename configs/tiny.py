@@ -1,4 +1,4 @@
-"""Tiny: one model of 0.4 M parameters for CSI, beams, traffic, KPIs and positions.
+"""Tiny: one model of 0.5 M parameters for CSI, beams, traffic, KPIs and positions.
 
 command   python train.py configs/tiny.py
 hardware  2 CPU cores
