@@ -195,7 +195,7 @@ def test_what_cannot_be_used_is_named(written, tmp_path, monkeypatch):
     assert "of which 24 may be trained on" in problem(path, context=20, horizon=6)
     csi = np.ones((3, 1, 8, 2), np.complex64)
     pilots = written(csi=csi, **SCALARS)
-    assert "context, horizon: found 4, None; needed none" in problem(
+    assert "--context, --horizon: found 4, None; needed none" in problem(
         pilots, task="csi_estimate", context=4
     )
     path = written(traffic=numbered(1, 30))

@@ -53,6 +53,10 @@ class Layout:
     scalars: tuple[str, ...] = ("time_step_s",)
     completes: bool = False  # what is asked for lies in the context, not after it
 
+    def span(self, context: int, horizon: int) -> int:
+        """Steps from the first that is known to the last that is asked for."""
+        return context if self.completes else context + horizon
+
 
 CSI_AXES = ("sample", "time", "subcarrier", "antenna")
 CSI_SCALARS = ("time_step_s", "subcarrier_spacing_hz", "carrier_hz")
@@ -145,14 +149,27 @@ def check_window(task: str, data: Data, context: int, horizon: int) -> None:
     for name, value in (("context", context), ("horizon", horizon)):
         if value < 1:
             raise _error(f"{name}: {value}, must be at least 1")
-    steps = context if layout.completes else context + horizon
-    if steps > length:
+    if layout.span(context, horizon) > length:
         what = "context" if layout.completes else "context + horizon"
         found = context if layout.completes else f"{context} + {horizon}"
         raise _error(
             f"{what}: {found}, must be at most {length}, the length of the "
             f"{layout.target} axis of {layout.name}"
         )
+
+
+def whole_block(data: Data, context: int | None, horizon: int | None) -> int:
+    """Context and horizon of what is estimated from pilots: all subcarriers.
+
+    Raises:
+        DataError: one of them was given.
+    """
+    if context is not None or horizon is not None:
+        raise _error(
+            f"--context, --horizon: found {context}, {horizon}; needed none, "
+            f"{ESTIMATE} estimates all subcarriers"
+        )
+    return np.shape(vars(data)["csi"])[2]
 
 
 def write_npz_atomic(path: StrPath, /, **arrays: Array) -> None:

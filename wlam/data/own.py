@@ -17,7 +17,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from wlam.data.files import LAYOUTS, Data, check_window, guess_task, read_npz
+from wlam.data.files import (
+    ESTIMATE,
+    LAYOUTS,
+    Data,
+    check_window,
+    guess_task,
+    read_npz,
+    whole_block,
+)
 from wlam.data.tensors import DataError
 
 MOST_BYTES = 256 << 20
@@ -88,7 +96,10 @@ def settle(own: OwnFile) -> tuple[OwnFile, Data, list[str]]:
     path = str(own.data)
     task = own.task or guess_task(path)
     data, notes = read_npz(path, task)
-    context, horizon = WINDOWS.get(task) or _whole(own, data)
+    if task == ESTIMATE:
+        context = horizon = whole_block(data, own.context, own.horizon)
+    else:
+        context, horizon = WINDOWS[task]
     own = replace(
         own,
         task=task,
@@ -113,17 +124,6 @@ def settle(own: OwnFile) -> tuple[OwnFile, Data, list[str]]:
     return own, data, notes
 
 
-def _whole(own: OwnFile, data: Data) -> tuple[int, int]:
-    """Context and horizon of what is estimated from pilots: all subcarriers."""
-    if own.context is not None or own.horizon is not None:
-        raise DataError(
-            f"context, horizon: found {own.context}, {own.horizon}; needed none, "
-            f"{own.task} estimates all subcarriers"
-        )
-    subcarriers = np.shape(vars(data)["csi"])[2]
-    return subcarriers, subcarriers
-
-
 def split(own: OwnFile, data: Data) -> tuple[Data, Data]:
     """The parts of a settled file that are trained on and held out.
 
@@ -140,14 +140,12 @@ def split(own: OwnFile, data: Data) -> tuple[Data, Data]:
     if count > 1:
         cut = min(max(round(own.train_share * count), 1), count - 1)
         shots = cut if own.shots is None else min(cut, own.shots)
-        return _samples(data, task, slice(shots)), _samples(
-            data, task, slice(cut, None)
-        )
+        parts = slice(shots), slice(cut, None)
+        training, rest = (_samples(data, task, which) for which in parts)
+        return training, rest
     if LAYOUTS[task].target != "time":
         raise DataError(f"data: found 1 sample; needed at least 2 for {task}")
-    # What is asked for ends the window: after the context, or with it.
-    after = 0 if LAYOUTS[task].completes else horizon
-    length = context + after
+    length = LAYOUTS[task].span(context, horizon)
     cut = min(round(own.train_share * steps), steps - horizon)
     if cut < length:
         raise DataError(

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from wlam.config import Case, Config
-from wlam.data.files import ESTIMATE, LAYOUTS, check_window, read_npz
+from wlam.data.files import ESTIMATE, LAYOUTS, check_window, read_npz, whole_block
 from wlam.data.measured import CASES, SCANS, SINGLE_HORIZONS, find_measured
 from wlam.data.own import FileConfig
 from wlam.data.streams import generate
@@ -135,12 +135,7 @@ def file_case(own: OwnData) -> tuple[EvalCase, list[str]]:
     data, notes = read_npz(file, task)
     context, horizon = int(own.context or 0), int(own.horizon or 0)
     if task == ESTIMATE:
-        if context or horizon:
-            raise DataError(
-                f"--context, --horizon: found {context}, {horizon}; needed none, "
-                f"{ESTIMATE} estimates all subcarriers"
-            )
-        context = horizon = np.shape(vars(data)["csi"])[2]
+        context = horizon = whole_block(data, own.context, own.horizon)
     check_window(task, data, context, horizon)
     if own.snr_db is not None:
         data = add_noise(data, own.snr_db)

@@ -111,9 +111,8 @@ def _labels(verdict: Verdict) -> dict[str, np.ndarray]:
     if "state" in windows.labels and "los" not in windows.labels:
         labels["los"] = np.asarray(windows.labels["state"] == LOS, np.float64)
     if windows.grid is not None:
-        # What completes is asked for steps of its context.
-        after = 0 if LAYOUTS[case.task].completes else case.horizon
-        sizes = (case.context + after, *windows.grid)
+        steps = LAYOUTS[case.task].span(case.context, case.horizon)
+        sizes = (steps, *windows.grid)
         for name, size in zip(SIZES[case.task], sizes, strict=True):
             labels[name] = np.full(count, float(size))
     return labels

@@ -79,8 +79,7 @@ def _with_file(config: Config, own: OwnFile, data: Data) -> Config:
     steps = training.shape[layout.axes.index(layout.target)]
     # Data are adapted to the way they will be predicted: as a whole, or as rows.
     given, rows = context, CHANNEL_ROWS
-    # What completes asks for the very steps that its pilots are among.
-    length = context if layout.completes else context + horizon
+    length = layout.span(context, horizon)
     model = config.model
     known = isinstance(model, ModelConfig)
     if known and layout.name == "rsrp_db" and model.scan:
