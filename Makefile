@@ -46,7 +46,7 @@ SIONNA := $(or $(WLAM_SIONNA_DIR),data/sionna_csi)
 RAYTRACED := $(or $(WLAM_RAYTRACED_DIR),data/raytraced_csi)
 RELEASED := $(patsubst models/%/config.json,%,$(wildcard models/*/config.json))
 MODELS := $(filter-out %estimator %generator,$(filter wlam%,$(RELEASED)))
-PEERS := $(filter-out wlam%,$(RELEASED)) $(wildcard models/peers/*)
+PEERS := $(filter-out wlam%,$(RELEASED)) $(patsubst %/,%,$(wildcard models/peers/*/))
 ABLATIONS := $(patsubst %/config.json,%,$(wildcard models/ablations/*/config.json))
 SEEDS := $(patsubst %/config.json,%,$(wildcard models/seeds/*/config.json))
 
