@@ -5,8 +5,9 @@ Every way to divide windows gives strata that hold each window once; what is not
 of a window is a stratum too.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 import jax
@@ -165,16 +166,20 @@ def trained_sizes(config: Config, task: str) -> Sizes:
     for ingredient in config.mixture.values():
         if ingredient.task != task:
             continue
-        source = ingredient.source
-        key = jax.eval_shape(lambda: jax.random.key(0))
-        try:
-            data = jax.eval_shape(lambda key, s=source: generate(key, s, 1), key)
-        except ValueError:  # a source that is not here, such as somebody's file
-            continue
-        if isinstance(data, Csi):
-            for name, size in zip(SIZES, data.csi.shape[1:], strict=True):
-                found.setdefault(name, []).append(size)
+        for name, size in zip(SIZES, _sizes_of(ingredient.source), strict=False):
+            found.setdefault(name, []).append(size)
     return {name: (min(sizes), max(sizes)) for name, sizes in found.items()}
+
+
+@cache  # many models are trained on the same sources, and to trace one takes a second
+def _sizes_of(source: Hashable) -> tuple[int, ...]:
+    """Sizes of a channel from a source; none of what is no channel or not here."""
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    try:
+        data = jax.eval_shape(lambda key: generate(key, source, 1), key)
+    except ValueError:  # a source that is not here, such as somebody's file
+        return ()
+    return data.csi.shape[1:] if isinstance(data, Csi) else ()
 
 
 def _cell(scores: Scores, predictor: str, metric: str) -> Cell:
