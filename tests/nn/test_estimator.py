@@ -47,7 +47,7 @@ def test_the_loss_is_that_of_the_velocity_and_of_the_noise(network):
     def loss(params):
         return nnx.merge(graph, params).loss(part, jax.random.key(1))
 
-    value, gradients = jax.value_and_grad(loss)(params)
+    value, gradients = jax.jit(jax.value_and_grad(loss))(params)
     assert np.isfinite(value)
     assert value > 0
     moved = [float(abs(x).max()) for x in jax.tree.leaves(gradients)]
@@ -141,6 +141,8 @@ def test_measurements_of_single_entries_are_pilots_here_and_there(model, blocks,
     [
         ({"sensing": np.ones((3, 7))}, r"measured, sensing: found \(2, 3\), \(3, 7\)"),
         ({"sensing": np.full((3, K * A), np.nan)}, "needed finite"),
+        ({"sensing": np.zeros((3, K * A))}, r"sensing: found \(3, 96\) of zeros"),
+        ({"sensing": np.full((3, K * A), 1e39)}, r"sensing: found 1e\+39"),
         ({"measured": np.full((2, 3), 1e39j)}, r"measured: found 1e\+39"),
         ({"noise_variance": 0.0}, "noise_variance: found"),
         ({"noise_variance": [0.1, 0.1, 0.1]}, "each of 2 samples"),
@@ -191,6 +193,10 @@ def test_measurements_have_any_unit(model, blocks):
     far, level = measured * UNITS[:, None], 0.01 * UNITS**2
     other = model.estimate_combined(far, rows, (K, A), level, calls=2)
     np.testing.assert_allclose(other / UNITS[:, None, None], base, rtol=1e-5, atol=1e-6)
+    # And so has what measures them: the channels are then in its inverse.
+    for gain in (1e-3, 300.0):
+        other = model.estimate_combined(measured, gain * rows, (K, A), 0.01, calls=2)
+        np.testing.assert_allclose(gain * other, base, rtol=1e-5, atol=1e-5)
 
 
 def test_hardly_any_noise_is_none(model, blocks):

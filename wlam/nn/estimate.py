@@ -223,7 +223,8 @@ class ChannelEstimator:
         Args:
             measured: complex [sample, m], each the sensing of a channel in white noise,
                 in any unit.
-            sensing: complex [m, row * column] of a channel [row, column], flattened.
+            sensing: complex [m, row * column] of a channel [row, column], flattened, of
+                any gain.
             size: rows, which are subcarriers or antennas of a line, and columns, which
                 are antennas of another.
             noise_variance: of every measurement, of all samples or of each.
@@ -236,7 +237,8 @@ class ChannelEstimator:
         Raises:
             ValueError: naming the argument, what was found and what is needed.
         """
-        y, matrix = np.asarray(measured, np.complex128), np.asarray(sensing)
+        y = np.asarray(measured, np.complex128)
+        matrix = np.asarray(sensing, np.complex128)
         rows, columns = size
         fits = y.ndim == 2 and matrix.shape == (y.shape[-1], rows * columns)
         if not fits or not (np.isfinite(y).all() and np.isfinite(matrix).all()):
@@ -245,13 +247,19 @@ class ChannelEstimator:
                 f"[sample, m] and [m, {rows * columns}]"
             )
         within_float32("measured", y)
+        within_float32("sensing", matrix)
+        if not matrix.any():
+            raise ValueError(
+                f"sensing: found {matrix.shape} of zeros; needed one that sees something"
+            )
         level = noise_levels(noise_variance, len(y))
         self._check(calls, draws)
+        # A channel of mean power 1 is then measured with power 1.
+        gain = np.sqrt((abs(matrix) ** 2).sum(1).mean())
+        matrix, y = matrix / gain, y / gain
         scale = power_of_two(abs(y).max(1))
-        y, level = y / scale[:, None], over_unit(level, scale)
-        # What a channel of mean power 1 would be measured with.
-        seen = (abs(matrix) ** 2).sum(1).mean()
-        unit, back = units_of((abs(y) ** 2).mean(1) / seen, level / seen)
+        y, level = y / scale[:, None], over_unit(level, gain * scale)
+        unit, back = units_of((abs(y) ** 2).mean(1), level)
         key = jax.random.key(seed)
         found = in_pieces(
             lambda begin, y, v: self._combined(
