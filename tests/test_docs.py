@@ -1,6 +1,7 @@
 """Examples and figures in the documents are the truth."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -22,8 +23,21 @@ def test_presets_have_the_documented_sizes(name):
     preset = PRESETS[name]
     backbone = preset.backbone
     assert (backbone.width, backbone.layers, backbone.heads) == (width, layers, heads)
-    shapes = nnx.eval_shape(lambda: preset.build(nnx.Rngs(0)))
-    assert sum(x.size for x in jax.tree.leaves(nnx.state(shapes, nnx.Param))) == count
+    assert num_parameters(preset) == count
+
+
+def test_experts_are_as_many_parameters_as_documented():
+    text = (ROOT / "docs" / "model.md").read_text()
+    found = re.search(r"With four experts the preset tiny has ([\d,]+) para", text)
+    assert found
+    tiny = PRESETS["tiny"]
+    tiny = replace(tiny, backbone=replace(tiny.backbone, experts=4))
+    assert num_parameters(tiny) == int(found[1].replace(",", ""))
+
+
+def num_parameters(config):
+    shapes = nnx.eval_shape(lambda: config.build(nnx.Rngs(0)))
+    return sum(x.size for x in jax.tree.leaves(nnx.state(shapes, nnx.Param)))
 
 
 def test_every_linked_file_exists():

@@ -250,7 +250,7 @@ class ChannelEstimator:
         within_float32("sensing", matrix)
         if not matrix.any():
             raise ValueError(
-                f"sensing: found {matrix.shape} of zeros; needed one that sees something"
+                f"sensing: found {matrix.shape} of zeros; needed some that are not"
             )
         level = noise_levels(noise_variance, len(y))
         self._check(calls, draws)
