@@ -46,16 +46,17 @@ def observed():
 
 
 def test_a_layer_contracts_by_its_damping(model, sensing, observed):
-    splitting = model.split(sensing)
+    splitting = jax.jit(model.split)(sensing)
     keys = jax.random.split(jax.random.key(2))
     a, b = (3 * complex_normal(key, (N, D)) for key in keys)
-    moved = [primal_step(splitting, model.prox, observed, z) for z in (a, b)]
+    step = jax.jit(lambda z: primal_step(splitting, model.prox, observed, z))
+    moved = [step(z) for z in (a, b)]
     apart = jnp.linalg.norm(moved[0] - moved[1])
     assert apart <= CONFIG.damping * jnp.linalg.norm(a - b) * (1 + 1e-5)
 
 
 def test_residuals_fall_as_the_damping_and_the_place_is_one(model, sensing, observed):
-    splitting = model.split(sensing)
+    splitting = jax.jit(model.split)(sensing)
     solver = Solver(1.0, tolerance=1e-6, most=400)
     estimate, found = jax.jit(
         lambda s, y: nnx.merge(*nnx.split(model)).solve(s, y, solver)
@@ -68,7 +69,7 @@ def test_residuals_fall_as_the_damping_and_the_place_is_one(model, sensing, obse
 
 
 def test_more_calls_than_enough_change_nothing(model, sensing, observed):
-    splitting = model.split(sensing)
+    splitting = jax.jit(model.split)(sensing)
     found = [
         model.solve(splitting, observed, Solver(0.9, tolerance=0.0, most=most))[0]
         for most in (150, 250)
@@ -77,7 +78,7 @@ def test_more_calls_than_enough_change_nothing(model, sensing, observed):
 
 
 def test_the_implicit_gradient_is_that_of_unrolling(model, sensing, observed):
-    splitting = model.split(sensing)
+    splitting = jax.jit(model.split)(sensing)
     graph, params = nnx.split(model)
     target = complex_normal(jax.random.key(3), (N, D))
 
@@ -124,24 +125,28 @@ def told():
 
 
 def test_it_contracts_whatever_the_noise(told, sensing, observed):
-    splitting = told.split(sensing)
+    splitting = jax.jit(told.split)(sensing)
     keys = jax.random.split(jax.random.key(2))
     a, b = (3 * complex_normal(key, (N, D)) for key in keys)
+
+    @jax.jit
+    def step(z, level):
+        return primal_step(
+            splitting, lambda z: told.prox(z, jnp.full(N, level)), observed, z
+        )
+
     for level in (0.03, 3.0):
-
-        def prox(z, level=level):
-            return told.prox(z, jnp.full(N, level))
-
-        moved = [primal_step(splitting, prox, observed, z) for z in (a, b)]
+        moved = [step(z, level) for z in (a, b)]
         apart = jnp.linalg.norm(moved[0] - moved[1])
         assert apart <= CONFIG.damping * jnp.linalg.norm(a - b) * (1 + 1e-5)
 
 
 def test_unit_and_noise_scale_together(model, sensing, observed):
     """Without a prior that has a unit of its own."""
-    splitting = model.split(sensing)
-    one = model(splitting, observed, jnp.ones(N))
-    other = model(splitting, 100 * observed, jnp.full(N, 100.0))
+    splitting = jax.jit(model.split)(sensing)
+    estimate = jax.jit(lambda y, level: model(splitting, y, level))
+    one = estimate(observed, jnp.ones(N))
+    other = estimate(100 * observed, jnp.full(N, 100.0))
     np.testing.assert_allclose(other, 100 * one, rtol=1e-3, atol=1e-2)
 
 
@@ -157,7 +162,8 @@ def test_without_its_network_it_is_the_linear_estimate(sensing, observed):
     a = np.asarray(sensing, np.complex128)
     total = a @ covariance @ a.conj().T + level**2 * np.eye(M)
     wanted = np.asarray(observed) @ np.linalg.solve(total, a @ covariance).conj()
-    found = model(model.split(sensing), observed, jnp.full(N, level))
+    estimate = jax.jit(lambda s, y: model(model.split(s), y, jnp.full(N, level)))
+    found = estimate(sensing, observed)
     np.testing.assert_allclose(found, wanted, atol=5e-3)
 
 
@@ -165,5 +171,6 @@ def test_parts_that_are_seen_apart_are_a_matrix_of_blocks(told, observed):
     blocks = complex_normal(jax.random.key(5), (2, M // 2, D // 2)) / 8
     zero = jnp.zeros_like(blocks[0])
     whole = jnp.block([[blocks[0], zero], [zero, blocks[1]]])
-    found = [told(told.split(s), observed, jnp.ones(N)) for s in (blocks, whole)]
+    estimate = jax.jit(lambda s: told(told.split(s), observed, jnp.ones(N)))
+    found = [estimate(s) for s in (blocks, whole)]
     np.testing.assert_allclose(*found, atol=1e-4)

@@ -7,9 +7,10 @@ import pytest
 from flax import nnx
 
 from wlam.data.tensors import Beams
+from wlam.nn import scan
 from wlam.nn.forecast import Forecaster
 from wlam.nn.predictor import ModelConfig
-from wlam.nn.scan import OPTIONS, ScanConfig, options
+from wlam.nn.scan import OPTIONS, ScanConfig
 from wlam.nn.transformer import TransformerConfig
 from wlam.phy.beams import array_gain
 from wlam.phy.codebooks import beam_directions
@@ -28,6 +29,7 @@ DATA = Beams(SWEPT, np.full(8, 0.1, np.float32))
 CONFIG = ModelConfig(
     TransformerConfig(width=16, layers=1, heads=2), scan=ScanConfig(SWEEPS, AHEAD)
 )
+options = jax.jit(scan.options, static_argnames="ahead")
 
 
 @pytest.fixture(scope="module")

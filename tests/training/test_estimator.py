@@ -56,7 +56,8 @@ def test_a_released_one_says_what_the_run_says(run, tmp_path):
 
 def test_it_is_judged_beside_the_floors_on_your_own_file(run, program, tmp_path):
     rng = np.random.default_rng(0)
-    data = generate(jax.random.key(5), KroneckerConfig(num_rx=8, num_tx=16), 3)
+    wide = KroneckerConfig(num_rx=8, num_tx=16)
+    data = jax.jit(lambda key: generate(key, wide, 3))(jax.random.key(5))
     clean = np.asarray(data.clean)
     noise = rng.normal(size=(2, *clean.shape)) / np.sqrt(20)
     path = tmp_path / "mine.npz"

@@ -42,21 +42,28 @@ def test_next_patches():
     assert not exists[2].any()
 
 
-def loss_of(values, clean=None, key=0, **more):
+@pytest.fixture(scope="module")
+def loss_of():
+    """The loss of rows under an untrained model, compiled once for every shape."""
     config = ModelConfig(TransformerConfig(width=8, layers=1, heads=2), patch=P)
     model = config.build(nnx.Rngs(0))
-    clean = values if clean is None else clean
-    rows = Rows(values, clean, jnp.full(len(values), 1e-3), TIME, center=True, **more)
-    return jax.jit(lambda rows: rows_loss(model, rows, jax.random.key(key))[0])(rows)
+    loss = jax.jit(lambda rows: rows_loss(model, rows, jax.random.key(0))[0])
+
+    def of(values, clean=None, **more):
+        clean, interval = values if clean is None else clean, np.full(len(values), 1e-3)
+        about = (jnp.asarray(interval, jnp.float32), TIME, True)
+        return loss(Rows(values, clean, *about, **more))
+
+    return of
 
 
-def test_the_loss_has_no_unit():
+def test_the_loss_has_no_unit(loss_of):
     x = jax.random.normal(jax.random.key(0), (64, 1, N * P))
     np.testing.assert_allclose(loss_of(x), loss_of(1e-6 * x), rtol=1e-4)
     np.testing.assert_allclose(loss_of(x), loss_of(100 * x + 50), rtol=1e-3)
 
 
-def test_beyond_the_bound_errors_count_linearly():
+def test_beyond_the_bound_errors_count_linearly(loss_of):
     """Huber's slope is the bound, 2; near 0 it is that of the median, 1.
 
     But for rows of so little spread that their targets are cut.
@@ -69,7 +76,7 @@ def test_beyond_the_bound_errors_count_linearly():
     assert slope() == pytest.approx(2 * slope(linear_beyond=1e-3), rel=0.05)
 
 
-def test_constant_rows_are_left_out():
+def test_constant_rows_are_left_out(loss_of):
     x = jax.random.normal(jax.random.key(0), (64, 1, N * P))
     constant = jnp.ones((64, 1, N * P))
     assert loss_of(constant) == 0
@@ -77,12 +84,12 @@ def test_constant_rows_are_left_out():
 
 
 @pytest.mark.parametrize("steps", [P, N * P - 1])
-def test_sequences_that_are_no_patches_are_named(steps):
+def test_sequences_that_are_no_patches_are_named(loss_of, steps):
     with pytest.raises(ValueError, match=f"source: sequences of {steps} steps"):
         loss_of(jnp.zeros((2, 1, steps)))
 
 
-def test_targets_are_the_clean_series():
+def test_targets_are_the_clean_series(loss_of):
     x = jax.random.normal(jax.random.key(0), (64, 1, N * P))
     assert loss_of(x, clean=jnp.zeros_like(x)) != loss_of(x)
 
