@@ -26,7 +26,7 @@ from wlam.nn.request import in_pieces
 from wlam.phy.arrays import angle, cis
 from wlam.phy.exact import einsum
 from wlam.phy.floors.local import Reach, pool
-from wlam.phy.solve import inverse_positive
+from wlam.phy.solve import inverse_factor, inverse_positive
 
 ROUNDS, MORE_ROUNDS = 6, 2
 """Of `adaptive_spectrum`, for all bins together and then for each and those around."""
@@ -192,13 +192,11 @@ def adaptive_spectrum(
 
     def again(_: Array, spectrum: Array) -> Array:
         least = LOAD * spectrum.mean(-1) * spectrum.shape[-1] + TINY**2
-        matrix = covariance(spectrum, least)
-        inverse = inverse_positive(matrix)
-        z = einsum("nuvpq,nquv->nuvp", inverse, pilots)
-        # By the inequality of Cauchy and Schwarz: rounding must not go below.
-        floor = count**2 / over_tones(diagonal_sums(matrix)).real
-        gain = over_tones(diagonal_sums(inverse)).real
-        return pooled(over_tones(z) / jnp.maximum(gain, floor))
+        white = inverse_factor(covariance(spectrum, least))
+        tones = einsum("nuvpq,qg->nuvpg", white, basis)
+        z = einsum("nuvpq,nquv->nuvp", white, pilots)
+        found = einsum("nuvpg,nuvp->nuvg", tones.conj(), z)
+        return pooled(found / jnp.maximum((abs(tones) ** 2).sum(3), TINY**2))
 
     if start is None:
         start = pooled(einsum("npuv,pg->nuvg", pilots, basis.conj()) / count)
@@ -215,18 +213,6 @@ def covariance(
     matrix = jnp.take(lags, abs(rows - columns), axis=-1)
     matrix = jnp.where((rows < columns)[None, None, None], matrix.conj(), matrix)
     return matrix + noise[..., None, None] * jnp.eye(count)[None, None, None]
-
-
-def diagonal_sums(
-    matrix: Complex[Array, "n #u #v p p"],
-) -> Complex[Array, "n #u #v p"]:
-    """Sums along the diagonal and those below it, these twice: their mirrors too."""
-    count = matrix.shape[-1]
-    below, column = jnp.arange(count)[:, None], jnp.arange(count)[None]
-    row = below + column
-    entries = matrix[..., row % count, column]
-    weight = jnp.where(row < count, jnp.where(below > 0, 2.0, 1.0), 0.0)
-    return (weight[None, None, None] * entries).sum(-1)
 
 
 def signal_and_noise(

@@ -23,9 +23,23 @@ def solve_positive(
 
 def inverse_positive(matrix: Inexact[Array, "*b k k"]) -> Inexact[Array, "*b k k"]:
     """Inverses of many small positive definite matrices, see `solve_positive`."""
-    return _eliminated(
-        matrix, jnp.broadcast_to(jnp.eye(matrix.shape[-1]), matrix.shape)
-    )
+    return _eliminated(matrix, _identities(matrix))
+
+
+def inverse_factor(matrix: Inexact[Array, "*b k k"]) -> Inexact[Array, "*b k k"]:
+    """Inverses of the lower Cholesky factors of many small positive definite matrices.
+
+    A form x^H R^-1 x as |W x|^2, with W the factor's inverse, is a sum of squares. It
+    has the digits that the inverse of R has lost where R is almost singular.
+
+    The row of an unknown that depends on those before it, see `solve_positive`, is 0.
+    """
+    size = matrix.shape[-1]
+    table = _triangular(matrix, _identities(matrix))
+    pivot = jnp.diagonal(table, axis1=-2, axis2=-1).real
+    usable = pivot > _least_pivots(matrix)
+    scale = jnp.where(usable, jnp.where(usable, pivot, 1) ** -0.5, 0)
+    return scale[..., None] * table[..., size:]
 
 
 def _eliminated(
@@ -33,40 +47,60 @@ def _eliminated(
 ) -> Inexact[Array, "*b k r"]:
     """Solutions for all columns of the right side: elimination, then substitution."""
     size = matrix.shape[-1]
-    table = jnp.concatenate([matrix, right], axis=-1)
-    least = ROUNDING * jnp.diagonal(matrix, axis1=-2, axis2=-1).real
-    index = jnp.arange(size).reshape((1,) * (matrix.ndim - 2) + (size, 1))
-
-    def row_of(table: Array, k: Array) -> tuple[Array, Array, Array]:
-        """Row k, its pivot, and whether that is more than rounding.
-
-        The pivot is real but for rounding; without that part of it, what it leaves of
-        its column is off, and solutions by up to 100 % at a condition number of 1e6.
-        """
-        row = jax.lax.dynamic_index_in_dim(table, k, axis=-2)
-        pivot = jax.lax.dynamic_index_in_dim(row, k, axis=-1)
-        smallest = jax.lax.dynamic_index_in_dim(least, k, axis=-1)[..., None]
-        usable = pivot.real > smallest
-        return row, jnp.where(usable, pivot, 1), usable
-
-    def eliminate(k: Array, table: Array) -> Array:
-        # No pivoting: what is left of the diagonal stays positive.
-        row, pivot, usable = row_of(table, k)
-        column = jax.lax.dynamic_index_in_dim(table, k, axis=-1)
-        below = jnp.where(usable & (index > k), column / pivot, 0)
-        return table - below * row
+    table, least = _triangular(matrix, right), _least_pivots(matrix)
 
     def substitute(i: Array, found: Array) -> Array:
         k = size - 1 - i
-        row, pivot, usable = row_of(table, k)
+        row, pivot, usable = _row_of(table, least, k)
         # What is not found yet is 0.
         rest = row[..., size:] - jnp.matmul(row[..., :size], found, precision="highest")
         value = jnp.where(usable, rest / pivot, 0)
         return jax.lax.dynamic_update_slice_in_dim(found, value, k, axis=-2)
 
     # Loops, since a system of 16 written out takes seconds to compile.
-    table = jax.lax.fori_loop(0, size, eliminate, table)
     return jax.lax.fori_loop(0, size, substitute, jnp.zeros_like(table[..., size:]))
+
+
+def _triangular(
+    matrix: Inexact[Array, "*b k k"], right: Inexact[Array, "*b k r"]
+) -> Inexact[Array, "*b k s"]:
+    """The matrix with zeros below its diagonal, beside what that makes of the right."""
+    size = matrix.shape[-1]
+    least = _least_pivots(matrix)
+    index = jnp.arange(size).reshape((1,) * (matrix.ndim - 2) + (size, 1))
+
+    def eliminate(k: Array, table: Array) -> Array:
+        # No pivoting: what is left of the diagonal stays positive.
+        row, pivot, usable = _row_of(table, least, k)
+        column = jax.lax.dynamic_index_in_dim(table, k, axis=-1)
+        below = jnp.where(usable & (index > k), column / pivot, 0)
+        return table - below * row
+
+    table = jnp.concatenate([matrix, right], axis=-1)
+    return jax.lax.fori_loop(0, size, eliminate, table)
+
+
+def _row_of(
+    table: Inexact[Array, "*b k s"], least: Float[Array, "*b k"], k: Array
+) -> tuple[Array, Array, Array]:
+    """Row k, its pivot, and whether that is more than rounding.
+
+    The pivot is real but for rounding; without that part of it, what it leaves of
+    its column is off, and solutions by up to 100 % at a condition number of 1e6.
+    """
+    row = jax.lax.dynamic_index_in_dim(table, k, axis=-2)
+    pivot = jax.lax.dynamic_index_in_dim(row, k, axis=-1)
+    smallest = jax.lax.dynamic_index_in_dim(least, k, axis=-1)[..., None]
+    usable = pivot.real > smallest
+    return row, jnp.where(usable, pivot, 1), usable
+
+
+def _least_pivots(matrix: Inexact[Array, "*b k k"]) -> Float[Array, "*b k"]:
+    return ROUNDING * jnp.diagonal(matrix, axis1=-2, axis2=-1).real
+
+
+def _identities(matrix: Inexact[Array, "*b k k"]) -> Inexact[Array, "*b k k"]:
+    return jnp.broadcast_to(jnp.eye(matrix.shape[-1], dtype=matrix.dtype), matrix.shape)
 
 
 def solve_tall(
