@@ -27,9 +27,9 @@ def test_load_and_predict(trained_run):
 def test_a_released_model_gives_its_golden_output(trained_run, tmp_path):
     folder = tmp_path / "model"
     hub.release(trained_run, folder)
-    golden = np.load(folder / hub.GOLDEN)
     again = hub.golden_outputs(wlam.load(folder))
-    np.testing.assert_array_equal(again["forecast"], golden["forecast"])
+    with np.load(folder / hub.GOLDEN) as golden:
+        np.testing.assert_array_equal(again["forecast"], golden["forecast"])
     here = str(tmp_path).encode()
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert not any(here in path.read_bytes() for path in files)
