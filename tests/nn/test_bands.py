@@ -79,7 +79,7 @@ def test_every_guess_is_the_wiener_filter_of_its_width_and_noise():
 def test_bessel_functions_agree():
     x = np.linspace(0, 90, 200)
     np.testing.assert_allclose(
-        bands.bessel_j0(x), floors.bessel_j0(jnp.asarray(x)), atol=1e-5
+        bands.bessel_j0(x), jax.jit(floors.bessel_j0)(jnp.asarray(x)), atol=1e-5
     )
 
 
@@ -97,7 +97,4 @@ def test_unknown_steps_before_the_last_ones_have_no_influence(forecast):
     known = np.arange(L)[None].repeat(N, 0) >= L - 2 * order_of(L)
     context = np.where(known, noisy[:, :L], 0)
     short = context[:, -2 * order_of(L) :]
-    x = jnp.asarray(short, jnp.complex64)[:, :, None, None]
-    alone = fit_bands(x, jnp.ones(short.shape, bool))
-    expected = bands_forecasts(x[..., 0], alone, H)[..., 0]
-    np.testing.assert_allclose(forecast(context, known), expected, atol=5e-3)
+    np.testing.assert_allclose(forecast(context, known), forecast(short), atol=5e-3)

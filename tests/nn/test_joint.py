@@ -1,5 +1,6 @@
 """Channels as a whole: what the joint way in keeps, and what it may not see."""
 
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -43,8 +44,12 @@ ALL = jnp.ones((N, L), bool)
 
 @pytest.fixture(scope="module")
 def model():
+    return build(CONFIG)
+
+
+def build(config):
     """With a head that is not zero, as training leaves it."""
-    model = CONFIG.build(nnx.Rngs(0))
+    model = config.build(nnx.Rngs(0))
     for layer in (model.joint.head.w2, model.joint.head.w3):
         shape = layer.kernel[...].shape
         layer.kernel[...] = 0.1 * jax.random.normal(jax.random.key(1), shape)
@@ -216,15 +221,21 @@ def test_intervals_and_draws_are_those_of_a_complex_gaussian(forecaster, continu
     assert not np.allclose(again, drawn[0], atol=1e-2)
 
 
-def test_features_know_no_phase_unit_or_doppler_shift(forecaster):
-    features = forecaster.embed(FLAT, 1e-3, grid=(U, V))
+@pytest.fixture(scope="module")
+def sighted():
+    """A model that tells, from its features, whether there is a line of sight."""
+    return Forecaster(build(replace(CONFIG, line_of_sight=True)))
+
+
+def test_features_know_no_phase_unit_or_doppler_shift(sighted):
+    features = sighted.embed(FLAT, 1e-3, grid=(U, V))
     assert features.shape == (N, 16)
     assert features.dtype == np.float32
     turn = 3e-9j * np.exp(2j * np.pi * 0.13 * np.arange(L))[:, None]
-    turned = forecaster.embed((turn * FLAT).astype(np.complex64), 1e-3, grid=(U, V))
+    turned = sighted.embed((turn * FLAT).astype(np.complex64), 1e-3, grid=(U, V))
     assert close(turned, features)
     assert not close(features[0], features[1], 0.01)
-    assert np.isfinite(forecaster.embed(0 * FLAT, 1e-3, grid=(U, V))).all()
+    assert np.isfinite(sighted.embed(0 * FLAT, 1e-3, grid=(U, V))).all()
 
 
 PILOTS = np.arange(2, L + H, 4)
@@ -277,15 +288,13 @@ def test_what_cannot_be_completed_is_named(forecaster):
         forecaster.line_of_sight(FLAT, 1e-3, grid=(U, V))
 
 
-def test_a_line_of_sight_is_a_probability_without_unit_or_phase():
-    config = ModelConfig(CONFIG.backbone, joint=CONFIG.joint, line_of_sight=True)
-    model = Forecaster(config.build(nnx.Rngs(0)))
-    found = model.line_of_sight(FLAT, 1e-3, grid=(U, V))
+def test_a_line_of_sight_is_a_probability_without_unit_or_phase(sighted):
+    found = sighted.line_of_sight(FLAT, 1e-3, grid=(U, V))
     assert found.shape == (N,)
     assert ((found > 0) & (found < 1)).all()
-    again = model.line_of_sight(np.complex64(5e-6j) * FLAT, 1e-3, grid=(U, V))
+    again = sighted.line_of_sight(np.complex64(5e-6j) * FLAT, 1e-3, grid=(U, V))
     np.testing.assert_allclose(again, found, atol=1e-3)
     with pytest.raises(ValueError, match="grid: found None"):
-        model.line_of_sight(FLAT, 1e-3)
+        sighted.line_of_sight(FLAT, 1e-3)
     with pytest.raises(ValueError, match=r"model\.line_of_sight: found True with"):
         ModelConfig(CONFIG.backbone, line_of_sight=True)

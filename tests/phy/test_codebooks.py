@@ -13,6 +13,7 @@ upa_codebook = jax.jit(codebooks.upa_codebook, static_argnums=(0, 1, 2))
 dft_codebook = jax.jit(codebooks.dft_codebook, static_argnums=(0, 1, 2))
 beam_amplitude = jax.jit(codebooks.beam_amplitude, static_argnums=2)
 beam_phase = jax.jit(codebooks.beam_phase, static_argnums=1)
+steering = jax.jit(codebooks.steering, static_argnums=1)
 
 
 def test_critically_sampled_codebooks_are_orthonormal():
@@ -84,8 +85,9 @@ def test_wide_beams_use_few_elements_and_have_half_their_gain_at_their_edge():
     assert np.all(wide[:, 4:] == 0)
     np.testing.assert_allclose(np.linalg.norm(wide, axis=1), 1.0, rtol=1e-5)
     # Half way between two beams of 4 orthogonal ones: the Dirichlet kernel there.
-    edge = (codebooks.beam_directions(4)[1:] + codebooks.beam_directions(4)[:-1]) / 2
-    gain = np.abs(np.asarray(codebooks.steering(edge, 16)) @ wide.conj().T) ** 2
+    beams = np.asarray(codebooks.beam_directions(4))
+    edge = (beams[1:] + beams[:-1]) / 2
+    gain = np.abs(np.asarray(steering(edge, 16)) @ wide.conj().T) ** 2
     expected = 1 / (4 * np.sin(np.pi / 8) ** 2)
     np.testing.assert_allclose(np.diagonal(gain), expected, rtol=1e-4)
     np.testing.assert_allclose(gain.max(axis=1), expected, rtol=1e-4)

@@ -247,11 +247,12 @@ def test_atoms_are_the_responses_of_the_array():
     atoms = atoms.reshape(-1, 3, vertical, horizontal)
     delay, up, across = 2, 1, 1
     # Across, a sine of 2 * 1 / 4 in the horizontal plane; up, a cosine of 2 * 1 / 2.
-    sideways, upwards = arrays.response(
+    responses = jax.jit(arrays.response)(
         arrays.upa(vertical, horizontal),
-        jnp.asarray([np.arcsin(2 * across / horizontal), 0], jnp.float32),
-        jnp.asarray([np.pi / 2, 0], jnp.float32),
+        np.array([np.arcsin(2 * across / horizontal), 0], np.float32),
+        np.array([np.pi / 2, 0], np.float32),
     )
+    sideways, upwards = np.asarray(responses)
     turn = np.exp(-2j * np.pi * delay * np.arange(3) / 3) / np.sqrt(len(atoms))
     np.testing.assert_allclose(
         atoms[:, delay, 0, across], np.kron(turn, sideways), atol=1e-5

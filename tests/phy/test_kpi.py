@@ -115,19 +115,19 @@ def walks(moved_m):
 
 def test_shadowing_forgets_exponentially_along_the_way():
     found = walks(jnp.full(24, 5.0))
-    shadowing = np.asarray(found["shadowing"])
+    names = "shadowing", "obstacles", "load", "fading"
+    shadowing, obstacles, load, fading = (np.asarray(found[name]) for name in names)
     np.testing.assert_allclose(np.mean(shadowing**2), 1.0, atol=0.05)
     for lag in (1, 4, 8):
         pairs = np.mean(shadowing[:, lag:] * shadowing[:, :-lag])
         np.testing.assert_allclose(pairs, np.exp(-lag * 5 / 20), atol=0.05)
-        pairs = np.mean(found["obstacles"][:, lag:] * found["obstacles"][:, :-lag])
+        pairs = np.mean(obstacles[:, lag:] * obstacles[:, :-lag])
         np.testing.assert_allclose(pairs, np.exp(-lag * 5 / 40), atol=0.05)
-        pairs = np.mean(found["load"][:, lag:] * found["load"][:, :-lag])
+        pairs = np.mean(load[:, lag:] * load[:, :-lag])
         np.testing.assert_allclose(pairs, np.exp(-lag / 10), atol=0.05)
     both = np.mean(shadowing[..., 0] * shadowing[..., 1])
     np.testing.assert_allclose(both, kpi.SITE_CORRELATION, atol=0.05)
     # Half a wavelength is 5 cm: nothing is left of the fading after 5 m.
-    fading = np.asarray(found["fading"])
     np.testing.assert_allclose(np.mean(fading[:, 1:] * fading[:, :-1]), 0, atol=0.02)
 
 
@@ -140,33 +140,38 @@ def test_at_rest_only_the_load_changes():
 
 NAMES = ("UMi", "UMa", "RMa")
 loss = jit(kpi.loss_db, static_argnums=1)
+standard_loss = jit(path_loss_db, static_argnums=(0, 1))
+standard_probability = jit(los_probability, static_argnums=0)
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_path_loss_is_that_of_tr_38901(place):
-    distance = jnp.array([[12.0, 60.0, 250.0, 800.0, 1500.0, 2500.0]])
-    carrier, height = jnp.float32(2.1e9), kpi.HEIGHTS_M[NAMES[place]]
+    distance = np.array([[12.0, 60.0, 250.0, 800.0, 1500.0, 2500.0]], np.float32)
+    carrier, height = np.float32(2.1e9), kpi.HEIGHTS_M[NAMES[place]]
     grid = np.linspace(-9, 9, 181)[:, None]
-    field = jnp.array(np.repeat(grid, 6, axis=1), jnp.float32)
-    far = jnp.repeat(distance, 181, axis=0)
-    found = np.asarray(loss(jnp.int32(place), NAMES, carrier, far, field))
+    field = np.repeat(grid, 6, axis=1).astype(np.float32)
+    far = np.repeat(distance, 181, axis=0)
+    found = np.asarray(loss(np.int32(place), NAMES, carrier, far, field))
+    others = carrier, distance, height, 1.5
     los, nlos = (
-        np.asarray(path_loss_db(NAMES[place], state, carrier, distance, height, 1.5))[0]
+        np.asarray(standard_loss(NAMES[place], state, *others))[0]
         for state in (LOS, NLOS)
     )
     np.testing.assert_allclose(found[0], los, atol=1e-3)
     np.testing.assert_allclose(found[-1], nlos, atol=1e-3)
     # Over the Gaussian field, the mean share of the open loss is its probability.
     mean = np.average(found, axis=0, weights=np.exp(-(grid[:, 0] ** 2) / 2))
-    likely = np.asarray(los_probability(NAMES[place], distance, 1.5, height))[0]
+    likely = np.asarray(standard_probability(NAMES[place], distance, 1.5, height))[0]
     differ = nlos - los > 1
     share = (nlos - mean)[differ] / (nlos - los)[differ]
     np.testing.assert_allclose(share, likely[differ], atol=0.02)
 
 
 def test_near_users_lose_as_at_the_smallest_distance():
-    distance = jnp.repeat(jnp.array([[0.0, 3.0, 9.0, 10.0, 10.1, 30.0]]), 181, axis=0)
-    found = loss(jnp.int32(0), NAMES, jnp.float32(2e9), distance, 0 * distance)[0]
+    near = np.array([[0.0, 3.0, 9.0, 10.0, 10.1, 30.0]], np.float32)
+    distance = np.repeat(near, 181, axis=0)
+    found = loss(np.int32(0), NAMES, np.float32(2e9), distance, 0 * distance)
+    found = np.asarray(found)[0]
     assert found[0] == found[1] == found[2] == found[3] < found[4] < found[5]
 
 
@@ -175,20 +180,21 @@ sector_gain_db = jit(kpi.sector_gain_db)
 
 
 def test_hexagons_have_six_neighbours_and_no_edge():
-    flat = jnp.zeros((16, 2))
-    user = jnp.array([[0.0, 0.0], [130.0, 40.0]])
-    offset = site_offsets(user, flat, (4, 4), 500.0)
+    flat = np.zeros((16, 2), np.float32)
+    user = np.array([[0.0, 0.0], [130.0, 40.0]], np.float32)
+    offset = np.asarray(site_offsets(user, flat, (4, 4), 500.0))
     distance = np.sort(np.linalg.norm(offset, axis=-1), axis=1)
     np.testing.assert_allclose(distance[0, :7], [0, *[500.0] * 6], atol=1e-2)
     assert distance[0, 7] > 800
-    around = jnp.array([[4 * 500.0, -2 * 3**0.5 * 500.0]])
+    around = np.array([[4 * 500.0, -2 * 3**0.5 * 500.0]], np.float32)
     moved = site_offsets(user + around, flat, (4, 4), 500.0)
     # At exactly half the way around both signs are right; distances agree.
     np.testing.assert_allclose(
         np.linalg.norm(moved, axis=-1), np.linalg.norm(offset, axis=-1), atol=1e-2
     )
-    shift = jnp.zeros((16, 2)).at[3].set(jnp.array([0.1, -0.2]))
-    shifted = site_offsets(user, shift, (4, 4), 500.0) - offset
+    shift = flat.copy()
+    shift[3] = 0.1, -0.2
+    shifted = np.asarray(site_offsets(user, shift, (4, 4), 500.0)) - offset
     np.testing.assert_allclose(shifted[1, 3], [-50.0, 100.0], atol=1e-2)
 
 
@@ -250,13 +256,15 @@ def test_no_ping_pong_below_the_margin():
 
 def test_quality_has_its_limits():
     far = -300.0  # a cell that is not there
-    power = jnp.array([[-80.0, far], [-80.0, far], [-60.0, -60.0], [-130.0, far]])
-    load = jnp.array([[1.0, 1.0], [0.0, 0.0], [1.0, 1.0], [1.0, 1.0]])
-    found = kpi.quality(power, jnp.zeros(4, jnp.int32), load)
+    power = np.array(
+        [[-80.0, far], [-80.0, far], [-60.0, -60.0], [-130.0, far]], np.float32
+    )
+    load = np.array([[1.0, 1.0], [0.0, 0.0], [1.0, 1.0], [1.0, 1.0]], np.float32)
+    found = jit(kpi.quality)(power, np.zeros(4, np.int32), load)
     np.testing.assert_allclose(found["rsrp"], power[:, 0], atol=1e-3)
     # Busy and alone; idle and alone: two of twelve elements; an equal neighbour.
     rsrq = -10 * np.log10([12.0, 2.0, 24.0])
-    np.testing.assert_allclose(found["rsrq"][:3], rsrq, atol=1e-3)
+    np.testing.assert_allclose(np.asarray(found["rsrq"])[:3], rsrq, atol=1e-3)
     sinr = [-80 - kpi.NOISE_DBM, -80 - kpi.NOISE_DBM, 0.0, -130 - kpi.NOISE_DBM]
     np.testing.assert_allclose(found["sinr"], sinr, atol=1e-3)
 

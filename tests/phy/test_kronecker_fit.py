@@ -5,22 +5,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wlam.phy.estimators.kronecker_fit import (
-    Atoms,
-    fit_covariances,
-    fitted_estimate,
-    match,
-    path_atoms,
-)
-from wlam.phy.kronecker import (
-    KroneckerConfig,
-    draw_channels,
-    draw_covariances,
-    lmmse_known,
-    toeplitz,
-    toeplitz_covariance,
-)
-from wlam.phy.noise import complex_normal
+from wlam.phy import kronecker, noise
+from wlam.phy.estimators import kronecker_fit
+from wlam.phy.estimators.kronecker_fit import Atoms, fit_covariances, fitted_estimate
+from wlam.phy.kronecker import KroneckerConfig
+
+match = jax.jit(kronecker_fit.match)
+toeplitz = jax.jit(kronecker.toeplitz)
+toeplitz_covariance = jax.jit(kronecker.toeplitz_covariance, static_argnums=(2, 3))
+lmmse_known = jax.jit(kronecker.lmmse_known)
+complex_normal = jax.jit(noise.complex_normal, static_argnums=1)
 
 KEYS = jax.random.split(jax.random.key(0), 3)
 CONFIG = KroneckerConfig(num_rx=16, num_tx=4, spread_rx_deg=4.0)
@@ -30,19 +24,26 @@ N = 64
 @pytest.fixture(scope="module")
 def drawn():
     """Channels at 10 dB: (covariances, channels, observed, noise variance)."""
-    covariances = draw_covariances(KEYS[0], CONFIG, N)
-    channels = draw_channels(KEYS[1], covariances)
-    noise = np.sqrt(0.1) * complex_normal(KEYS[2], channels.shape)
-    return covariances, channels, channels + noise, jnp.full(N, 0.1)
+
+    @jax.jit
+    def draw(keys):
+        covariances = kronecker.draw_covariances(keys[0], CONFIG, N)
+        channels = kronecker.draw_channels(keys[1], covariances)
+        added = np.sqrt(0.1) * noise.complex_normal(keys[2], channels.shape)
+        return covariances, channels, channels + added, jnp.full(N, 0.1)
+
+    covariances, *others = draw(KEYS)
+    return covariances, *map(np.asarray, others)
 
 
 @pytest.fixture(scope="module")
 def atoms():
-    return path_atoms(CONFIG, rx=32, tx=12)
+    made = jax.jit(lambda: kronecker_fit.path_atoms(CONFIG, rx=32, tx=12))()
+    return jax.tree.map(np.asarray, made)
 
 
 def test_atoms_are_the_covariances_of_single_paths(atoms):
-    one, config = jnp.ones((1, 1)), CONFIG
+    one, config = np.ones((1, 1), np.float32), CONFIG
     angle = np.degrees(np.arcsin(2.5 * 2 / 32 - 1))
     expected = toeplitz_covariance(angle * one, one, config.spread_rx_deg, 16)
     np.testing.assert_allclose(toeplitz(atoms.rx[2:3]), expected, atol=1e-4)
@@ -51,7 +52,7 @@ def test_atoms_are_the_covariances_of_single_paths(atoms):
 
 
 def test_match_is_the_trace_of_a_product(atoms):
-    left, right = complex_normal(KEYS[0], (2, 3, 16, 5))
+    left, right = np.asarray(complex_normal(KEYS[0], (2, 3, 16, 5)))
     found = match(left, right, atoms.rx)
     product = np.einsum("ndc,nec->nde", left, right.conj())
     # Hermitian products only, of which it is the real part that is left.
@@ -59,12 +60,18 @@ def test_match_is_the_trace_of_a_product(atoms):
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
+@jax.jit
+def covariances_of(fit, atoms):
+    return fit.covariances(atoms)
+
+
 def log_likelihood(fit, atoms, observed):
     """Of every observation, by its full covariance."""
-    rx, tx = fit.covariances(atoms).rx, fit.covariances(atoms).tx
+    found = covariances_of(fit, atoms)
+    rx, tx = np.asarray(found.rx), np.asarray(found.tx)
     whole = np.complex128(np.einsum("nab,ncd->nacbd", rx, tx).reshape(N, 64, 64))
     whole += np.asarray(fit.noise_variance)[:, None, None] * np.eye(64)
-    y = np.asarray(observed).reshape(N, 64, 1)
+    y = observed.reshape(N, 64, 1)
     inside = (y.conj() * np.linalg.solve(whole, y)).sum((1, 2)).real
     return -np.linalg.slogdet(whole)[1] - inside
 
@@ -87,7 +94,7 @@ def test_the_fit_comes_near_the_genie(drawn, atoms):
     covariances, channels, observed, variance = drawn
 
     def error(found):
-        return float((abs(found - channels) ** 2).sum())
+        return float((abs(np.asarray(found) - channels) ** 2).sum())
 
     genie = error(lmmse_known(observed, variance, covariances))
     ours = error(fitted_estimate(observed, variance, atoms))
@@ -102,9 +109,10 @@ def test_the_fit_comes_near_the_genie(drawn, atoms):
 
 def test_of_one_atom_only_the_power_is_fitted():
     """A factor that is the identity: the mean power, less that of the noise."""
-    atoms = Atoms(jnp.eye(16)[:1] + 0j, jnp.eye(4)[:1] + 0j)
-    observed = 2 * complex_normal(KEYS[1], (3, 16, 4))
-    fit = fit_covariances(observed, jnp.ones(3), atoms, 300)
+    one = np.eye(16, dtype=np.complex64)[:1]
+    atoms = Atoms(jnp.asarray(one), jnp.asarray(one[:, :4]))
+    observed = 2 * np.asarray(complex_normal(KEYS[1], (3, 16, 4)))
+    fit = fit_covariances(observed, np.ones(3, np.float32), atoms, 300)
     np.testing.assert_allclose(fit.rx, 1, atol=1e-5)
     power = (abs(observed) ** 2).mean((1, 2))
-    np.testing.assert_allclose(fit.tx[:, 0], power - 1, rtol=1e-3)
+    np.testing.assert_allclose(np.asarray(fit.tx)[:, 0], power - 1, rtol=1e-3)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from wlam.phy import noise
 from wlam.phy.estimators.mixture import fit_kronecker_mixture, mixture_estimate
 from wlam.phy.kronecker import (
     Covariances,
@@ -14,36 +15,42 @@ from wlam.phy.kronecker import (
     lmmse_known,
     toeplitz_covariance,
 )
-from wlam.phy.noise import complex_normal
 
 KEYS = jax.random.split(jax.random.key(0), 4)
 R, T, N = 8, 4, 3000
-VARIANCE = jnp.full(N, 0.1)
+VARIANCE = np.full(N, 0.1, np.float32)
 
 
 @pytest.fixture(scope="module")
 def kinds():
     """Channels from one of two directions each: two covariances, and who has which."""
-    one = jnp.ones((2, 1))
-    angles = jnp.array([[-40.0], [35.0]])
-    rx = toeplitz_covariance(angles, one, 4.0, R)
-    tx = toeplitz_covariance(-angles, one, 20.0, T)
-    which = jax.random.bernoulli(KEYS[0], 0.5, (N,)).astype(int)
-    return Covariances(rx[which], tx[which]), which
+
+    @jax.jit
+    def draw(key):
+        one = jnp.ones((2, 1))
+        angles = jnp.array([[-40.0], [35.0]])
+        rx = toeplitz_covariance(angles, one, 4.0, R)
+        tx = toeplitz_covariance(-angles, one, 20.0, T)
+        which = jax.random.bernoulli(key, 0.5, (N,)).astype(int)
+        return Covariances(rx[which], tx[which]), which
+
+    return draw(KEYS[0])
 
 
 @pytest.fixture(scope="module")
 def channels(kinds):
-    return jax.jit(draw_channels)(KEYS[1], kinds[0])
+    return np.asarray(jax.jit(draw_channels)(KEYS[1], kinds[0]))
 
 
 @pytest.fixture(scope="module")
 def observed(channels):
-    noise = jnp.sqrt(VARIANCE)[:, None, None] * complex_normal(KEYS[2], channels.shape)
-    return channels + noise
+    complex_normal = jax.jit(noise.complex_normal, static_argnums=1)
+    added = np.asarray(complex_normal(KEYS[2], channels.shape))
+    return channels + np.sqrt(VARIANCE)[:, None, None] * added
 
 
 def nmse(estimate, truth):
+    estimate = np.asarray(estimate)
     return float((abs(estimate - truth) ** 2).sum() / (abs(truth) ** 2).sum())
 
 
@@ -51,13 +58,13 @@ def test_one_component_is_the_linear_estimate(channels, observed):
     fit = partial(fit_kronecker_mixture, rx=1, tx=1, iterations=2)
     channels = channels[:1000]  # few enough that all their rows are used
     mixture = fit(KEYS[3], channels)
-    found = mixture_estimate(observed, VARIANCE, mixture)
-    columns = np.asarray(channels).swapaxes(1, 2).reshape(-1, R)
-    rows = np.asarray(channels).reshape(-1, T)
+    found = np.asarray(mixture_estimate(observed, VARIANCE, mixture))
+    columns = channels.swapaxes(1, 2).reshape(-1, R)
+    rows = channels.reshape(-1, T)
     sides = [x.T @ x.conj() / len(x) for x in (columns, rows)]
     whole = np.kron(*sides)
     weights = whole @ np.linalg.inv(whole + 0.1 * np.eye(R * T))
-    expected = (np.asarray(observed[:5]).reshape(5, -1) @ weights.T).reshape(5, R, T)
+    expected = (observed[:5].reshape(5, -1) @ weights.T).reshape(5, R, T)
     np.testing.assert_allclose(found[:5], expected, atol=3e-3)
 
 

@@ -1,5 +1,8 @@
 """Sub-array scans of single paths, whose best beam is known."""
 
+from functools import partial
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -7,16 +10,16 @@ from wlam.phy import floors
 from wlam.phy.beams import array_gain, beam_directions
 
 NARROW, COARSE = 64, 16
-GRID = np.asarray(beam_directions(NARROW))
+GRID, WIDE = (np.asarray(beam_directions(number)) for number in (NARROW, COARSE))
 
 
+@partial(jax.jit, static_argnums=2)
 def scan_db(direction, beams, num_ant, floor=1e-6):
-    gain = array_gain(jnp.asarray(direction), jnp.asarray(beams), num_ant)
-    return 10 * jnp.log10(gain + floor)
+    return 10 * jnp.log10(array_gain(direction, beams, num_ant) + floor)
 
 
 def test_a_path_on_a_narrow_beam_is_found():
-    coarse = scan_db(GRID, beam_directions(COARSE), COARSE)
+    coarse = scan_db(GRID, WIDE, COARSE)
     forecast = np.asarray(floors.subarray_scan(coarse, NARROW))
     np.testing.assert_array_equal(forecast.argmax(1), np.arange(NARROW))
     # The whole array has its full gain there.
@@ -26,7 +29,7 @@ def test_a_path_on_a_narrow_beam_is_found():
 
 def test_paths_between_beams_are_found_within_a_beam():
     direction = np.random.default_rng(0).uniform(-1, 1, NARROW).astype(np.float32)
-    coarse = scan_db(direction, beam_directions(COARSE), COARSE)
+    coarse = scan_db(direction, WIDE, COARSE)
     best = np.asarray(floors.subarray_scan(coarse, NARROW)).argmax(1)
     away = np.abs((GRID[best] - direction + 1) % 2 - 1)  # directions wrap around
     assert away.max() < 2 / NARROW
@@ -35,9 +38,7 @@ def test_paths_between_beams_are_found_within_a_beam():
 
 def test_a_floor_common_to_all_beams_has_no_influence():
     quiet, noisy = (
-        floors.subarray_scan(
-            scan_db(GRID, beam_directions(COARSE), COARSE, floor), NARROW
-        )
+        floors.subarray_scan(scan_db(GRID, WIDE, COARSE, floor), NARROW)
         for floor in (1e-6, 3.0)
     )
     np.testing.assert_allclose(quiet, noisy, atol=0.02)

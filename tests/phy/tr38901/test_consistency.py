@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wlam.phy.arrays import direction
+from wlam.phy import arrays
 from wlam.phy.constants import SPEED_OF_LIGHT
 from wlam.phy.tr38901.config import DropConfig, PanelConfig
 from wlam.phy.tr38901.consistency import follow
@@ -24,7 +24,9 @@ CONFIG = DropConfig(
     mobility="consistent",
 )
 # Four places of a straight way.
-STRAIGHT = jnp.linspace(0.0, 3.0, 4)[:, None] * jnp.array([[0.6, 0.8, 0.0]])
+STRAIGHT = np.linspace(0.0, 3.0, 4)[:, None] * np.array([[0.6, 0.8, 0.0]])
+
+direction = jax.jit(arrays.direction)
 
 
 @jax.jit
@@ -40,7 +42,7 @@ def drop():
 
 @pytest.fixture(scope="module")
 def moved(drop):
-    return walk(drop, STRAIGHT)
+    return jax.tree.map(np.asarray, walk(drop, STRAIGHT))
 
 
 def test_nothing_changes_at_the_start(drop, moved):
@@ -49,7 +51,7 @@ def test_nothing_changes_at_the_start(drop, moved):
         for angle in ("azimuth", "zenith"):
             field = f"{name}_{angle}"
             for now, before in ((rays, drop.rays), (los, drop.los)):
-                turn = np.asarray(getattr(now, field) - getattr(before, field))
+                turn = getattr(now, field) - np.asarray(getattr(before, field))
                 np.testing.assert_allclose(np.cos(turn), 1.0, atol=1e-5)
     np.testing.assert_allclose(rays.delay_s, drop.rays.delay_s, atol=1e-12)
     np.testing.assert_allclose(rays.power, drop.rays.power, atol=1e-6)
@@ -72,8 +74,8 @@ def test_the_direct_path_is_the_straight_line_to_where_the_user_is(drop, moved):
 
 def test_first_steps_are_those_of_the_standard(drop):
     """Equations 7.6-9 to 7.6-10d: rates of delay and arrival angles at the start."""
-    step = jnp.array([[0.0, 0.0, 0.0], [0.006, 0.008, 0.0]])
-    rays, _ = walk(drop, step)
+    step = np.array([[0.0, 0.0, 0.0], [0.006, 0.008, 0.0]])
+    rays, _ = jax.tree.map(np.asarray, walk(drop, step))
     azimuth, zenith = drop.rays.arrival_azimuth, drop.rays.arrival_zenith
     towards = np.asarray(direction(azimuth, zenith), np.float64)
     path = np.asarray(drop.distance_m + SPEED_OF_LIGHT * drop.rays.delay_s)[:, None]

@@ -7,8 +7,14 @@ import pytest
 from wlam.phy.tr38901.drops import generate
 from wlam.phy.tr38901.presets import PRESETS
 
+# Tracing takes a second each, so that only some are in the fast tests.
+FEW = ("D1", "D16", "H7", "LLM4CP")
 
-@pytest.mark.parametrize("name", PRESETS)
+
+@pytest.mark.parametrize(
+    "name",
+    [n if n in FEW else pytest.param(n, marks=pytest.mark.slow) for n in PRESETS],
+)
 def test_shapes(name):
     config = PRESETS[name]
     antennas = config.base.rows * config.base.columns

@@ -1,5 +1,7 @@
 """Rays: what their equations promise about delays, powers and angles."""
 
+from functools import cache
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -34,20 +36,20 @@ def draw():
 
         return jax.vmap(one)(jax.random.split(jax.random.key(0), LINKS)), los
 
-    return lambda state: many(jnp.asarray(state))
+    return cache(lambda state: jax.tree.map(np.asarray, many(jnp.asarray(state))))
 
 
 @pytest.mark.parametrize("state", [LOS, NLOS, O2I])
 def test_delays_rise_from_zero_and_powers_add_to_one(draw, state):
     rays, _ = draw(state)
     assert (rays.delay_s[:, 0] == 0).all()
-    assert (jnp.diff(rays.delay_s, axis=1) >= 0).all()
+    assert (np.diff(rays.delay_s, axis=1) >= 0).all()
     total = rays.power.sum(axis=1)
     assert (total > 0.95).all()  # what is weaker than -25 dB was removed
     assert (total < 1 + 1e-5).all()
     present = (rays.power > 0).sum(axis=1)
     assert (present <= tables.parameters("UMa")[state].clusters).all()
-    weakest = jnp.where(rays.power > 0, rays.power, 1.0).min(axis=1)
+    weakest = np.where(rays.power > 0, rays.power, 1.0).min(axis=1)
     assert (weakest >= rays.power.max(axis=1) * 10**-2.5).all()
 
 
@@ -57,7 +59,7 @@ def test_delays_are_exponential(draw):
     column = tables.parameters("UMa")[NLOS]
     scale = column.delay_scaling * SPREAD
     harmonic = (1 / np.arange(1, column.clusters)).sum()
-    last = np.asarray(rays.delay_s[:, column.clusters - 1])
+    last = rays.delay_s[:, column.clusters - 1]
     std = scale * np.sqrt((1 / np.arange(1, column.clusters) ** 2).sum())
     np.testing.assert_allclose(
         last.mean(), scale * harmonic, atol=4 * std / np.sqrt(LINKS)
@@ -69,7 +71,7 @@ def test_delay_spread_is_near_what_was_asked(draw):
     rays, _ = draw(NLOS)
     power = rays.power / rays.power.sum(axis=1, keepdims=True)
     mean = (power * rays.delay_s).sum(axis=1, keepdims=True)
-    spread = jnp.sqrt((power * (rays.delay_s - mean) ** 2).sum(axis=1))
+    spread = np.sqrt((power * (rays.delay_s - mean) ** 2).sum(axis=1))
     np.testing.assert_allclose(spread.mean(), SPREAD, rtol=0.2)
 
 
@@ -85,12 +87,12 @@ def test_the_first_cluster_is_in_the_line_of_sight(draw):
 def test_azimuths_are_spread_as_asked(draw):
     """Power-weighted deviation of arrival, on average over links, near ASA = 30."""
     rays, los = draw(NLOS)
-    power = jnp.broadcast_to(rays.power[..., None], rays.arrival_azimuth.shape) / 20
-    phasor = power * jnp.exp(1j * (rays.arrival_azimuth - los.arrival_azimuth))
-    mean = jnp.angle(phasor.sum((1, 2)))[:, None, None]
+    power = np.broadcast_to(rays.power[..., None], rays.arrival_azimuth.shape) / 20
+    phasor = power * np.exp(1j * (rays.arrival_azimuth - los.arrival_azimuth))
+    mean = np.angle(phasor.sum((1, 2)))[:, None, None]
     off = rays.arrival_azimuth - los.arrival_azimuth - mean
-    spread = jnp.sqrt((power * off**2).sum((1, 2)))
-    np.testing.assert_allclose(jnp.rad2deg(spread).mean(), 30.0, rtol=0.25)
+    spread = np.sqrt((power * off**2).sum((1, 2)))
+    np.testing.assert_allclose(np.rad2deg(spread).mean(), 30.0, rtol=0.25)
 
 
 def test_zenith_angles_stay_on_the_sphere(draw):
@@ -98,20 +100,20 @@ def test_zenith_angles_stay_on_the_sphere(draw):
         rays, _ = draw(state)
         for zenith in (rays.arrival_zenith, rays.departure_zenith):
             assert (zenith >= 0).all()
-            assert (zenith <= jnp.pi + 1e-6).all()
+            assert (zenith <= np.pi + 1e-6).all()
 
 
 def test_cross_polarisation_has_the_table_s_moments(draw):
     rays, _ = draw(NLOS)
-    kappa_db = 10 * jnp.log10(rays.cross_polarisation)
+    kappa_db = 10 * np.log10(rays.cross_polarisation)
     mean, std = tables.parameters("UMa")[NLOS].xpr_db
     np.testing.assert_allclose(kappa_db.mean(), mean, atol=0.1)
     np.testing.assert_allclose(kappa_db.std(), std, atol=0.1)
 
 
 def test_coupling_permutes_and_stays_in_the_sub_cluster():
-    words = jax.random.uniform(jax.random.key(0), (3, 2, 20))
-    order = np.asarray(_coupling(words, jnp.array([True, False])))
+    words = np.random.default_rng(0).random((3, 2, 20), np.float32)
+    order = np.asarray(jax.jit(_coupling)(words, np.array([True, False])))
     np.testing.assert_array_equal(np.sort(order, axis=-1), np.arange(20) + 0 * order)
     group = np.array([0] * 8 + [1] * 4 + [2] * 4 + [1] * 2 + [0] * 2)
     np.testing.assert_array_equal(group[order[:, 0]], group + 0 * order[:, 0])
