@@ -36,9 +36,8 @@ from wlam.evaluation.goals import ABLATED
 from wlam.evaluation.page import html_page, markdown
 from wlam.hub import CONFIG
 
-
 # Every compiled program holds memory maps, of which Linux lets a process have 65,530:
-# too few for all models on all cases. Kept for some cases, since many have equal shapes.
+# too few for all models on all cases. Some stay, since many cases have equal shapes.
 CASES_TO_A_CACHE = 10
 
 
