@@ -95,6 +95,10 @@ def test_a_step_to_nearly_itself_changes_nearly_nothing():
         assert abs(float(found[0, 0]) - 1.3) < 0.02
 
 
+# Long runs of what would be slow as `make test` compiles it.
+OPTIMISED = {"xla_backend_optimization_level": 1}
+
+
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.complex64])
 def test_drawn_data_have_the_variance_of_the_data(dtype):
     """DDPM, eta = 1 with all steps; and DDIM in between."""
@@ -110,7 +114,8 @@ def test_drawn_data_have_the_variance_of_the_data(dtype):
                 tuple(range(400, -1, -1)),
                 Ddim(eta),
                 key=key,
-            )
+            ),
+            compiler_options=OPTIMISED,
         )
         found = (abs(draw(x, jax.random.key(1))) ** 2).mean(0)
         np.testing.assert_allclose(found, variance, rtol=0.06)

@@ -279,7 +279,8 @@ def test_a_run_is_loaded_and_released(tmp_path):
     assert (again, step) == (config, 3)
     assert loaded.num_parameters == 2 * H * (L + 1)
     hub.release(run, folder)
-    golden = np.load(folder / hub.GOLDEN)
-    assert golden.files == ["forecast"]
+    with np.load(folder / hub.GOLDEN) as archive:
+        golden = dict(archive)
+    assert list(golden) == ["forecast"]
     found = hub.golden_outputs(wlam.load(folder))["forecast"]
     np.testing.assert_allclose(found, golden["forecast"], atol=1e-5)
