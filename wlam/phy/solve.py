@@ -30,7 +30,8 @@ def inverse_factor(matrix: Inexact[Array, "*b k k"]) -> Inexact[Array, "*b k k"]
     """Inverses of the lower Cholesky factors of many small positive definite matrices.
 
     A form x^H R^-1 x as |W x|^2, with W the factor's inverse, is a sum of squares. It
-    has the digits that the inverse of R has lost where R is almost singular.
+    has the digits that the inverse of R has lost where R is almost singular. Plain
+    array operations, as `solve_positive`; `inverse_factor_each` calls LAPACK.
 
     The row of an unknown that depends on those before it, see `solve_positive`, is 0.
     """
