@@ -65,7 +65,15 @@ def test_the_cases_of_another_config(program, trained_run, files, tmp_path):
     assert "--cases: given with --data" in done.stderr
 
 
-@pytest.mark.parametrize("task", sorted(FILES))
+@pytest.mark.parametrize(
+    "task",
+    [
+        pytest.param(
+            task, marks=pytest.mark.slow if task in ("csi_frequency", "series") else ()
+        )
+        for task in sorted(FILES)
+    ],
+)
 def test_own_data_in_own_units(program, trained_run, files, tmp_path, task):
     out, results = tmp_path / "p.npz", tmp_path / "r.jsonl"
     done = program(

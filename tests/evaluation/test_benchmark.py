@@ -121,6 +121,7 @@ def test_a_member_of_a_family_is_judged_on_its_tasks(tmp_path, hold):
     assert results.shown == ["peers"]
 
 
+@pytest.mark.slow
 def test_a_folder_of_models_is_a_family(tmp_path, monkeypatch):
     monkeypatch.setattr(of, "trained_sizes", lambda *_: {})  # would trace all sources
     family = tmp_path / "transformers"

@@ -68,6 +68,7 @@ def test_draws_fall_into_the_intervals_as_often_as_they_promise(forecaster, boun
     assert (drawn < forecast).mean() == pytest.approx(0.5, abs=0.04)
 
 
+@pytest.mark.slow
 def test_bounds_beyond_the_first_patch_are_those_of_drawn_paths(forecaster, bounds):
     low, high = forecaster.predict_interval(X, 1e-3, 2 * P)
     np.testing.assert_allclose(low[:, :P], bounds[0], rtol=1e-4, atol=1e-5)

@@ -130,6 +130,7 @@ def test_a_model_completes_the_sweep_that_it_continues(moved, windows):
     assert abs(whole - predict(moved, windows.context)[:, 0]).max() > 0.1
 
 
+@pytest.mark.slow
 def test_long_horizons_go_on_from_forecasts(moved):
     context = SWEPT[:, :SWEEPS]
     near, far = (predict(moved, context, h) for h in (AHEAD, 2 * AHEAD))

@@ -89,6 +89,7 @@ def test_parts_of_one_shape_go_together_and_keep_their_losses(batch, model):
     assert found["b"] > 2 * found["a"]  # nothing to predict, and yet predicted
 
 
+@pytest.mark.slow
 def test_experts_see_the_tokens_of_whole_channels(batch):
     """2 samples of 8 bins, with two patches that are known and one that follows."""
     backbone = replace(CONFIG.backbone, experts=3, active=2)
@@ -209,6 +210,7 @@ def test_channels_are_completed_from_their_pilots_alone(model):
     assert (loss(worse) > loss(part) + 0.1).all()
 
 
+@pytest.mark.slow
 def test_the_line_of_sight_is_learnt_where_it_is_known(batch):
     config = replace(CONFIG, line_of_sight=True)
     graph, params = nnx.split(config.build(nnx.Rngs(0)))

@@ -286,6 +286,7 @@ def test_bad_training_data_and_configs_are_named(model):
         WifoConfig(masks=())
 
 
+@pytest.mark.slow
 def test_gradients_reach_everything_through_the_loss_of_a_mixture(model):
     clean = complex_normal(2, *SHAPE)
     silent = np.stack([0 * clean[0], clean[1]])
