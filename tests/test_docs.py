@@ -48,3 +48,12 @@ def test_every_linked_file_exists():
     ]:
         for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+@pytest.mark.slow
+def test_the_example_of_liquid_networks():
+    text = (ROOT / "docs" / "liquid.md").read_text()
+    (python,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    names = {}
+    exec(python, names)
+    assert names["y"].shape == (2, 1, 4)

@@ -1,0 +1,29 @@
+"""Liquid networks: recurrent cells whose state flows on between measurements."""
+
+from wlam.nn.liquid.cell import LiquidCell
+from wlam.nn.liquid.cfc import CfcConfig, WiredCfcConfig
+from wlam.nn.liquid.ltc import LtcConfig, clip_positive
+from wlam.nn.liquid.memory import MixedMemoryConfig
+from wlam.nn.liquid.sequence import Liquid, LiquidConfig, unroll
+from wlam.nn.liquid.wiring import (
+    FullyConnected,
+    Ncp,
+    RandomlyConnected,
+    auto_ncp,
+)
+
+__all__ = [
+    "CfcConfig",
+    "FullyConnected",
+    "Liquid",
+    "LiquidCell",
+    "LiquidConfig",
+    "LtcConfig",
+    "MixedMemoryConfig",
+    "Ncp",
+    "RandomlyConnected",
+    "WiredCfcConfig",
+    "auto_ncp",
+    "clip_positive",
+    "unroll",
+]
