@@ -51,7 +51,9 @@ def recur(
     seen: Bool[Array, "b t"] | None,
 ) -> Float[Array, "b t n"]:
     """All states; one that is not seen stays as it is."""
-    inward = jnp.swapaxes(x, 0, 1) @ cell.inward + cell.bias[None, None]
+    by_time = jnp.swapaxes(x, 0, 1)
+    inward = by_time.reshape(-1, x.shape[-1]) @ cell.inward + cell.bias[None]
+    inward = inward.reshape(*by_time.shape[:2], -1)
     elapsed = None if elapsed is None else elapsed.T
     seen = None if seen is None else seen.T
     weights = cell.around, cell.heads
@@ -69,15 +71,50 @@ def gate(
 
     Without elapsed times those are one part, t_a + t_b.
     """
+    return _mix(mode, _activate(mode, z, elapsed, pure), pure)
+
+
+def _activate(mode: str, z: Array, elapsed: Array | None, pure: Arrays) -> Arrays:
+    """What of a gate costs, and all that its gradient needs."""
     dt = None if elapsed is None else elapsed[..., None]
     if mode == "pure":
-        rate, target = (p.reshape((1,) * (z.ndim - 1) + (-1,)) for p in pure)
-        decay = jnp.exp(-(1.0 if dt is None else dt) * (abs(rate) + abs(z)))
-        return target - target * decay * z
+        decay = abs(_beside(pure[0], z)) + abs(z)
+        return z, jnp.exp(-decay if dt is None else -decay * dt)
     f1, f2, *time = jnp.split(z, 3 if dt is None else 4, axis=-1)
     share = jax.nn.sigmoid(time[0] if dt is None else time[0] * dt + time[1])
-    f1, f2 = jnp.tanh(f1), jnp.tanh(f2)
+    return jnp.tanh(f1), jnp.tanh(f2), share, *time[:-1]
+
+
+def _mix(mode: str, active: Arrays, pure: Arrays) -> Array:
+    """The next state."""
+    if mode == "pure":
+        f1, decay = active
+        target = _beside(pure[1], f1)
+        return target - target * decay * f1
+    f1, f2, share = active[:3]
     return f1 + share * (f2 if mode == "no_gate" else f2 - f1)
+
+
+def _gradient(
+    mode: str, active: Arrays, elapsed: Array | None, pure: Arrays, of_new: Array
+) -> Array:
+    """Of the linear parts, from that of the next state."""
+    dt = None if elapsed is None else elapsed[..., None]
+    if mode == "pure":
+        f1, decay = active
+        inner = 1 - abs(f1) * (1.0 if dt is None else dt)
+        return -_beside(pure[1], f1) * decay * inner * of_new
+    f1, f2, share = active[:3]
+    of_f2 = of_new * share
+    of_f1 = of_new if mode == "no_gate" else of_new - of_f2
+    of_share = of_f2 * (1 - share) * (f2 if mode == "no_gate" else f2 - f1)
+    of_time = (of_share,) if dt is None else (of_share * dt, of_share)
+    parts = of_f1 * (1 - f1**2), of_f2 * (1 - f2**2), *of_time
+    return jnp.concatenate(parts, axis=-1)
+
+
+def _beside(one: Float[Array, " n"], all_of_them: Array) -> Array:
+    return one.reshape((1,) * (all_of_them.ndim - 1) + (-1,))
 
 
 def _before(
@@ -122,35 +159,35 @@ def _forward(
     def advance(state: Array, now: tuple) -> tuple[Array, tuple]:
         inward, elapsed, seen = now
         hidden, z = _before(weights, state, inward)
-        state = _held(seen, gate(mode, z, elapsed, pure), state)
-        return state, (state, z, None if weights[1] is None else hidden)
+        active = _activate(mode, z, elapsed, pure)
+        state = _held(seen, _mix(mode, active, pure), state)
+        return state, (state, active, None if weights[1] is None else hidden)
 
-    _, (states, z, hidden) = jax.lax.scan(advance, start, (inward, elapsed, seen))
-    return states, (weights, start, states, z, hidden, elapsed, seen, pure)
+    _, (states, active, hidden) = jax.lax.scan(advance, start, (inward, elapsed, seen))
+    return states, (weights, start, states, active, hidden, elapsed, seen, pure)
 
 
 def _backward(mode: str, kept: Any, of_states: Array) -> tuple:
-    weights, start, states, z, hidden, elapsed, seen, pure = kept
+    weights, start, states, active, hidden, elapsed, seen, pure = kept
     around, heads = weights
 
     def retreat(of_state: Array, now: tuple) -> tuple[Array, tuple]:
-        of_this, z, hidden, elapsed, seen = now
+        of_this, active, hidden, elapsed, seen = now
         of_state = of_state + of_this
         of_new = _held(seen, of_state, jnp.zeros_like(of_state))
-        _, pull = jax.vjp(lambda z: gate(mode, z, elapsed, pure), z)
-        of_z = of_a = pull(of_new)[0]
+        of_z = of_a = _gradient(mode, active, elapsed, pure, of_new)
         if heads is not None:
             slope = SLOPE * (SCALE - hidden**2 / SCALE)
             of_a = slope * (of_z @ heads[0].T)
         of_old = of_a @ around.T
         if seen is not None:
             of_old += of_state - of_new
-        return of_old, (of_a, None if heads is None else of_z, of_new)
+        return of_old, (of_a, of_z, of_new if pure else None)
 
     of_start, (of_a, of_z, of_new) = jax.lax.scan(
         retreat,
         jnp.zeros_like(start),
-        (of_states, z, hidden, elapsed, seen),
+        (of_states, active, hidden, elapsed, seen),
         reverse=True,
     )
     before = jnp.concatenate([start[None], states[:-1]])
@@ -158,8 +195,12 @@ def _backward(mode: str, kept: Any, of_states: Array) -> tuple:
     of_heads = None
     if heads is not None:
         of_heads = _product(hidden, of_z), of_z.sum((0, 1))
-    _, pull = jax.vjp(lambda dt, pure: gate(mode, z, dt, pure), elapsed, pure)
-    of_elapsed, of_pure = pull(of_new)
+    of_elapsed, of_pure = None, ()
+    if pure:
+        _, pull = jax.vjp(lambda dt, p: gate(mode, active[0], dt, p), elapsed, pure)
+        of_elapsed, of_pure = pull(of_new)
+    elif elapsed is not None:  # times t_a, the last of what is active
+        of_elapsed = (of_z[..., -start.shape[-1] :] * active[-1]).sum(-1)
     return (of_around, of_heads), of_start, of_a, of_elapsed, None, of_pure
 
 
