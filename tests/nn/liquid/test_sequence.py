@@ -9,8 +9,10 @@ from flax import nnx
 
 from wlam.nn.liquid import (
     CfcConfig,
+    InputGatedConfig,
     Liquid,
     LiquidConfig,
+    LrcConfig,
     LtcConfig,
     MixedMemoryConfig,
     WiredCfcConfig,
@@ -32,6 +34,8 @@ CELLS = {
     "wired": WiredCfcConfig(POLICY),
     "ltc": LtcConfig(POLICY, unfolds=2),
     "memory": MixedMemoryConfig(CfcConfig(6, backbone=5)),
+    "gated": InputGatedConfig(6),
+    "lrc": LrcConfig(6),
 }
 
 

@@ -2,6 +2,8 @@
 
 from wlam.nn.liquid.cell import LiquidCell
 from wlam.nn.liquid.cfc import CfcConfig, WiredCfcConfig
+from wlam.nn.liquid.input_gated import InputGatedConfig
+from wlam.nn.liquid.lrc import LrcConfig
 from wlam.nn.liquid.ltc import LtcConfig, clip_positive
 from wlam.nn.liquid.memory import MixedMemoryConfig
 from wlam.nn.liquid.sequence import Liquid, LiquidConfig, unroll
@@ -15,9 +17,11 @@ from wlam.nn.liquid.wiring import (
 __all__ = [
     "CfcConfig",
     "FullyConnected",
+    "InputGatedConfig",
     "Liquid",
     "LiquidCell",
     "LiquidConfig",
+    "LrcConfig",
     "LtcConfig",
     "MixedMemoryConfig",
     "Ncp",

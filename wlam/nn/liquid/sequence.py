@@ -10,10 +10,19 @@ from jaxtyping import Array, Bool, Float
 
 from wlam.nn.liquid.cell import LiquidCell, State, check_measured
 from wlam.nn.liquid.cfc import CfcConfig, WiredCfcConfig
+from wlam.nn.liquid.input_gated import InputGatedConfig
+from wlam.nn.liquid.lrc import LrcConfig
 from wlam.nn.liquid.ltc import LtcConfig
 from wlam.nn.liquid.memory import MixedMemoryConfig
 
-CellConfig = CfcConfig | WiredCfcConfig | LtcConfig | MixedMemoryConfig
+CellConfig = (
+    CfcConfig
+    | WiredCfcConfig
+    | LtcConfig
+    | MixedMemoryConfig
+    | InputGatedConfig
+    | LrcConfig
+)
 
 
 @jax.tree_util.register_dataclass

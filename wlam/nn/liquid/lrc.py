@@ -1,0 +1,124 @@
+"""Liquid resistance and capacitance, every neuron hearing only itself and measurements.
+
+The diagonal cell of Farsang, Hasani, Rus and Grosu, "Parallelization of non-linear
+state-space models" (LrcSSM, NeurIPS 2025, arXiv 2505.21717):
+
+dh/dt = s(e) (tanh(z) v - s(f) h)
+f = g_h s(a h + b) + g_x s(U x + c) + g_l,  z = k_h s(a h + b) + k_x s(U x + c) + g_l
+e = w h + W x + d
+
+with the logistic function s, conductances g > 0 and drives k of synapses from the
+neuron itself and from measurements, a leak g_l, a potential v, and an elastance e. The
+authors take one Euler step to a measurement; for elapsed times of any length we take
+the closed form of the equation with f, z and e as they are before it,
+
+h' = h_inf + (h - h_inf) exp(-s(f) s(e) dt),   h_inf = tanh(z) v / s(f)
+
+which for short times is their step and for long ones ends at rest.
+"""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Bool, Float
+
+from wlam.nn.liquid.cell import LiquidCell, State
+from wlam.nn.liquid.newton import nonlinear_scan
+from wlam.nn.liquid.scans import Form
+
+Arrays = dict[str, Array]
+
+
+@dataclass(frozen=True)
+class LrcConfig:
+    """Sizes of the cell."""
+
+    # Neurons, all of which are read.
+    units: int = 64
+    # How sequences are run: a loop, or Newton iterations on parallel scans.
+    form: Form = "auto"
+
+    def build(self, inputs: int, rngs: nnx.Rngs) -> "LrcCell":
+        return LrcCell(self, inputs, rngs)
+
+
+class LrcCell(LiquidCell):
+    """Neurons that hear themselves and measurements, not each other."""
+
+    def __init__(self, config: LrcConfig, inputs: int, rngs: nnx.Rngs):
+        if min(config.units, inputs) < 1:
+            raise ValueError(
+                f"units, inputs: found {config.units}, {inputs}; needed 1 or more"
+            )
+        self.config, self.inputs = config, inputs
+        self.units = self.outputs = n = config.units
+        glorot = jax.nn.initializers.glorot_uniform()
+        # From measurements to synapses (U, c), and to elastances (W, d).
+        self.synapses = nnx.Linear(inputs, n, kernel_init=glorot, rngs=rngs)
+        self.elastance = nnx.Linear(inputs, n, kernel_init=glorot, rngs=rngs)
+
+        def draw(low: float, high: float) -> nnx.Param:
+            return nnx.Param(
+                jax.random.uniform(rngs.params(), (n,), minval=low, maxval=high)
+            )
+
+        self.own = nnx.Dict(a=draw(-1.0, 1.0), b=draw(-1.0, 1.0), w=draw(-1.0, 1.0))
+        self.drive = nnx.Dict(
+            k_h=draw(-1.0, 1.0), k_x=draw(-1.0, 1.0), v=draw(0.5, 1.5)
+        )
+        # Trained as what softplus makes positive: s(f) is then a half or more, and no
+        # state can leave plus and minus 2 v.
+        self.conductance = nnx.Dict(
+            g_h=draw(-1.0, 1.0), g_x=draw(-1.0, 1.0), g_l=draw(-4.0, -2.0)
+        )
+
+    def __call__(
+        self,
+        state: State,
+        x: Float[Array, "b inputs"],
+        elapsed: Float[Array, " b"] | None = None,
+    ) -> tuple[State, Float[Array, "b outputs"]]:
+        state = flow(self._arrays(), state, self._heard(x, elapsed))
+        return state, state
+
+    def unroll(
+        self,
+        state: State,
+        x: Float[Array, "b t inputs"],
+        elapsed: Float[Array, "b t"] | None,
+        seen: Bool[Array, "b t"] | None,
+    ) -> tuple[State, Float[Array, "b t outputs"]]:
+        by_time = jnp.swapaxes(x, 0, 1)
+        heard = self._heard(by_time, None if elapsed is None else elapsed.T)
+        if seen is not None:  # nothing seen, no time passes
+            dt = heard.get("dt", jnp.ones((*by_time.shape[:2], 1), x.dtype))
+            heard["dt"] = jnp.where(seen.T[..., None], dt, 0.0)
+        form = self.config.form
+        states = nonlinear_scan(flow, self._arrays(), state, heard, form)
+        return states[-1], jnp.swapaxes(states, 0, 1)
+
+    def _arrays(self) -> Arrays:
+        free = {name: p[...] for name, p in {**self.own, **self.drive}.items()}
+        positive = {n: jax.nn.softplus(p[...]) for n, p in self.conductance.items()}
+        return free | positive
+
+    def _heard(
+        self, x: Float[Array, "*b inputs"], elapsed: Float[Array, "*b"] | None
+    ) -> Arrays:
+        """What the neurons hear of measurements."""
+        heard = {"synapse": jax.nn.sigmoid(self.synapses(x)), "e": self.elastance(x)}
+        return heard if elapsed is None else heard | {"dt": elapsed[..., None]}
+
+
+def flow(p: Arrays, state: Float[Array, "*b n"], heard: Arrays) -> Array:
+    """The state after a measurement, see the head of the module."""
+    p = {name: a.reshape((1,) * (state.ndim - 1) + a.shape) for name, a in p.items()}
+    own = jax.nn.sigmoid(p["a"] * state + p["b"])
+    f = p["g_h"] * own + p["g_x"] * heard["synapse"] + p["g_l"]
+    z = p["k_h"] * own + p["k_x"] * heard["synapse"] + p["g_l"]
+    leak = jax.nn.sigmoid(f)
+    rate = leak * jax.nn.sigmoid(p["w"] * state + heard["e"])
+    passed = -jnp.expm1(-(rate * heard["dt"] if "dt" in heard else rate))
+    return state + passed * (jnp.tanh(z) * p["v"] / leak - state)
