@@ -80,7 +80,7 @@ class Options:
     channels: int = 100
     training: int = 5000
     # Signal-to-noise ratios in dB.
-    snrs_db: tuple[float, ...] = (-10, -5, 0, 5, 10, 15, 20, 25, 30)
+    snrs_db: tuple[float, ...] = (-20, -10, -5, 0, 5, 10, 15, 20, 25, 30, 40)
 
 
 def drawn(stream: int, number: int) -> tuple[np.ndarray, Covariances]:
@@ -282,9 +282,10 @@ def main(options: Options) -> None:
     for path in options.models:
         estimators |= by_model(path)
     scores: dict[str, list[Statistic]] = {name: [] for name in estimators}
-    for i, snr_db in enumerate(options.snrs_db):
+    for snr_db in options.snrs_db:
         snr = 10 ** (snr_db / 10)
-        key = jax.random.fold_in(jax.random.key(NOISE), i)
+        # The noise of an SNR is the same whatever other columns there are.
+        key = jax.random.fold_in(jax.random.key(NOISE), round(10 * snr_db) + 10_000)
         noise = np.asarray(complex_normal(key, channels.shape)) / np.sqrt(snr)
         for name, estimate in estimators.items():
             found = estimate((channels + noise).astype(np.complex64), snr)

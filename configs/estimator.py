@@ -2,12 +2,12 @@
 
 command   python train.py configs/estimator.py
 hardware  one CPU core
-time      59 minutes
+time      72 minutes
 expected  docs/estimation.md
 
 A diffusion model of channels, trained at SNRs from -20 to 40 dB, of which a quarter is
-not told. Three-path Kronecker channels of 64 x 16 antennas, and 38.901 drops as delays
-by angles of a line, without its noise.
+not told. Three-path Kronecker channels of 64 x 16 antennas, and 38.901 drops, without
+their noise: between such arrays, and as delays by angles of a line.
 """
 
 from wlam.config import CheckpointConfig, Config, OptimizerConfig
@@ -16,6 +16,7 @@ from wlam.nn.estimator import EstimatorConfig
 from wlam.nn.spectral_denoiser import SpectralConfig
 from wlam.phy.kronecker import KroneckerConfig
 from wlam.phy.tr38901.config import DropConfig, PanelConfig
+from wlam.phy.tr38901.mimo import MimoConfig
 
 
 def drops(scenario: str, size: float, subcarriers: int, antennas: int) -> Ingredient:
@@ -30,10 +31,25 @@ def drops(scenario: str, size: float, subcarriers: int, antennas: int) -> Ingred
     return Ingredient("csi_estimate", source, size, rows_per_sample=1)
 
 
+def mimo_drops(scenario: str, size: float) -> Ingredient:
+    source = DropConfig(
+        scenario=scenario,
+        carriers_hz=(2e9, 3.5e9, 7e9, 28e9),
+        num_times=1,
+        num_subcarriers=1,
+        base=PanelConfig(1, 64),
+        user=PanelConfig(1, 16),
+    )
+    return Ingredient("csi_estimate", MimoConfig(source), size, rows_per_sample=1)
+
+
 config = Config(
     run="runs/estimator",
     mixture={
         "mimo": Ingredient("csi_estimate", KroneckerConfig(), 16.0, rows_per_sample=1),
+        "mimo_umi": mimo_drops("UMi", 2.0),
+        "mimo_uma": mimo_drops("UMa", 2.0),
+        "mimo_inh": mimo_drops("InH", 2.0),
         "umi": drops("UMi", 2.0, 64, 32),
         "uma": drops("UMa", 2.0, 64, 32),
         "rma": drops("RMa", 1.0, 64, 8),
@@ -41,8 +57,8 @@ config = Config(
     },
     evaluation={},
     model=EstimatorConfig(SpectralConfig(width=32, blocks=3)),
-    steps=3000,
-    rows=64,
+    steps=4000,
+    rows=76,
     temperature=1.0,
     steps_per_dispatch=10,
     validate_every=100,
