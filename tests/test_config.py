@@ -1,6 +1,7 @@
 """Configs: every one builds, overrides work, JSON gives back what was written."""
 
 import runpy
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -13,11 +14,14 @@ from wlam.tasks import TASKS
 from wlam.training.state import init_state
 
 FOLDER = Path(__file__).parents[1] / "configs"
-QUICKSTART, TINY, LITTLE, PEERS, ABLATIONS = (
+QUICKSTART, TINY, LITTLE, PEERS, ABLATIONS, BACKBONES, IRREGULAR = (
     str(FOLDER / f"{name}.py")
-    for name in ("quickstart", "tiny", "little", "peers", "ablations")
+    for name in (
+        *("quickstart", "tiny", "little", "peers", "ablations"),
+        *("backbones", "irregular"),
+    )
 )
-SEVERAL = {PEERS, ABLATIONS}
+SEVERAL = {PEERS, ABLATIONS, BACKBONES, IRREGULAR}
 # Of the peers one of each kind; the others differ in their task.
 CONFIGS = [
     str(path) for path in sorted(FOLDER.glob("*.py")) if str(path) not in SEVERAL
@@ -27,6 +31,7 @@ CONFIGS += [
     for name in ("wifo", "lstm_csi_time", "gru_beam", "dlinear_traffic")
 ]
 CONFIGS += [f"{ABLATIONS}:{name}" for name in ("without_time", "four_settings")]
+CONFIGS += [f"{BACKBONES}:lrc", f"{IRREGULAR}:ode_lstm"]
 
 
 def stem(path):
@@ -67,6 +72,17 @@ def test_peers_are_as_large_as_their_models_and_see_as_many_samples():
         count = sum(x.size for x in jax.tree.leaves(nnx.state(model)))
         low, high = sizes.get(name, (340_000, 420_000))
         assert low < count < high, name
+
+
+def test_compared_backbones_are_equally_large_and_see_the_same():
+    configs = runpy.run_path(BACKBONES)["configs"]
+    sizes = {}
+    for name, config in configs.items():
+        params = jax.eval_shape(lambda config=config: init_state(config))["params"]
+        sizes[name] = sum(x.size for x in jax.tree.leaves(params))
+        same = replace(config, model=configs["lstm"].model, run="")
+        assert same == replace(configs["lstm"], run="")
+    assert max(sizes.values()) < 1.1 * min(sizes.values())
 
 
 def test_ablations_keep_as_many_samples_of_what_they_keep():

@@ -171,6 +171,35 @@ def test_bad_pilots_are_named(path, told, expected):
     assert problem(read_npz, path, "csi_estimate").startswith(expected)
 
 
+TIMES = np.array([1, 0, 1, 1, 0], bool)
+
+
+@pytest.mark.parametrize("told", [TIMES, np.stack([TIMES, ~TIMES])])
+def test_snapshots_that_were_not_measured_are_hidden(path, told):
+    write_npz_atomic(path, **CSI, measured=told)
+    data, _ = read_npz(path, "csi_irregular")
+    seen = np.broadcast_to(told, (2, 5))
+    np.testing.assert_array_equal(np.isfinite(data.csi).all((2, 3)), seen)
+    np.testing.assert_array_equal(data.csi[seen], CSI["csi"][seen])
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({}, "measured: is missing, must be bool [time] or [sample, time]"),
+        ({"measured": np.ones(5)}, "measured: is float64 of shape [5], must be bool"),
+        ({"measured": np.ones(4, bool)}, "measured: is bool of shape [4], must be"),
+        (
+            {"measured": np.stack([TIMES, TIMES & False])},
+            "measured: has none in sample 1, must have one or more",
+        ),
+    ],
+)
+def test_bad_measurements_are_named(path, told, expected):
+    write_npz_atomic(path, **CSI, **told)
+    assert problem(read_npz, path, "csi_irregular").startswith(expected)
+
+
 NAN = BEAM["rsrp_db"].copy()
 NAN[1, 2, 3], NAN[1, 5, 0] = np.nan, np.inf
 

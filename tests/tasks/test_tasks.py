@@ -31,6 +31,7 @@ def csi(samples=3, times=12, subcarriers=8, antennas=4):
 STEPS = np.full(3, 0.1, np.float32)
 DATA = {
     "csi_time": csi(),
+    "csi_irregular": csi(),
     "csi_frequency": csi(),
     "csi_antenna": csi(antennas=8),
     "csi_pilots_4": csi(subcarriers=16),
@@ -92,7 +93,7 @@ def test_the_user_gets_the_truth_back_in_his_own_layout(case):
     task, data, windows = case
     arrays = task.user_arrays(windows.target, data, windows)
     prediction = arrays["prediction"]
-    if task.name == "csi_time":
+    if task.name in ("csi_time", "csi_irregular"):
         expected = data.csi[:, CONTEXT : CONTEXT + HORIZON]
     elif task.name == "csi_frequency":
         expected = data.csi[:, :, CONTEXT : CONTEXT + HORIZON]

@@ -4,7 +4,8 @@ A file holds one array, by task, and scalars (0-d or shape [1], finite, positive
 
   csi_time, csi_frequency,  csi complex64 [sample, time, subcarrier, antenna]
   csi_antenna, csi_pilots_4,
-  csi_pilots_8, csi_estimate
+  csi_pilots_8, csi_estimate,
+  csi_irregular
   beam, beam_scan_4,        rsrp_db float32 [track, time, beam]
   beam_scan_8
   traffic                   traffic float32 [series, time]
@@ -14,7 +15,8 @@ Every file has time_step_s; one with csi also has subcarrier_spacing_hz and carr
 and it may have antenna_positions float32 [antenna, 3] in wavelengths and
 antenna_polarisation int [antenna]. For csi_estimate it may say where the pilots are, by
 pilots int [pilot] or by mask bool, how strong the noise is, and what lies under it; see
-`_pilots`.
+`_pilots`. For csi_irregular it must say which snapshots were measured, by measured bool
+[time] or [sample, time]; the others may hold any numbers, and are never looked at.
 """
 
 import os
@@ -64,8 +66,11 @@ CSI = Layout(Csi, "csi", CSI_AXES, "time", np.complex64, CSI_SCALARS)
 BEAM = Layout(Beams, "rsrp_db", ("track", "time", "beam"), "time")
 ESTIMATE = "csi_estimate"
 """The task that takes pilots anywhere, and all of a block."""
+IRREGULAR = "csi_irregular"
+"""The task whose snapshots are measured now and then."""
 LAYOUTS = {
     "csi_time": CSI,
+    IRREGULAR: CSI,
     "csi_frequency": replace(CSI, target="subcarrier"),
     "csi_antenna": replace(CSI, target="antenna"),
     "csi_pilots_4": replace(CSI, target="subcarrier", completes=True),
@@ -107,6 +112,8 @@ def read_npz(path: StrPath, task: str) -> tuple[Data, list[str]]:
             fields |= _antennas(file, values.shape[-1])
         if task == ESTIMATE:
             fields |= _pilots(file, values.shape)
+        if task == IRREGULAR:
+            fields |= _measured(file, values)
         file.report_ignored()
     return layout.data(**fields), notes
 
@@ -351,6 +358,22 @@ def _pilots(file, shape):
     else:
         file.notes.append("noise_variance: not there; estimators have to see it")
     return fields
+
+
+def _measured(file, values):
+    """The snapshots that were measured, NaN in place of the others."""
+    samples, times = values.shape[:2]
+    needed = "bool [time] or [sample, time]"
+    found = file._member("measured", needed)
+    if found.dtype != bool or found.shape not in ((times,), (samples, times)):
+        problem = f"is {found.dtype} of shape {list(found.shape)}, must be {needed}"
+        raise file.error("measured", f"{problem} = {[samples, times]}")
+    seen = np.broadcast_to(found, (samples, times))
+    if not seen.any(axis=1).all():
+        row = int(np.argmin(seen.any(axis=1)))
+        raise file.error("measured", f"has none in sample {row}, must have one or more")
+    hidden = np.where(seen[..., None, None], values, np.complex64(np.nan))
+    return {"csi": hidden}
 
 
 @contextmanager

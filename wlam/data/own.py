@@ -33,6 +33,7 @@ MOST_BYTES = 256 << 20
 seconds more to compile."""
 WINDOWS = {
     "csi_time": (16, 8),
+    "csi_irregular": (64, 16),
     "csi_frequency": (32, 32),
     "csi_antenna": (8, 8),
     "csi_pilots_4": (64, 64),

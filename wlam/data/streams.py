@@ -18,6 +18,7 @@ from wlam.phy import (
     cdl,
     hardware,
     hybrid_field,
+    irregular,
     kpi,
     kronecker,
     mobility,
@@ -39,6 +40,14 @@ def received(key: PRNGKeyArray, config: hardware.HardwareConfig, samples: int) -
     return hardware.receive(key, channels, config)
 
 
+def now_and_then(
+    key: PRNGKeyArray, config: irregular.IrregularConfig, samples: int
+) -> Any:
+    """Channels of the config's source, measured at irregular times."""
+    source_key, key = jax.random.split(key)
+    return irregular.hide(key, generate(source_key, config.source, samples), config)
+
+
 GENERATORS: dict[type, Generator] = {
     cdl.CdlConfig: cdl.generate,
     tdl.TdlConfig: tdl.generate,
@@ -48,6 +57,7 @@ GENERATORS: dict[type, Generator] = {
     sweeps.SweepConfig: sweeps.generate,
     traffic.TrafficConfig: traffic.generate,
     hardware.HardwareConfig: received,
+    irregular.IrregularConfig: now_and_then,
     kpi.KpiConfig: kpi.generate,
     kronecker.KroneckerConfig: kronecker.generate,
     mimo.MimoConfig: mimo.generate,

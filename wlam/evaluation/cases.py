@@ -159,9 +159,12 @@ def add_noise(data: Any, snr_db: float) -> Csi:
         raise DataError("--snr-db: found a real-valued task; noise is for csi tasks")
     if not np.isfinite(snr_db):
         raise DataError(f"--snr-db: found {snr_db}; needed a finite number of dB")
-    key, clean = jax.random.key(NOISE_SEED), jnp.asarray(data.csi)
-    noisy = awgn(key, clean, snr_db, axes=(1, 2, 3))
-    power = (abs(data.csi) ** 2).mean((1, 2, 3))
+    seen = np.isfinite(data.csi)  # NaN: not measured
+    share = seen.mean((1, 2, 3), keepdims=True)
+    key, clean = jax.random.key(NOISE_SEED), jnp.asarray(np.where(seen, data.csi, 0))
+    noisy = awgn(key, clean, snr_db + 10 * np.log10(share), axes=(1, 2, 3))
+    noisy = np.where(seen, noisy, np.complex64(np.nan))
+    power = np.nanmean(abs(data.csi) ** 2, (1, 2, 3))
     labels = {**data.labels, NOISE: np.float32(power * 10 ** (-snr_db / 10))}
     changed = {"csi": np.asarray(noisy), "clean": data.csi, "labels": labels}
     return replace(data, **changed)

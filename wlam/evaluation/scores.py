@@ -26,6 +26,7 @@ QUARTERS = tuple(f"quarter {i}" for i in (1, 2, 3, 4))
 """Parts of the horizon; a horizon of fewer than four steps has none."""
 SIZES = {
     "csi_time": ("snapshots", "subcarriers", "antennas"),
+    "csi_irregular": ("snapshots", "subcarriers", "antennas"),
     "csi_frequency": ("subcarriers", "snapshots", "antennas"),
     "csi_pilots_4": ("subcarriers", "snapshots", "antennas"),
     "csi_pilots_8": ("subcarriers", "snapshots", "antennas"),

@@ -23,6 +23,7 @@ FLOORS = (
     "IAA",
     "smoother bank",
     "sparse Bayes",
+    "Wiener bands",
     "linear tracker",
     "Kalman tracker",
     *sorted(INFORMED, reverse=True),

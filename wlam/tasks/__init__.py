@@ -1,6 +1,6 @@
 """What is predicted from what: every task wlam knows, by name."""
 
-from wlam.tasks.csi import CsiAntenna, CsiFrequency, CsiTime
+from wlam.tasks.csi import CsiAntenna, CsiFrequency, CsiIrregular, CsiTime
 from wlam.tasks.estimate import CsiEstimate
 from wlam.tasks.pilots import CsiPilots4, CsiPilots8
 from wlam.tasks.real import BeamTask, SeriesTask, TrafficTask
@@ -11,6 +11,7 @@ TASKS: dict[str, Task] = {
     task.name: task
     for task in (
         CsiTime(),
+        CsiIrregular(),
         CsiFrequency(),
         CsiAntenna(),
         CsiPilots4(),

@@ -146,6 +146,38 @@ class CsiTime(CsiTask):
         return {"prediction": from_angles(np.fft.fft(bins, axis=2, norm="ortho"), data)}
 
 
+class CsiIrregular(CsiTime):
+    """The next H snapshots from the measured ones among L; the others are NaN.
+
+    Where nobody knows what a target was, NaN, the forecast does not count.
+    Floors: "repeat last" holds the last measurement, "Wiener bands" is the Wiener
+    predictor for isotropic scattering of unknown speed and noise, which the context
+    weighs; where labels tell both, "Wiener (Doppler known)" is told them.
+    """
+
+    name = "csi_irregular"
+
+    def floors(self, data: Csi, windows: Windows) -> dict[str, Forecaster]:
+        found: dict[str, Forecaster] = {
+            "zero": floors.zero,
+            "repeat last": floors.hold,
+            "Wiener bands": floors.irregular_bands,
+        }
+        if {"max_doppler_hz", "snr_db"} <= windows.labels.keys():
+            cycles = np.float32(windows.labels["max_doppler_hz"] * windows.interval)
+            ratio = np.float32(10 ** (-np.float32(windows.labels["snr_db"]) / 10))
+            found["Wiener (Doppler known)"] = lambda context, horizon: (
+                floors.irregular_wiener(context, horizon, cycles, ratio)
+            )
+        return found
+
+    def scores(
+        self, forecast: np.ndarray, data: Csi, windows: Windows
+    ) -> dict[str, Statistic]:
+        known = np.isfinite(windows.target)
+        return nmse(np.where(known, forecast, 0), np.where(known, windows.target, 0))
+
+
 class CsiFrequency(CsiTask):
     """The next H subcarriers from the first L; a channel is a Doppler-angle bin.
 

@@ -35,7 +35,8 @@ class Pilots:
 class Sequences:
     """Multivariate sequences, real or complex."""
 
-    values: AnyArray  # [sample, step, channel], what a forecaster may see
+    # [sample, step, channel], what a forecaster may see; NaN where it was not measured.
+    values: AnyArray
     clean: AnyArray  # like values, what it is judged by (values where nothing cleaner)
     interval: AnyArray  # float32 [sample], spacing of the steps in s or Hz
     axis: int = field(metadata={"static": True})  # index into AXES

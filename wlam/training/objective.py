@@ -1,6 +1,7 @@
 """The loss: next-patch prediction under random contexts, all tasks at once."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -83,13 +84,16 @@ def rows_loss(
         )
     patches = steps // p
     hidden, n = draw_context(key, batch, patches, p)
+    missing = ~jnp.isfinite(rows.values).all(1)
+    rows = replace(rows, values=jnp.where(missing[:, None], 0.0, rows.values))
+    hidden = hidden | missing
     in_context = ~hidden & (jnp.arange(steps)[None] < n[:, None] * p)
     scale = fit_scale(rows.values, in_context[:, None], rows.center)
     values = jnp.clip(scale.apply(rows.values), -INPUT_LIMIT, INPUT_LIMIT)
     # The slope of a linear error does not see how far off a target is, but the loss
     # does, and one target of a million scales would be all that it shows.
     clean = jnp.clip(scale.apply(rows.clean), -INPUT_LIMIT, INPUT_LIMIT)
-    clean = rearrange(clean, "b g t -> (b g) t")
+    clean = rearrange(clean, "b g t -> (b g) t")  # NaN where nobody knows
     axis = jnp.full(batch, rows.axis)
     about = (rows.interval, axis, model.config, not rows.center)
     inputs = RowInputs.of(values, hidden, in_context, *about)
@@ -98,6 +102,7 @@ def rows_loss(
     target, exists = next_patches(clean, p, forecast.shape[-1])
     after_context = jnp.arange(1, patches + 1)[None] >= n[:, None]  # [b, n]
     scored = repeat(after_context, "b n -> (b g) n 1", g=group) & exists[None]
+    scored, target = scored & jnp.isfinite(target), jnp.nan_to_num(target)
     # Where the context is constant there is no unit to measure in.
     has_unit = repeat(scale.spread > 0, "b -> (b g) 1 1", g=group)
     weight = (scored & has_unit).astype(jnp.float32)

@@ -8,6 +8,7 @@ seasonal  autoregression that also looks one period back
 jakes     the autocorrelation of fading whose largest Doppler shift is known
 wiener    linear prediction from that autocorrelation
 kalman    the same by a recursive filter over the whole context
+irregular the same from measurements at irregular times, told the speed or not
 trackers  beam sweeps moved along with their best beam
 scan      a full sweep from a scan with few beams
 ridge     a linear map that is fitted to training windows: the one that does need them
@@ -18,6 +19,7 @@ except where said. None ever sees the values it forecasts.
 """
 
 from wlam.phy.floors.ar import ar_per_channel, ar_shared
+from wlam.phy.floors.irregular import hold, irregular_bands, irregular_wiener
 from wlam.phy.floors.jakes import bessel_j0, jakes_correlation, noise_to_signal
 from wlam.phy.floors.kalman import kalman
 from wlam.phy.floors.local import ar_local
@@ -54,6 +56,9 @@ __all__ = [
     "filled_sweeps",
     "fit_path",
     "fit_ridge",
+    "hold",
+    "irregular_bands",
+    "irregular_wiener",
     "jakes_correlation",
     "kalman",
     "kalman_beam_tracker",

@@ -1,0 +1,72 @@
+"""Forecasts from measurements at irregular times: cells that are told them, or not.
+
+command   python train.py configs/irregular.py:NAME, then
+          python eval.py runs/irregular/NAME
+names     cfc, gated, lrc, lstm_told, gru_d, ode_lstm; cfc_untold, gated_untold and
+          lrc_untold, not told the times between measurements, but how far ahead they
+          are asked; lstm, told neither
+hardware  one CPU core
+time      docs/liquid.md
+expected  docs/liquid.md
+
+Fading of single antennas at all speeds. One snapshot in four is measured, up to one
+early or late, and a fifth of the measurements is lost. From those among 64 snapshots
+come the next 16. Judged on a carrier, an interval and profiles of their own.
+"""
+
+from wlam.config import Case, Config, OptimizerConfig
+from wlam.data.streams import Ingredient
+from wlam.nn.continuous import CELLS, ContinuousConfig
+from wlam.phy.irregular import IrregularConfig
+from wlam.phy.tdl import TdlConfig
+
+
+def fading(
+    snr_db: tuple[float, float], missing: float = 0.2, **more
+) -> IrregularConfig:
+    grid = {"num_times": 80, "num_subcarriers": 1, "array": (1, 1)}
+    return IrregularConfig(TdlConfig(snr_db=snr_db, **grid, **more), missing=missing)
+
+
+training = fading(
+    (0.0, 40.0),
+    profiles=("A", "B", "C"),
+    carriers_hz=(1.8e9, 3.5e9, 5.2e9),
+    time_steps_s=(1e-4, 2e-4, 4e-4),
+    speeds_kmh=(3.0, 120.0),
+)
+unseen = {
+    "profiles": ("D", "E"),
+    "carriers_hz": (2.6e9,),
+    "time_steps_s": (1.5e-4,),
+    "speeds_kmh": (10.0, 100.0),
+}
+evaluation = {
+    name: Case("csi_irregular", source, context=64, horizon=16, samples=512)
+    for name, source in {
+        "irregular_10dB": fading((10.0, 10.0), **unseen),
+        "irregular_20dB": fading((20.0, 20.0), **unseen),
+        "irregular_20dB_half_lost": fading((20.0, 20.0), missing=0.5, **unseen),
+    }.items()
+}
+
+
+def named(cell: str, elapsed: bool) -> Config:
+    """One cell, told the times between measurements or not."""
+    name = cell if elapsed else f"{cell}_untold"
+    return Config(
+        run=f"runs/irregular/{name}",
+        mixture={"fading": Ingredient("csi_irregular", training, 1.0, 1)},
+        evaluation=evaluation,
+        model=ContinuousConfig(cell=cell, elapsed=elapsed),
+        steps=3000,
+        rows=256,
+        steps_per_dispatch=50,
+        validate_every=500,
+        optimizer=OptimizerConfig(learning_rate=3e-3, warmup_steps=100),
+    )
+
+
+UNTOLD = ("cfc", "gated", "lrc")
+configs = {name: named(name, elapsed=True) for name in CELLS}
+configs |= {f"{name}_untold": named(name, elapsed=False) for name in UNTOLD}
