@@ -1,0 +1,72 @@
+"""Channels of lines of antennas in directions, and what to keep of each.
+
+Between two samples 10 ms apart phases of a mobile channel at 28 GHz are forgotten,
+while powers of directions stay for seconds. Averaged, they say which directions hold
+paths and which hold nothing but errors of the estimate.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Complex, Float
+
+
+def to_directions(
+    h: Complex[Array, "*b rx tx"], oversampling: int = 2
+) -> Complex[Array, "*b rx direction"]:
+    """Beams at both ends: orthonormal ones of the user, a tight frame of the base.
+
+    White noise of variance v has the variance v / oversampling in every bin.
+    """
+    tx = h.shape[-1]
+    bins = jnp.fft.fft(h, tx * oversampling) / (tx * oversampling) ** 0.5
+    return jnp.fft.fft(bins, axis=-2, norm="ortho")
+
+
+def from_directions(
+    bins: Complex[Array, "*b rx direction"], tx: int
+) -> Complex[Array, "*b rx tx"]:
+    """The antennas whose directions these are; the adjoint of `to_directions`."""
+    h = jnp.fft.ifft(bins, axis=-2, norm="ortho")
+    return jnp.fft.ifft(h, axis=-1)[..., :tx] * bins.shape[-1] ** 0.5
+
+
+def smoothed_wiener(
+    h_hat: Complex[Array, "time user rx tx"],
+    variance: Float[Array, "time"],
+    active: Bool[Array, "time user"] | None = None,
+    memory: float = 0.95,
+    exponent: float = 0.7,
+    oversampling: int = 2,
+) -> tuple[Complex[Array, "time user rx tx"], Float[Array, "time user"]]:
+    """Channels by Wiener gains of every direction, its power an exponential average.
+
+    Args:
+        h_hat: imperfect channels, sample after sample.
+        variance: of the error of every entry.
+        active: who is seen; the averages of the others wait. None: all.
+        memory: of the average, what a sample ago counts over now.
+        exponent: of the gains. 1 is that of orthonormal directions; where they
+            overlap, less of each must be taken away.
+        oversampling: directions per antenna; with 1 they are orthonormal.
+
+    Returns:
+        The channels, and the variance of what is left of the error: its mean share.
+    """
+    bins = to_directions(h_hat, oversampling)
+    power, noise = abs(bins) ** 2, variance[:, None, None, None] / oversampling
+
+    there = jnp.ones(bins.shape[:2], bool) if active is None else active
+
+    def average(kept: tuple, now: tuple) -> tuple[tuple, Array]:
+        power, there = now
+        forget = jnp.where(there, memory, 1.0)
+        total = forget * kept[0] + jnp.where(there, power, 0)
+        weight = forget * kept[1] + there
+        return (total, weight), total / jnp.maximum(weight, 1)
+
+    start = jnp.zeros_like(power[0]), jnp.zeros((bins.shape[1], 1, 1))
+    mean = jax.lax.scan(average, start, (power, there[..., None, None]))[1]
+    share = jnp.maximum(mean - noise, 0) / jnp.where(mean > 0, mean, 1)
+    gain = share**exponent
+    left = variance[:, None] * gain.mean((-2, -1))
+    return from_directions(bins * gain, h_hat.shape[-1]), left
