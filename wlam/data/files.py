@@ -70,12 +70,12 @@ IRREGULAR = "csi_irregular"
 """The task whose snapshots are measured now and then."""
 LAYOUTS = {
     "csi_time": CSI,
-    IRREGULAR: CSI,
     "csi_frequency": replace(CSI, target="subcarrier"),
     "csi_antenna": replace(CSI, target="antenna"),
     "csi_pilots_4": replace(CSI, target="subcarrier", completes=True),
     "csi_pilots_8": replace(CSI, target="subcarrier", completes=True),
     ESTIMATE: replace(CSI, target="subcarrier", completes=True),
+    IRREGULAR: CSI,
     "beam": BEAM,
     "beam_scan_4": replace(BEAM, completes=True),
     "beam_scan_8": replace(BEAM, completes=True),
