@@ -16,6 +16,7 @@ Fesl (inclusive)   the same with the step that the published loop leaves out
 LMMSE (genie)      each channel by its own covariance; nothing can be better
 MODEL              a trained estimator (`wlam.nn.estimator`)
 MODEL, blind       the same, told nothing
+MODEL, 5 dB low    the same, told an SNR 5 dB too low; and too high
 MODEL, one call    the same, without moving the spectrum between bins and back
 MODEL, 10 calls    the same as a diffusion model, from the SNR down in ten calls
 
@@ -63,6 +64,7 @@ from wlam.phy.tr38901.mimo import MimoConfig, generate
 from wlam.tasks.metrics import Statistic, nmse_pooled_db
 
 PIECE, CALLS = 100, 10
+WRONG = 10**0.5
 TRAINING, TEST, NOISE, FIT = 0, 1, 2, 3
 DROPS = MimoConfig().drops
 Estimator = Callable[[np.ndarray, float], np.ndarray]
@@ -157,6 +159,8 @@ def by_model(path: str) -> dict[str, Estimator]:
     return {
         name: told,
         f"{name}, blind": lambda observed, _: told(observed, None),
+        f"{name}, 5 dB low": lambda observed, snr: told(observed, snr / WRONG),
+        f"{name}, 5 dB high": lambda observed, snr: told(observed, snr * WRONG),
         f"{name}, one call": by_one_call,
         f"{name}, {CALLS} calls": chained,
     }

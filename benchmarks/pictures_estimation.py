@@ -82,7 +82,7 @@ def mimo(page: str) -> Figure | None:
         return None
     figure = Figure(figsize=(WIDTH, 4))
     for axis, (part, title) in zip(figure.subplots(1, 2), parts.items(), strict=True):
-        against_snr(axis, found[part][0], title, "calls|one call|inclusive")
+        against_snr(axis, found[part][0], title, "calls|one call|inclusive|5 dB")
     return figure
 
 
