@@ -9,10 +9,9 @@ from jaxtyping import Array, Float
 
 from wlam.nn.liquid import CfcConfig, LiquidCell
 from wlam.nn.liquid.cell import State
+from wlam.nn.liquid.peers import LstmConfig
 
 Kind = Literal["cfc", "lstm", "mlp"]
-FORGET = 1.0
-"""Added to the forget gate, so that a fresh memory remembers."""
 
 
 def build_cell(kind: Kind, inputs: int, units: int, rngs: nnx.Rngs) -> LiquidCell:
@@ -24,39 +23,10 @@ def build_cell(kind: Kind, inputs: int, units: int, rngs: nnx.Rngs) -> LiquidCel
     if kind == "cfc":
         return CfcConfig(units, backbone=0).build(inputs, rngs)
     if kind == "lstm":
-        return LstmCell(inputs, units, rngs)
+        return LstmConfig(units, told=False).build(inputs, rngs)
     if kind == "mlp":
         return MlpCell(inputs, units, rngs)
     raise ValueError(f"cell: found {kind!r}; needed cfc, lstm or mlp")
-
-
-class LstmCell(LiquidCell):
-    """Long short-term memory; elapsed times change nothing. State: output, memory."""
-
-    def __init__(self, inputs: int, units: int, rngs: nnx.Rngs):
-        self.inputs, self.units, self.outputs = inputs, units, units
-        glorot = jax.nn.initializers.glorot_uniform()
-        self.gates = nnx.Linear(
-            inputs + units, 4 * units, kernel_init=glorot, rngs=rngs
-        )
-
-    def start(self, batch: int) -> State:
-        zeros = jnp.zeros((batch, self.units), jnp.float32)
-        return zeros, zeros
-
-    def __call__(
-        self,
-        state: State,
-        x: Float[Array, "b inputs"],
-        elapsed: Float[Array, " b"] | None = None,
-    ) -> tuple[State, Float[Array, "b outputs"]]:
-        out, memory = state
-        g, i, f, o = jnp.split(
-            self.gates(jnp.concatenate([x, out], axis=-1)), 4, axis=-1
-        )
-        memory = memory * jax.nn.sigmoid(f + FORGET) + jnp.tanh(g) * jax.nn.sigmoid(i)
-        out = jnp.tanh(memory) * jax.nn.sigmoid(o)
-        return (out, memory), out
 
 
 class MlpCell(LiquidCell):
