@@ -1,5 +1,6 @@
 """Files of other simulators' channels become cases; what does not fit is named."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -8,8 +9,10 @@ import pytest
 from wlam.data.files import write_npz_atomic
 from wlam.data.tensors import DataError
 from wlam.evaluation.benchmark import simulated_entries
+from wlam.evaluation.cases import add_noise
 from wlam.evaluation.simulated import file_of
 from wlam.evaluation.sionna import CHANNELS, Setting
+from wlam.tasks.estimate import NOISE
 
 SETTING = Setting("UMi", "NLOS", 28.0)
 
@@ -29,6 +32,19 @@ def folder(tmp_path_factory):
     }
     write_npz_atomic(folder / file_of(SETTING), **arrays)
     return folder
+
+
+def test_noise_is_that_of_what_was_measured(folder):
+    clean = CHANNELS.case(SETTING, "csi_time", None, folder).data
+    seen = np.arange(24) % 3 == 1
+    holes = np.where(seen[None, :, None, None], clean.csi, np.complex64(np.nan))
+    noisy = add_noise(replace(clean, csi=holes), 10.0)
+    np.testing.assert_array_equal(np.isnan(noisy.csi), np.isnan(holes))
+    error = abs(noisy.csi - holes)[:, seen] ** 2
+    power = (abs(holes[:, seen]) ** 2).mean((1, 2, 3))
+    ratio = 10 * np.log10(error.mean((1, 2, 3)) / power)
+    np.testing.assert_allclose(ratio, -10, atol=0.5)
+    np.testing.assert_allclose(noisy.labels[NOISE], power / 10, rtol=1e-5)
 
 
 def test_channels_of_a_file_with_and_without_noise(folder):

@@ -83,6 +83,22 @@ def test_constant_rows_are_left_out(loss_of):
     assert jnp.isfinite(loss_of(jnp.where(jnp.arange(N * P) > 12, x, 1.0)))
 
 
+def test_what_was_not_measured_is_hidden_and_what_nobody_knows_does_not_count(loss_of):
+    values = np.random.default_rng(3).normal(size=(64, 1, N * P)).astype(np.float32)
+    clean = values.copy()
+    holes = values.copy()
+    holes[:, :, ::3] = np.nan
+    holes, values, clean = map(jnp.asarray, (holes, values, clean))
+    found = loss_of(holes, clean)
+    assert np.isfinite(found)
+    assert abs(found - loss_of(values, clean)) > 1e-4
+    # A row without targets is left out like one that is constant.
+    unknown, constant = clean.at[0].set(jnp.nan), values.at[0].set(1.0)
+    np.testing.assert_allclose(
+        loss_of(values, unknown), loss_of(constant, clean), rtol=1e-5
+    )
+
+
 @pytest.mark.parametrize("steps", [P, N * P - 1])
 def test_sequences_that_are_no_patches_are_named(loss_of, steps):
     with pytest.raises(ValueError, match=f"source: sequences of {steps} steps"):

@@ -69,6 +69,12 @@ def where_seen(seen: Bool[Array, " b"] | None, after: State, before: State) -> S
     return jax.tree.map(lambda a, b: jnp.where(pick, a, b), after, before)
 
 
+def check_sizes(units: int, inputs: int) -> None:
+    """ValueError: no neurons, or no channels of measurements."""
+    if min(units, inputs) < 1:
+        raise ValueError(f"units, inputs: found {units}, {inputs}; needed 1 or more")
+
+
 def check_measured(x: Any, elapsed: Any, seen: Any, some: bool = True) -> None:
     """Refuses what no network can answer; looks only at what is not traced.
 

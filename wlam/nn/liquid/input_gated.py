@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float
 
-from wlam.nn.liquid.cell import LiquidCell, State
+from wlam.nn.liquid.cell import LiquidCell, State, check_sizes
 from wlam.nn.liquid.scans import Form, linear_scan
 
 SLOW, FAST = 0.01, 1.0
@@ -41,10 +41,7 @@ class InputGatedCell(LiquidCell):
     """Neurons that hear measurements and not each other."""
 
     def __init__(self, config: InputGatedConfig, inputs: int, rngs: nnx.Rngs):
-        if min(config.units, inputs) < 1:
-            raise ValueError(
-                f"units, inputs: found {config.units}, {inputs}; needed 1 or more"
-            )
+        check_sizes(config.units, inputs)
         self.config, self.inputs = config, inputs
         self.units = self.outputs = config.units
         glorot = jax.nn.initializers.glorot_uniform()

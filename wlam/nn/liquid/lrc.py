@@ -24,7 +24,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float
 
-from wlam.nn.liquid.cell import LiquidCell, State
+from wlam.nn.liquid.cell import LiquidCell, State, check_sizes
 from wlam.nn.liquid.newton import nonlinear_scan
 from wlam.nn.liquid.scans import Form
 
@@ -48,10 +48,7 @@ class LrcCell(LiquidCell):
     """Neurons that hear themselves and measurements, not each other."""
 
     def __init__(self, config: LrcConfig, inputs: int, rngs: nnx.Rngs):
-        if min(config.units, inputs) < 1:
-            raise ValueError(
-                f"units, inputs: found {config.units}, {inputs}; needed 1 or more"
-            )
+        check_sizes(config.units, inputs)
         self.config, self.inputs = config, inputs
         self.units = self.outputs = n = config.units
         glorot = jax.nn.initializers.glorot_uniform()

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from wlam.nn.liquid.cell import LiquidCell, State
+from wlam.nn.liquid.cell import LiquidCell, State, check_sizes
 
 FORGET = 1.0
 """Bias of a fresh forget gate."""
@@ -43,7 +43,7 @@ class LstmCell(LiquidCell):
     """The state is a pair: what is read, and the memory."""
 
     def __init__(self, config: LstmConfig, inputs: int, rngs: nnx.Rngs):
-        _check(config.units, inputs)
+        check_sizes(config.units, inputs)
         self.config, self.inputs = config, inputs
         self.units = self.outputs = config.units
         self.gates = _gates(inputs + config.told, 4, config.units, rngs)
@@ -85,7 +85,7 @@ class GruDCell(LiquidCell):
     """Gated recurrent units on what time has left of the state."""
 
     def __init__(self, config: GruDConfig, inputs: int, rngs: nnx.Rngs):
-        _check(config.units, inputs)
+        check_sizes(config.units, inputs)
         self.inputs = inputs
         self.units = self.outputs = config.units
         self.gates = _gates(inputs, 2, self.units, rngs)
@@ -151,11 +151,6 @@ class OdeLstmCell(LiquidCell):
     def slope(self, hidden: Float[Array, "b n"]) -> Float[Array, "b n"]:
         """The differential equation."""
         return self.outer(jnp.tanh(self.inner(hidden)))
-
-
-def _check(units: int, inputs: int) -> None:
-    if min(units, inputs) < 1:
-        raise ValueError(f"units, inputs: found {units}, {inputs}; needed 1 or more")
 
 
 def _gates(inputs: int, count: int, units: int, rngs: nnx.Rngs) -> nnx.Linear:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
-from wlam.phy.floors.bounds import BOUND, keep_within
+from wlam.phy.floors.bounds import BOUND, keep_within, unit_scale
 from wlam.phy.floors.jakes import jakes_correlation
 
 WIDTHS = np.geomspace(0.001, 0.45, 20).astype(np.float32)
@@ -89,6 +89,8 @@ def _guessed(
     """Log likelihood and forecast of every guess of width and noise."""
     length, channels = x.shape
     x = jnp.where(seen[:, None], x, 0)
+    unit = unit_scale(abs(x).max())
+    x = x / unit
     correlation = jakes_correlation(widths, length + horizon)  # [guess, lag]
     steps = jnp.arange(length)
     covariance = correlation[:, abs(steps[:, None] - steps[None])]
@@ -107,7 +109,8 @@ def _guessed(
     ahead = length + jnp.arange(horizon)[:, None] - steps[None]
     cross = jnp.where(seen[None, None], correlation[:, ahead], 0.0)
     found = jnp.einsum("ghl,glk->ghk", cross, solved, precision="highest")
-    return likelihood, jax.lax.complex(found[..., :channels], found[..., channels:])
+    found = jax.lax.complex(found[..., :channels], found[..., channels:])
+    return likelihood, unit * found
 
 
 def _within(context: Array, forecast: Array) -> Array:
