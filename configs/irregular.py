@@ -10,8 +10,8 @@ time      docs/liquid.md
 expected  docs/liquid.md
 
 Fading of single antennas at all speeds. One snapshot in four is measured, up to one
-early or late, and a fifth of the measurements is lost. From those among 64 snapshots
-come the next 16. Judged on a carrier, an interval and profiles of their own.
+early or late, and up to three fifths of the measurements are lost. From those among 64
+snapshots come the next 16. Judged on a carrier, an interval and profiles of their own.
 """
 
 from wlam.config import Case, Config, OptimizerConfig
@@ -22,7 +22,7 @@ from wlam.phy.tdl import TdlConfig
 
 
 def fading(
-    snr_db: tuple[float, float], missing: float = 0.2, **more
+    snr_db: tuple[float, float], missing: tuple[float, float] = (0.2, 0.2), **more
 ) -> IrregularConfig:
     grid = {"num_times": 80, "num_subcarriers": 1, "array": (1, 1)}
     return IrregularConfig(TdlConfig(snr_db=snr_db, **grid, **more), missing=missing)
@@ -30,6 +30,7 @@ def fading(
 
 training = fading(
     (0.0, 40.0),
+    missing=(0.0, 0.6),
     profiles=("A", "B", "C"),
     carriers_hz=(1.8e9, 3.5e9, 5.2e9),
     time_steps_s=(1e-4, 2e-4, 4e-4),
@@ -46,7 +47,7 @@ evaluation = {
     for name, source in {
         "irregular_10dB": fading((10.0, 10.0), **unseen),
         "irregular_20dB": fading((20.0, 20.0), **unseen),
-        "irregular_20dB_half_lost": fading((20.0, 20.0), missing=0.5, **unseen),
+        "irregular_20dB_half_lost": fading((20.0, 20.0), missing=(0.5, 0.5), **unseen),
     }.items()
 }
 

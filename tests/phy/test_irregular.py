@@ -10,7 +10,7 @@ from wlam.phy.irregular import IrregularConfig, hide, measured
 from wlam.phy.tdl import TdlConfig
 
 SOURCE = TdlConfig(num_times=48, num_subcarriers=1, array=(1, 1))
-CONFIG = IrregularConfig(SOURCE, every=6, jitter=2, missing=0.25)
+CONFIG = IrregularConfig(SOURCE, every=6, jitter=2, missing=(0.25, 0.25))
 
 
 def test_one_in_every_with_jitter_and_losses():
@@ -23,6 +23,16 @@ def test_one_in_every_with_jitter_and_losses():
     # Places 1 to 5, each as often as the others.
     places = slots.sum((0, 1)) / slots.sum()
     np.testing.assert_allclose(places, [0, 0.2, 0.2, 0.2, 0.2, 0.2], atol=0.01)
+
+
+def test_samples_lose_shares_of_their_own():
+    config = IrregularConfig(SOURCE, every=2, jitter=0, missing=(0.1, 0.6))
+    seen = np.asarray(measured(jax.random.key(0), config, 400, 4000))
+    lost = 1 - seen.reshape(400, 2000, 2).any(2)[:, 1:].mean(1)
+    # Uniform from 0.1 to 0.6, give or take what 1,999 draws vary by.
+    assert lost.min() == pytest.approx(0.1, abs=0.04)
+    assert lost.max() == pytest.approx(0.6, abs=0.04)
+    assert lost.mean() == pytest.approx(0.35, abs=0.03)
 
 
 def test_what_is_not_measured_is_hidden_and_known_beneath():
@@ -48,7 +58,8 @@ def test_without_noise_the_source_is_what_lies_beneath():
     ("wrong", "said"),
     [
         ({"every": 4, "jitter": 2}, "every, jitter: found 4, 2; needed a jitter of 0"),
-        ({"missing": 1.0}, "missing: found 1.0; needed 0 or more, below 1"),
+        ({"missing": (0.0, 1.0)}, r"missing: found \(0.0, 1.0\); needed 0 or more"),
+        ({"missing": (0.5, 0.2)}, r"missing: found \(0.5, 0.2\); .* in order"),
     ],
 )
 def test_what_makes_no_sense_is_refused(wrong, said):
