@@ -42,12 +42,14 @@ def compared(name: str) -> Config:
     parts = {
         name: replace(part, context=None) for name, part in quickstart.mixture.items()
     }
+    # As rows a sweep counts for each of its beams.
+    parts["beam"] = replace(parts["beam"], rows_per_sample=32)
     return replace(
         quickstart,
         run=f"runs/backbones/{name}",
         mixture=parts,
         model=ModelConfig(BACKBONES[name], patch=8, guess=False),
-        steps=2000,
+        steps=1500,
         rows=400,
         optimizer=replace(quickstart.optimizer, learning_rate=3e-3),
     )
