@@ -14,14 +14,14 @@ from wlam.tasks import TASKS
 from wlam.training.state import init_state
 
 FOLDER = Path(__file__).parents[1] / "configs"
-QUICKSTART, TINY, LITTLE, PEERS, ABLATIONS, BACKBONES, IRREGULAR = (
+QUICKSTART, TINY, LITTLE, PEERS, ABLATIONS, BACKBONES, IRREGULAR, TRACKER = (
     str(FOLDER / f"{name}.py")
     for name in (
         *("quickstart", "tiny", "little", "peers", "ablations"),
-        *("backbones", "irregular"),
+        *("backbones", "irregular", "tracker"),
     )
 )
-SEVERAL = {PEERS, ABLATIONS, BACKBONES, IRREGULAR}
+SEVERAL = {PEERS, ABLATIONS, BACKBONES, IRREGULAR, TRACKER}
 # Of the peers one of each kind; the others differ in their task.
 CONFIGS = [
     str(path) for path in sorted(FOLDER.glob("*.py")) if str(path) not in SEVERAL
@@ -31,7 +31,7 @@ CONFIGS += [
     for name in ("wifo", "lstm_csi_time", "gru_beam", "dlinear_traffic")
 ]
 CONFIGS += [f"{ABLATIONS}:{name}" for name in ("without_time", "four_settings")]
-CONFIGS += [f"{BACKBONES}:lrc", f"{IRREGULAR}:ode_lstm"]
+CONFIGS += [f"{BACKBONES}:lrc", f"{IRREGULAR}:ode_lstm", f"{TRACKER}:cfc"]
 
 
 def stem(path):

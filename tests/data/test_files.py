@@ -200,6 +200,17 @@ def test_bad_measurements_are_named(path, told, expected):
     assert problem(read_npz, path, "csi_irregular").startswith(expected)
 
 
+def test_sweeps_that_were_not_made_are_hidden(path):
+    seen = np.array([[1, 0, 0, 1, 0, 1], [0, 1, 0, 0, 0, 1]], bool)
+    write_npz_atomic(path, **BEAM, measured=seen)
+    data, _ = read_npz(path, "beam_irregular")
+    np.testing.assert_array_equal(np.isfinite(data.rsrp_db).all(2), seen)
+    np.testing.assert_array_equal(data.rsrp_db[seen], BEAM["rsrp_db"][seen])
+    check_window("beam_irregular", data, 4, 1)
+    found = problem(check_window, "beam_irregular", data, 3, 1)
+    assert found.startswith("measured: sample 1 has none in 3 steps, must have one")
+
+
 NAN = BEAM["rsrp_db"].copy()
 NAN[1, 2, 3], NAN[1, 5, 0] = np.nan, np.inf
 

@@ -38,6 +38,7 @@ DATA = {
     "csi_pilots_8": csi(subcarriers=32),
     "csi_estimate": csi(),
     "beam": Beams(RNG.normal(size=(3, 12, 6)).astype(np.float32), STEPS),
+    "beam_irregular": Beams(RNG.normal(size=(3, 12, 6)).astype(np.float32), STEPS),
     "beam_scan_4": Beams(RNG.normal(size=(3, 12, 8)).astype(np.float32), STEPS),
     "beam_scan_8": Beams(RNG.normal(size=(3, 12, 16)).astype(np.float32), STEPS),
     "traffic": Traffic(

@@ -6,8 +6,8 @@ A file holds one array, by task, and scalars (0-d or shape [1], finite, positive
   csi_antenna, csi_pilots_4,
   csi_pilots_8, csi_estimate,
   csi_irregular
-  beam, beam_scan_4,        rsrp_db float32 [track, time, beam]
-  beam_scan_8
+  beam, beam_irregular,     rsrp_db float32 [track, time, beam]
+  beam_scan_4, beam_scan_8
   traffic                   traffic float32 [series, time]
   series                    series float32 [sample, time, channel]
 
@@ -15,8 +15,9 @@ Every file has time_step_s; one with csi also has subcarrier_spacing_hz and carr
 and it may have antenna_positions float32 [antenna, 3] in wavelengths and
 antenna_polarisation int [antenna]. For csi_estimate it may say where the pilots are, by
 pilots int [pilot] or by mask bool, how strong the noise is, and what lies under it; see
-`_pilots`. For csi_irregular it must say which snapshots were measured, by measured bool
-[time] or [sample, time]; the others may hold any numbers, and are never looked at.
+`_pilots`. For csi_irregular and beam_irregular it must say which snapshots or sweeps
+were measured, by measured bool [time] or [sample, time]; the others may hold any
+numbers, and are never looked at.
 """
 
 import os
@@ -66,8 +67,8 @@ CSI = Layout(Csi, "csi", CSI_AXES, "time", np.complex64, CSI_SCALARS)
 BEAM = Layout(Beams, "rsrp_db", ("track", "time", "beam"), "time")
 ESTIMATE = "csi_estimate"
 """The task that takes pilots anywhere, and all of a block."""
-IRREGULAR = "csi_irregular"
-"""The task whose snapshots are measured now and then."""
+IRREGULAR = ("csi_irregular", "beam_irregular")
+"""The tasks whose snapshots or sweeps are measured now and then."""
 LAYOUTS = {
     "csi_time": CSI,
     "csi_frequency": replace(CSI, target="subcarrier"),
@@ -75,8 +76,9 @@ LAYOUTS = {
     "csi_pilots_4": replace(CSI, target="subcarrier", completes=True),
     "csi_pilots_8": replace(CSI, target="subcarrier", completes=True),
     ESTIMATE: replace(CSI, target="subcarrier", completes=True),
-    IRREGULAR: CSI,
+    "csi_irregular": CSI,
     "beam": BEAM,
+    "beam_irregular": BEAM,
     "beam_scan_4": replace(BEAM, completes=True),
     "beam_scan_8": replace(BEAM, completes=True),
     "traffic": Layout(Traffic, "traffic", ("series", "time"), "time"),
@@ -112,8 +114,8 @@ def read_npz(path: StrPath, task: str) -> tuple[Data, list[str]]:
             fields |= _antennas(file, values.shape[-1])
         if task == ESTIMATE:
             fields |= _pilots(file, values.shape)
-        if task == IRREGULAR:
-            fields |= _measured(file, values)
+        if task in IRREGULAR:
+            fields[layout.name] = _measured(file, values)
         file.report_ignored()
     return layout.data(**fields), notes
 
@@ -163,6 +165,8 @@ def check_window(task: str, data: Data, context: int, horizon: int) -> None:
             f"{what}: {found}, must be at most {length}, the length of the "
             f"{layout.target} axis of {layout.name}"
         )
+    if task in IRREGULAR:
+        _check_gaps(np.asarray(getattr(data, layout.name)), context)
 
 
 def whole_block(data: Data, context: int | None, horizon: int | None) -> int:
@@ -361,7 +365,7 @@ def _pilots(file, shape):
 
 
 def _measured(file, values):
-    """The snapshots that were measured, NaN in place of the others."""
+    """The snapshots or sweeps that were measured, NaN in place of the others."""
     samples, times = values.shape[:2]
     needed = "bool [time] or [sample, time]"
     found = file._member("measured", needed)
@@ -372,8 +376,22 @@ def _measured(file, values):
     if not seen.any(axis=1).all():
         row = int(np.argmin(seen.any(axis=1)))
         raise file.error("measured", f"has none in sample {row}, must have one or more")
-    hidden = np.where(seen[..., None, None], values, np.complex64(np.nan))
-    return {"csi": hidden}
+    seen = seen.reshape(samples, times, *(1,) * (values.ndim - 2))
+    return np.where(seen, values, values.dtype.type(np.nan))
+
+
+def _check_gaps(values, context):
+    """Every context must hold a measurement."""
+    seen = np.isfinite(values).reshape(*values.shape[:2], -1).all(axis=2)
+    start = np.zeros(len(values), int)
+    for now in range(values.shape[1]):
+        start = np.where(seen[:, now], now + 1, start)
+        gap = now + 1 - start
+        if gap.max() >= context:
+            raise _error(
+                f"measured: sample {gap.argmax()} has none in {context} steps, must "
+                "have one or more in every context"
+            )
 
 
 @contextmanager

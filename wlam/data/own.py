@@ -39,6 +39,7 @@ WINDOWS = {
     "csi_pilots_4": (64, 64),
     "csi_pilots_8": (64, 64),
     "beam": (16, 4),
+    "beam_irregular": (86, 10),
     "beam_scan_4": (4, 1),
     "beam_scan_8": (4, 1),
     "traffic": (144, 12),

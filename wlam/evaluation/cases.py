@@ -15,13 +15,13 @@ from wlam.data.files import ESTIMATE, LAYOUTS, check_window, read_npz, whole_blo
 from wlam.data.measured import CASES, SCANS, SINGLE_HORIZONS, find_measured
 from wlam.data.own import FileConfig
 from wlam.data.streams import generate
-from wlam.data.tensors import Csi, DataError, Series, Traffic
+from wlam.data.tensors import Beams, Csi, DataError, Series, Traffic
 from wlam.evaluation.judge import EvalCase
 from wlam.phy.noise import awgn
 from wlam.tasks.estimate import NOISE
 
 NOISE_SEED = 0
-ONLY = {"channels": Csi, "series": Series | Traffic}
+ONLY = {"channels": Csi, "series": Series | Traffic, "sweeps": Beams}
 """Tensors of a model that forecasts one kind of data only, by the kind's name."""
 USUAL = tuple(name for name in CASES if name not in (*SINGLE_HORIZONS, *SCANS))
 

@@ -23,7 +23,7 @@ COVERAGE = 0.9
 COVERED, COVERED_CHANNELS = 32, 8
 """Windows that are judged by coverage, spread evenly over all: beyond a patch rows are
 sampled, and shares need few. Of whole channels, with their thousands of bins, fewer."""
-HIGHER_IS_BETTER = frozenset({"top-1", "top-3", "±1 beam", "power ratio"})
+HIGHER_IS_BETTER = frozenset({"top-1", "top-3", "±1 beam", "power ratio", "SE ratio"})
 
 
 @runtime_checkable

@@ -26,6 +26,7 @@ FLOORS = (
     "Wiener bands",
     "linear tracker",
     "Kalman tracker",
+    "EKF",
     *sorted(INFORMED, reverse=True),
 )
 """Columns, in this order; a floor that a task does not have is a dot."""

@@ -6,6 +6,7 @@ from wlam.tasks.pilots import CsiPilots4, CsiPilots8
 from wlam.tasks.real import BeamTask, SeriesTask, TrafficTask
 from wlam.tasks.scan import BeamScan4, BeamScan8
 from wlam.tasks.task import Task as Task
+from wlam.tasks.tracking import BeamIrregular
 
 TASKS: dict[str, Task] = {
     task.name: task
@@ -18,6 +19,7 @@ TASKS: dict[str, Task] = {
         CsiPilots8(),
         CsiEstimate(),
         BeamTask(),
+        BeamIrregular(),
         BeamScan4(),
         BeamScan8(),
         TrafficTask(),

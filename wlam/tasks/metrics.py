@@ -224,6 +224,27 @@ def power_ratio(
     return _mean_over_elements(_unless_nan(prediction_db, ratio))
 
 
+def efficiency_ratio(
+    prediction_db: Real[np.ndarray, "n ... beam"],
+    target_db: Real[np.ndarray, "n ... beam"],
+) -> Statistic:
+    """Mean spectral efficiency of the chosen beam over that of the true best one.
+
+    The normalised spectral efficiency of arXiv 2405.00365, log2(1 + SNR) of either.
+
+    Args:
+        prediction_db: any increasing function of power.
+        target_db: power of signal and noise over that of the noise, in dB, above 0.
+    """
+    prediction_db, target_db = _pair(prediction_db, target_db)
+    chosen = prediction_db.argmax(axis=-1, keepdims=True)
+    got_db = np.take_along_axis(target_db, chosen, axis=-1)[..., 0]
+    # log2(1 + S / N) is the power of both over that of the noise, but for a factor.
+    best_db = target_db.max(axis=-1)
+    ratio = np.divide(got_db, best_db, out=np.ones_like(best_db), where=best_db > 0)
+    return _mean_over_elements(_unless_nan(prediction_db, ratio))
+
+
 def _pair(prediction, target):
     """Both in double precision, of one shape."""
     if prediction.shape != target.shape:

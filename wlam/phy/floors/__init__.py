@@ -10,6 +10,7 @@ wiener    linear prediction from that autocorrelation
 kalman    the same by a recursive filter over the whole context
 irregular the same from measurements at irregular times, told the speed or not
 trackers  beam sweeps moved along with their best beam
+bearings  the same from sweeps at irregular times
 scan      a full sweep from a scan with few beams
 ridge     a linear map that is fitted to training windows: the one that does need them
 
@@ -19,6 +20,7 @@ except where said. None ever sees the values it forecasts.
 """
 
 from wlam.phy.floors.ar import ar_per_channel, ar_shared
+from wlam.phy.floors.bearings import bearing_tracker, line_tracker
 from wlam.phy.floors.irregular import hold, irregular_bands, irregular_wiener
 from wlam.phy.floors.jakes import bessel_j0, jakes_correlation, noise_to_signal
 from wlam.phy.floors.kalman import kalman
@@ -49,6 +51,7 @@ __all__ = [
     "ar_local",
     "ar_per_channel",
     "ar_shared",
+    "bearing_tracker",
     "bessel_j0",
     "constant_slope",
     "constant_velocity",
@@ -62,6 +65,7 @@ __all__ = [
     "jakes_correlation",
     "kalman",
     "kalman_beam_tracker",
+    "line_tracker",
     "linear_beam_tracker",
     "moved_sweep",
     "noise_to_signal",

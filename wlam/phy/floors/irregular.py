@@ -5,7 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Complex, Float
+from jaxtyping import Array, Bool, Complex, Float, Inexact
 
 from wlam.phy.floors.bounds import BOUND, keep_within, unit_scale
 from wlam.phy.floors.jakes import jakes_correlation
@@ -19,7 +19,7 @@ LEAST = 1e-5
 
 
 @partial(jax.jit, static_argnames="horizon")
-def hold(context: Complex[Array, "n l c"], horizon: int) -> Complex[Array, "n h c"]:
+def hold(context: Inexact[Array, "n l c"], horizon: int) -> Inexact[Array, "n h c"]:
     """The last measurement; 0 where there is none."""
     seen = measured(context)
     last = context.shape[1] - 1 - jnp.argmax(seen[:, ::-1], axis=1)
@@ -74,7 +74,7 @@ def irregular_bands(
     return _within(context, jax.lax.map(one, context))
 
 
-def measured(context: Complex[Array, "n l c"]) -> Bool[Array, "n l"]:
+def measured(context: Inexact[Array, "n l c"]) -> Bool[Array, "n l"]:
     """Which steps were measured."""
     return jnp.isfinite(context).all(2)
 

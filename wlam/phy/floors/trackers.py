@@ -153,10 +153,10 @@ def _move(
     steps = 1.0 + jnp.arange(horizon)
     line = place[:, None] + velocity[:, None] * steps[None]
     ahead = jnp.clip(jnp.round(line), 0, beams - 1).astype(int)
-    return _shifted(sweep_db, ahead - jnp.argmax(sweep_db, axis=1)[:, None])
+    return shifted_sweep(sweep_db, ahead - jnp.argmax(sweep_db, axis=1)[:, None])
 
 
-def _shifted(
+def shifted_sweep(
     sweep_db: Float[Array, "n beam"], shift: Int[Array, "n h"]
 ) -> Float[Array, "n h beam"]:
     """A sweep moved up by `shift` beams; what comes in is the edge, a little less."""

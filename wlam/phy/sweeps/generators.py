@@ -40,10 +40,10 @@ def generate(key: PRNGKeyArray, config: SweepConfig, num_tracks: int) -> Beams:
     Returns:
       Beams, rsrp_db and clean [track, time, beam], all beams whether a sparse sweep
       measures them or not. Labels [track]: `speed_kmh` (mean), `carrier_hz`,
-      `time_step_s`, `noise_db` (std of the measurement noise), `distance_m` (mean
-      horizontal), `state` (0 LOS, 1 NLOS), `measured` [track, beam], the beams of the
-      sparse sweep, `best_beam` [track, time], the strongest of `clean`, and
-      `position_m` [track, time, 3].
+      `time_step_s`, `noise_db` (std of the measurement noise), `floor_dbm` (power
+      of the noise floor), `distance_m` (mean horizontal), `state` (0 LOS, 1 NLOS),
+      `measured` [track, beam], the beams of the sparse sweep, `best_beam` [track,
+      time], the strongest of `clean`, and `position_m` [track, time, 3].
     """
     keys = jax.random.split(key, num_tracks)
 
@@ -206,6 +206,7 @@ def _sweep(
             "carrier_hz": scene.link.carrier_hz,
             "time_step_s": track.time_step_s,
             "noise_db": noise_db,
+            "floor_dbm": tx_dbm + peak_db + 10 * jnp.log10(floor),
             "distance_m": jnp.mean(jnp.hypot(places[:, 0], places[:, 1])),
             "state": scene.link.state,
             "measured": measured,

@@ -1,0 +1,173 @@
+"""Beam tracking between sweeps: every network of configs/tracker.py and every floor.
+
+    python benchmarks/tracking.py            # networks without a run are trained first
+    python benchmarks/tracking.py --choose   # the constants of the Kalman filter
+
+Prints the spectral efficiency of the chosen beam over that of the best one at the end
+of the interval between two sweeps and at ten times within it, how much the liquid
+network is ahead, and what is lost from the first of these times to the last.
+"""
+
+import itertools
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from compare import configs_of, trained, verdicts_of
+
+from wlam.config import Case
+from wlam.evaluation.bootstrap import interval
+from wlam.evaluation.cases import generated_case, generated_cases
+from wlam.evaluation.judge import MODEL, Verdict, judge
+from wlam.phy.floors import bearing_tracker
+from wlam.tasks.metrics import Statistic
+
+CONFIG = str(Path(__file__).parents[1] / "configs" / "tracker.py")
+METRIC = "SE ratio"
+OURS = "cfc"
+VALIDATION_SEED = 7
+"""Of tracks on which constants are chosen; those that are reported have seed 0."""
+Row = Callable[[Verdict, str], str]
+
+
+def predictor(verdict: Verdict, name: str) -> str:
+    return name if name in verdict.forecasts else MODEL
+
+
+def ratio(verdict: Verdict, name: str, steps: slice = slice(None)) -> Statistic:
+    """The metric of one row over some of the times."""
+    everything = np.arange(len(verdict.windows.source))
+    return verdict.score_slice(predictor(verdict, name), everything, steps)[METRIC]
+
+
+def with_interval(value: Statistic) -> str:
+    low, high = interval(value)
+    return f"{value.value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def at_end(verdict: Verdict, name: str) -> str:
+    """At the last of the times."""
+    return with_interval(ratio(verdict, name, slice(-1, None)))
+
+
+def overall(verdict: Verdict, name: str) -> str:
+    """Over all times."""
+    return with_interval(ratio(verdict, name))
+
+
+def lost(verdict: Verdict, name: str) -> str:
+    """From the first to the last of the times, in per cent."""
+    first = ratio(verdict, name, slice(0, 1)).value
+    last = ratio(verdict, name, slice(-1, None)).value
+    return f"{100 * (1 - last / first):.1f}"
+
+
+def ahead(ours: Verdict, verdict: Verdict, name: str) -> str:
+    """Of our network at the last of the times, per cent of the other's; paired."""
+    mine, other = (
+        ratio(v, n, slice(-1, None)) for v, n in ((ours, OURS), (verdict, name))
+    )
+    difference = Statistic(mine.numerator - other.numerator, other.denominator)
+    scale = 100 / other.value
+    low, high = interval(difference)
+    return f"{scale * difference.value:+.1f} [{scale * low:+.1f}, {scale * high:+.1f}]"
+
+
+def table(title: str, head: list[str], rows: dict[str, list[str]]) -> None:
+    print(f"| {title} |", " | ".join(head), "|")
+    print(f"|---|{'---:|' * len(head)}")
+    for name, cells in rows.items():
+        print(f"| {name} |", " | ".join(cells), "|")
+    print(flush=True)
+
+
+def choose() -> None:
+    """Constants of the extended Kalman filter, on tracks of their own."""
+    configs = configs_of(CONFIG)
+    cases = {
+        name: replace(case, seed=VALIDATION_SEED)
+        for name, case in configs[OURS].evaluation.items()
+    }
+    verdicts = {name: judge(generated_case(name, c), None) for name, c in cases.items()}
+    rows = {}
+    for noise, acceleration in itertools.product(
+        (0.15, 0.3, 0.6), (0.2, 0.4, 0.8, 1.6, 3.2)
+    ):
+        tracker = partial(bearing_tracker, noise=noise, acceleration=acceleration)
+        cells = []
+        for verdict in verdicts.values():
+            windows = verdict.windows
+            given = np.float32(windows.interval)
+            found = np.asarray(tracker(windows.context, windows.horizon, given))
+            tried = replace(verdict, forecasts={"EKF": found})
+            cells.append(ratio(tried, "EKF").value)
+        shown = [f"{x:.4f}" for x in (*cells, float(np.mean(cells)))]
+        rows[f"{noise} beams, {acceleration} rad/s^2"] = shown
+    table("validation tracks", [*verdicts, "mean"], rows)
+
+
+def main() -> None:
+    configs = configs_of(CONFIG)
+    models = {name: trained(CONFIG, name, c) for name, c in configs.items()}
+    cases = configs[OURS].evaluation
+    found = verdicts_of(generated_cases(configs[OURS]), models)
+    rows = [x for x in next(iter(found.values())) if x not in models] + [*models]
+    short = [name.removeprefix("tracks_").replace("_", " ") for name in found]
+    shown = {name: f"`{name}`" if name in models else name for name in rows}
+
+    def each(title: str, cell: Row) -> None:
+        table(
+            title,
+            short,
+            {shown[x]: [cell(row[x], x) for row in found.values()] for x in rows},
+        )
+
+    each("at the end", at_end)
+    each("over all times", overall)
+    each("lost over the interval, %", lost)
+    others = [x for x in rows if x != OURS]
+    table(
+        f"`{OURS}` ahead at the end, %",
+        short,
+        {
+            shown[x]: [ahead(row[OURS], row[x], x) for row in found.values()]
+            for x in others
+        },
+    )
+    for name in ("tracks_5mps", "tracks_20mps"):
+        table(
+            f"{name.removeprefix('tracks_')}: ms after the sweep",
+            times(cases[name]),
+            {
+                shown[x]: [
+                    f"{ratio(found[name][x], x, slice(i, i + 1)).value:.3f}"
+                    for i in range(cases[name].horizon)
+                ]
+                for x in rows
+            },
+        )
+
+
+def times(case: Case) -> list[str]:
+    """Of the targets, from the last sweep on."""
+    source = case.source
+    (step_s,) = source.source.time_steps_s
+    last = (case.context - 1 - source.every // 2) // source.every * source.every
+    since = case.context - last - source.every // 2
+    return [f"{1e3 * step_s * (since + i):.0f}" for i in range(case.horizon)]
+
+
+if __name__ == "__main__":
+    try:
+        if sys.argv[1:] not in ([], ["--choose"]):
+            raise ValueError(
+                f"arguments: found {sys.argv[1:]}; needed --choose or none"
+            )
+        choose() if sys.argv[1:] else main()
+    except (ValueError, subprocess.CalledProcessError) as error:
+        print(f"tracking.py: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,94 @@
+"""Beam tracking in continuous time: which beam is the best between two sweeps.
+
+command   python train.py configs/tracker.py:NAME, then
+          python benchmarks/tracking.py
+names     cfc, gated, lrc, lstm, gru_d, ode_lstm; cfc_untold, not told the times between
+          sweeps, but how far ahead it is asked
+hardware  one CPU core
+time      docs/liquid.md
+expected  docs/liquid.md
+
+A base station of 64 antennas at 28 GHz sweeps its 64 beams every 100 ms or so, while
+users walk and drive along the streets around it, and turn. Judged on sweeps exactly
+100 ms apart, at speeds of 5 to 20 m/s, at ten times between two sweeps, and on sweeps
+that come early, late or not at all.
+"""
+
+from wlam.config import Case, Config, OptimizerConfig
+from wlam.data.streams import Ingredient
+from wlam.nn.beam_tracker import BeamTrackerConfig
+from wlam.phy.irregular import IrregularConfig
+from wlam.phy.sweeps import SweepConfig
+from wlam.phy.tr38901.config import PanelConfig
+
+
+def street(
+    speeds_mps: tuple[float, float],
+    time_steps_s: tuple[float, ...],
+    num_times: int,
+    state: str = "los",
+) -> SweepConfig:
+    """Users in the streets within 60 m of a street canyon's base station."""
+    return SweepConfig(
+        kind="street",
+        num_times=num_times,
+        time_steps_s=time_steps_s,
+        speeds_kmh=(3.6 * speeds_mps[0], 3.6 * speeds_mps[1]),
+        distances_m=(10.0, 60.0),
+        block_m=40.0,
+        state=state,  # pyright: ignore[reportArgumentType]
+        base=PanelConfig(1, 64, element="38.901"),
+        num_beams=(1, 64),
+        dynamic_range_db=(10.0, 30.0),
+        noise_db=(0.05, 2.0),
+    )
+
+
+# Ten sweeps or so, at steps of a third of what is between two of them.
+training = IrregularConfig(
+    street((0.0, 25.0), (0.025, 0.03, 0.035, 0.04), 30, "drawn"),
+    every=3,
+    jitter=1,
+    missing=(0.0, 0.4),
+)
+
+
+def judged(speed_mps: float, jitter: int, missing: float, state: str = "los") -> Case:
+    """Nine sweeps, the last of them 10 ms before the first of ten times asked for."""
+    source = street((speed_mps, speed_mps), (0.01,), 96, state)
+    return Case(
+        "beam_irregular",
+        IrregularConfig(source, 10, jitter, (missing, missing)),
+        context=86,
+        horizon=10,
+        samples=256,
+        tail=0.1,
+    )
+
+
+evaluation = {
+    f"tracks_{speed:.0f}mps": judged(speed, jitter=0, missing=0.0)
+    for speed in (5.0, 10.0, 15.0, 20.0)
+}
+evaluation["tracks_10mps_irregular"] = judged(10.0, jitter=4, missing=0.3)
+evaluation["tracks_10mps_nlos"] = judged(10.0, jitter=0, missing=0.0, state="nlos")
+
+
+def named(cell: str, elapsed: bool = True) -> Config:
+    """One cell, told the times between sweeps or not."""
+    return Config(
+        run=f"runs/tracker/{cell if elapsed else f'{cell}_untold'}",
+        mixture={"tracks": Ingredient("beam_irregular", training, 1.0, 1, context=24)},
+        evaluation=evaluation,
+        model=BeamTrackerConfig(cell=cell, elapsed=elapsed),  # pyright: ignore[reportArgumentType]
+        steps=800,
+        rows=32,
+        steps_per_dispatch=10,
+        validate_every=0,
+        optimizer=OptimizerConfig(learning_rate=3e-3, warmup_steps=50),
+    )
+
+
+NAMES = ("cfc", "gated", "lrc", "lstm", "gru_d", "ode_lstm")
+configs = {name: named(name) for name in NAMES}
+configs["cfc_untold"] = named("cfc", elapsed=False)

@@ -1,0 +1,75 @@
+"""Beam tracking at irregular times: the best beam between and after sweeps."""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from wlam.data.tensors import Beams
+from wlam.phy import floors
+from wlam.tasks import metrics
+from wlam.tasks.metrics import Statistic
+from wlam.tasks.real import BeamTask
+from wlam.tasks.sequences import Windows
+from wlam.tasks.task import Forecaster
+
+FLOOR = "floor_dbm"
+"""Label: the power that a beam shows which receives nothing."""
+
+
+class BeamIrregular(BeamTask):
+    """The best beam at each of the next H steps, from the sweeps made among L others.
+
+    A sweep that was not made is NaN. Where nobody knows what a target was, NaN, the
+    forecast does not count. Floors: "repeat last" serves with the best beam of the last
+    sweep; "linear tracker" draws a line through the best beams of the last eight; "EKF"
+    is an extended Kalman filter of the bearing and its rate. "SE ratio", where the
+    noise floor is known, is the spectral efficiency log2(1 + SNR) of the chosen beam
+    over that of the best one.
+    """
+
+    name = "beam_irregular"
+
+    def floors(self, data: Beams, windows: Windows) -> dict[str, Forecaster]:
+        interval = np.float32(windows.interval)
+        return {
+            "repeat last": floors.hold,
+            "linear tracker": floors.line_tracker,
+            "EKF": partial(floors.bearing_tracker, interval_s=interval),
+        }
+
+    def scores(
+        self, forecast: np.ndarray, data: Beams, windows: Windows
+    ) -> dict[str, Statistic]:
+        target = windows.target
+        most = min(3, forecast.shape[-1])
+        found = {
+            "top-1": _where_known(forecast, target, metrics.topk_accuracy, k=1),
+            "top-3": _where_known(forecast, target, metrics.topk_accuracy, k=most),
+            "±1 beam": _where_known(forecast, target, metrics.within_one_beam),
+            "power ratio": _where_known(forecast, target, metrics.power_ratio),
+        }
+        if FLOOR in windows.labels:
+            floor = np.asarray(windows.labels[FLOOR], np.float64)
+            found["SE ratio"] = _where_known(
+                forecast, target - floor[:, None, None], metrics.efficiency_ratio
+            )
+        return found
+
+
+def _where_known(
+    forecast: np.ndarray,
+    target: np.ndarray,
+    metric: Callable[..., Statistic],
+    **more: int,
+) -> Statistic:
+    """A mean over sweeps, of those whose target is known."""
+    shape, beams = target.shape[:2], target.shape[2]
+    known = np.all(np.isfinite(target), axis=2)
+    shown = np.where(known[..., None], target, 0.0)
+    one = metric(forecast.reshape(-1, beams), shown.reshape(-1, beams), **more)
+    numerator, denominator = (
+        np.where(known, x.reshape(shape), 0.0).sum(1)
+        for x in (one.numerator, one.denominator)
+    )
+    return Statistic(numerator, denominator, one.transform)
