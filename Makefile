@@ -10,7 +10,7 @@ INSTALL := pip install --no-compile --no-deps --quiet --disable-pip-version-chec
 # says: else every process would compile all of JAX again.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help setup dev quickstart benchmark estimation test test-all lint format clean
+.PHONY: help setup dev quickstart benchmark estimation liquid test test-all lint format clean
 help:            ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
 
@@ -67,6 +67,10 @@ benchmark: dev   ## judge models/ on all sets that are found: docs/benchmark.md 
 estimation: dev  ## estimators on all kinds of pilots: tables and pictures of docs/estimation.md
 	$(BIN)/python benchmarks/estimation.py
 	$(BIN)/python benchmarks/pictures_estimation.py
+
+liquid: dev      ## liquid networks: train what has no run, tables and pictures of docs/liquid.md
+	$(BIN)/python benchmarks/liquid_page.py
+	$(BIN)/python benchmarks/pictures_liquid.py
 
 # Tests compile far longer than they run, so they do without LLVM's optimiser and with
 # XLA's older emitters, which takes half the time. Two workers, each with whole files,

@@ -16,33 +16,21 @@ from estimation import PAGE
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from pictures_style import BLACK, BLUE, ORANGE, STYLE, WIDTH, save
+from pictures_style import (
+    BLACK,
+    BLUE,
+    ORANGE,
+    STYLE,
+    WIDTH,
+    Table,
+    number,
+    save,
+    tables,
+)
 
 GREYS = ("0.75", "0.6", "0.45", "0.3")
 STYLES = ("-", "--", ":", "-.")
 OURS = "wlam"
-Table = dict[str, list[str]]
-"""Name of a row -> its cells; the header's name is ''."""
-
-
-def tables(page: str, part: str) -> list[Table]:
-    """The tables between <!-- PART --> and <!-- /PART -->."""
-    inside = page.partition(f"<!-- {part} -->")[2].partition(f"<!-- /{part} -->")[0]
-    found = []
-    for block in re.findall(r"(?:^\|.*\n)+", inside, re.MULTILINE):
-        rows = [
-            [x.strip() for x in line.strip("|").split("|")]
-            for line in block.splitlines()
-        ]
-        head, _, *body = rows
-        found.append({"": head[1:], **{row[0]: row[1:] for row in body}})
-    return found
-
-
-def number(cell: str) -> float:
-    """The first number of a cell; its interval is left out."""
-    found = re.match(r"-?\d+(\.\d+)?(e-?\d+)?", cell)
-    return float(found.group()) if found else np.nan
 
 
 def against_snr(axis: Axes, table: Table, title: str, leave_out: str = "") -> None:

@@ -1,6 +1,7 @@
-"""What the pictures of `pictures.py` have in common."""
+"""What the pictures of docs/ have in common."""
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ STYLE: dict[Any, Any] = {
 WIDTH = 9.0  # inches, 900 pixels
 STATES: tuple[State, ...] = ("los", "nlos")
 BLUE, ORANGE, BLACK = "#3465a4", "#d9730d", "0.15"
+Table = dict[str, list[str]]
+"""Name of a row -> its cells; the header's name is ''."""
 
 
 def db(power: np.ndarray, floor_db: float = -80.0) -> np.ndarray:
@@ -37,3 +40,23 @@ def save(figure: Figure, file: Path) -> None:
     buffer = io.BytesIO()
     figure.savefig(buffer)
     Image.open(buffer).convert("RGB").quantize(128).save(file, optimize=True)
+
+
+def tables(page: str, part: str) -> list[Table]:
+    """The tables between <!-- PART --> and <!-- /PART -->."""
+    inside = page.partition(f"<!-- {part} -->")[2].partition(f"<!-- /{part} -->")[0]
+    found = []
+    for block in re.findall(r"(?:^\|.*\n)+", inside, re.MULTILINE):
+        rows = [
+            [x.strip() for x in line.strip("|").split("|")]
+            for line in block.splitlines()
+        ]
+        head, _, *body = rows
+        found.append({"": head[1:], **{row[0]: row[1:] for row in body}})
+    return found
+
+
+def number(cell: str) -> float:
+    """The first number of a cell; its interval is left out."""
+    found = re.match(r"-?\d+(\.\d+)?(e-?\d+)?", cell)
+    return float(found.group()) if found else np.nan

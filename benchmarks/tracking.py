@@ -95,7 +95,7 @@ def choose() -> None:
     verdicts = {name: judge(generated_case(name, c), None) for name, c in cases.items()}
     rows = {}
     for noise, acceleration in itertools.product(
-        (0.15, 0.3, 0.6), (0.2, 0.4, 0.8, 1.6, 3.2)
+        (0.15, 0.3, 0.6), (0.4, 0.8, 1.6, 3.2, 6.4, 12.8)
     ):
         tracker = partial(bearing_tracker, noise=noise, acceleration=acceleration)
         cells = []

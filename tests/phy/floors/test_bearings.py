@@ -7,7 +7,7 @@ import pytest
 from wlam.phy.beams import array_gain
 from wlam.phy.codebooks import beam_directions
 from wlam.phy.floors import bearing_tracker, hold, line_tracker, peaks
-from wlam.phy.floors.bearings import RATE
+from wlam.phy.floors.bearings import ACCELERATION, NOISE, RATE
 
 BEAMS, STEP_S = 64, 0.02
 TIME = np.arange(60)
@@ -43,7 +43,7 @@ def test_a_constant_rate_is_followed():
 
 def test_the_filter_is_the_textbook_one():
     """Against matrices in double precision, its slope taken at the predicted angle."""
-    noise, acceleration = 0.3, 0.8
+    noise, acceleration = NOISE, ACCELERATION
     shown = sweeps(ANGLES)
     sine = 2 * (np.asarray(peaks(jnp.nan_to_num(shown))) + 0.5) / BEAMS - 1
     move = np.array([[1, STEP_S], [0, 1]])

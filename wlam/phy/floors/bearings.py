@@ -11,9 +11,10 @@ from jaxtyping import Array, Bool, Float
 
 from wlam.phy.floors.trackers import TRACKED_SWEEPS, peaks, shifted_sweep
 
-NOISE = 0.3
-"""Standard deviation of where a sweep has its peak, in beams."""
-ACCELERATION = 0.8
+NOISE = 0.15
+"""Standard deviation of where a sweep has its peak, in beams. This and the next were
+chosen on tracks of their own, by `benchmarks/tracking.py --choose`."""
+ACCELERATION = 1.6
 """Of the bearing, rad/s^2."""
 RATE = 0.5
 """Standard deviation of the first rate of the bearing, rad/s."""

@@ -1,0 +1,88 @@
+"""Pictures of the tables of docs/liquid.md; nothing is computed but what is there.
+
+    python benchmarks/pictures_liquid.py [FOLDER]
+
+Writes PNG files to FOLDER (docs/images): spectral efficiency over the time since the
+last sweep, and the sum rate of beams over the error of channels. A part whose table is
+not there is left out.
+"""
+
+import sys
+from pathlib import Path
+
+import matplotlib
+from liquid_page import PAGE
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from pictures_style import BLACK, BLUE, ORANGE, STYLE, WIDTH, number, save, tables
+
+TRACKERS = {
+    "`cfc`": {"color": BLUE, "marker": "o"},
+    "`lstm`": {"color": ORANGE},
+    "`ode_lstm`": {"color": ORANGE, "linestyle": "--"},
+    "`gru_d`": {"color": ORANGE, "linestyle": ":"},
+    "EKF": {"color": BLACK, "linestyle": "--"},
+    "linear tracker": {"color": "0.5", "linestyle": "--"},
+    "repeat last": {"color": "0.5"},
+}
+BEAMS = {
+    "liquid": {"color": BLUE, "marker": "o"},
+    "WMMSE, 40, smoothed": {"color": ORANGE},
+    "RZF, smoothed": {"color": ORANGE, "linestyle": "--"},
+    "WMMSE, 400, told": {"color": BLACK},
+    "RZF, told": {"color": BLACK, "linestyle": "--"},
+    "GLNN, published": {"color": "0.5"},
+}
+
+
+def tracking(page: str) -> Figure | None:
+    of_time = [x for x in tables(page, "tracking") if "10" in x[""]]
+    if not of_time:
+        return None
+    figure = Figure(figsize=(WIDTH, 3.4))
+    axes = figure.subplots(1, len(of_time), sharey=True)
+    for axis, table, title in zip(axes, of_time, ("5 m/s", "20 m/s"), strict=True):
+        at = [number(x) for x in table[""]]
+        for name, line in TRACKERS.items():
+            values = [number(x) for x in table[name]]
+            axis.plot(at, values, label=name.strip("`"), markersize=3, **line)
+        axis.set(xlabel="ms after the sweep", title=title)
+    axes[0].set(ylabel="spectral efficiency over the best")
+    axes[0].legend(fontsize=7)
+    return figure
+
+
+def beamforming(page: str) -> Figure | None:
+    found = tables(page, "tracks")
+    if not found:
+        return None
+    table = found[0]
+    figure = Figure(figsize=(WIDTH / 1.6, 3.4))
+    axis = figure.subplots()
+    for name, line in BEAMS.items():
+        values = [number(x) for x in table[name]]
+        axis.plot(table[""], values, label=name, markersize=3, **line)
+    axis.set(ylabel="bit/s/Hz")
+    axis.legend(fontsize=7)
+    return figure
+
+
+PICTURES = {"beam_tracking": tracking, "beamforming": beamforming}
+
+
+def main() -> None:
+    folder = Path(sys.argv[1] if sys.argv[1:] else PAGE.parent / "images")
+    folder.mkdir(parents=True, exist_ok=True)
+    matplotlib.use("Agg")
+    page = PAGE.read_text()
+    with plt.rc_context(STYLE):
+        for name, draw in PICTURES.items():
+            figure = draw(page)
+            if figure is None:
+                print(f"{name}: a table is not there yet", file=sys.stderr)
+            else:
+                save(figure, folder / f"{name}.png")
+
+
+if __name__ == "__main__":
+    main()
