@@ -2,8 +2,8 @@
 
 command   python train.py configs/tracker.py:NAME, then
           python benchmarks/tracking.py
-names     cfc, gated, lrc, lstm, gru_d, ode_lstm; cfc_untold, not told the times between
-          sweeps, but how far ahead it is asked
+names     cfc, lstm, gru_d, ode_lstm; cfc_untold, not told the times between sweeps, but
+          how far ahead it is asked
 hardware  one CPU core
 time      docs/liquid.md
 expected  docs/liquid.md
@@ -89,6 +89,6 @@ def named(cell: str, elapsed: bool = True) -> Config:
     )
 
 
-NAMES = ("cfc", "gated", "lrc", "lstm", "gru_d", "ode_lstm")
+NAMES = ("cfc", "lstm", "gru_d", "ode_lstm")
 configs = {name: named(name) for name in NAMES}
 configs["cfc_untold"] = named("cfc", elapsed=False)

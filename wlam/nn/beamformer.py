@@ -41,7 +41,7 @@ from wlam.phy.precoding.linear import (
 )
 from wlam.phy.precoding.rates import (
     check_downlink,
-    efficiency_of,
+    efficiency_gradient,
     keep_active,
     normalise_power,
 )
@@ -314,18 +314,13 @@ def gradient(
         noise: at every antenna of a user.
         power: that is sent.
     """
-    users = x.shape[-1]
-
-    def loss(heard: Array, spent: Array) -> tuple[Array, Array]:
-        by_user = rearrange(heard, "... (k n) j -> ... k n j", k=users)
-        rates = efficiency_of(by_user, noise * spent[..., None] / power)
-        return -rates.sum(), rates
-
+    by_user = rearrange(heard, "... (k n) j -> ... k n j", k=x.shape[-1])
     spent = _column_powers(space, x, heard)[1] ** 2
-    grads, rates = jax.grad(loss, argnums=(0, 1), has_aux=True)(heard, spent)
-    # jax.grad of a real number gives twice d / dz, the conjugate of d / dz*.
-    way = space.pull(grads[0].conj() / 2) + grads[1][..., None, None] * x
-    return way, rates
+    part = noise / power
+    rates, of_heard, of_noise = efficiency_gradient(by_user, part * spent[..., None])
+    of_heard = rearrange(of_heard, "... k n j -> ... (k n) j")
+    of_spent = (of_noise * part).sum(-1)[..., None, None]
+    return -space.pull(of_heard) - of_spent * x, rates
 
 
 def _column_powers(space: Space, x: Array, heard: Array) -> tuple[Array, Array]:

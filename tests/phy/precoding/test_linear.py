@@ -90,6 +90,37 @@ def test_more_users_than_antennas_cannot_all_be_nulled():
         linear.zf(H[..., :3], P)
 
 
+def test_users_who_are_away_need_no_antenna():
+    h, some = H[..., :3], jnp.array([True, True, False, True])
+    active = jnp.broadcast_to(some, (B, K))
+    w = np.asarray(linear.zf(h, P, active))
+    u = np.linalg.svd(np.asarray(h))[0][..., 0]
+    heard = np.einsum("bkn,bknm,bmj->bkj", u.conj(), h, w)[:, some][:, :, some]
+    assert not w[:, :, 2].any()
+    assert abs(heard * (1 - np.eye(3))).max() < 1e-4 * abs(heard).max()
+
+
+def singular(h):
+    """Of the strongest direction the gain, over the largest singular value."""
+    u = np.asarray(jax.jit(linear.strongest)(h))
+    np.testing.assert_allclose(np.linalg.norm(u, axis=-1), 1, rtol=1e-5)
+    gain = np.linalg.norm(np.einsum("bkn,bknm->bkm", u.conj(), h), axis=-1)
+    return gain / np.linalg.svd(h, compute_uv=False)[..., 0]
+
+
+def test_the_strongest_direction_of_two_antennas_and_of_three():
+    many = complex_normal(jax.random.key(5), (50, K, 3, M))
+    for h in (many, many[:, :, :2], many[:, :, :2] * jnp.array([[[[1.0], [1e-4]]]])):
+        np.testing.assert_allclose(singular(np.asarray(h)), 1, rtol=1e-5)
+    alike = np.zeros((1, 1, 2, 4), np.complex64)
+    alike[..., 0, 0] = alike[..., 1, 1] = 3j
+    np.testing.assert_allclose(singular(alike), 1, rtol=1e-6)
+    last = np.zeros((1, 1, 2, 4), np.complex64)
+    last[..., 1, 2] = 1e-3
+    np.testing.assert_allclose(singular(last), 1, rtol=1e-6)
+    assert not np.asarray(linear.strongest(jnp.zeros((1, 1, 2, 4), complex))).any()
+
+
 @pytest.mark.parametrize(
     ("precoder", "wanted"),
     [

@@ -37,6 +37,22 @@ def test_efficiency_is_that_of_the_determinants(rx):
     np.testing.assert_allclose(found, by_determinants(h, W, 0.3), rtol=1e-4)
 
 
+@pytest.mark.parametrize("rx", [2, 3])
+def test_gradients_are_those_of_automatic_differentiation(rx):
+    heard = complex_normal(jax.random.key(6), (B, K, rx, K))
+    level = jnp.array([0.1, 1.0, 2.0, 5.0])[None] * jnp.ones((B, 1))
+
+    def total(heard, level):
+        return rates.efficiency_of(heard, level).sum()
+
+    want = jax.jit(jax.grad(total, argnums=(0, 1)))(heard, level)
+    rate, of_heard, of_noise = jax.jit(rates.efficiency_gradient)(heard, level)
+    np.testing.assert_allclose(rate, rates.efficiency_of(heard, level), rtol=1e-5)
+    # jax.grad gives twice the derivative by z, the conjugate of that by z*.
+    np.testing.assert_allclose(of_heard, want[0].conj() / 2, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(of_noise, want[1], rtol=1e-4)
+
+
 def test_phases_of_beams_do_not_matter():
     phase = jnp.exp(1j * jnp.arange(K, dtype=jnp.float32))[None, None]
     turned = spectral_efficiency(H, W * phase, 1.0)

@@ -39,14 +39,34 @@ def efficiency_of(
     the covariance of the others and of the noise: what a receiver that knows both can
     decode when it treats interference as noise.
     """
-    users = heard.shape[-3]
-    own = jnp.eye(users, dtype=bool).reshape((1,) * (heard.ndim - 3) + (users, 1, -1))
-    wanted = jnp.where(own, heard, 0).sum(-1)
-    others = jnp.where(own, 0, heard)
-    noise = jnp.broadcast_to(jnp.asarray(noise), heard.shape[:-2])
-    interference = einsum("...nj,...mj->...nm", others, others.conj())
-    ratio = _quadratic_form(interference, noise, wanted)
-    return jnp.log1p(ratio) / jnp.log(2.0)
+    wanted, receiver = _best_receivers(heard, noise)
+    return jnp.log1p((wanted.conj() * receiver).sum(-1).real) / jnp.log(2.0)
+
+
+def efficiency_gradient(
+    heard: Complex[Array, "*b user rx stream"], noise: Float[Array, "*b user"]
+) -> tuple[
+    Float[Array, "*b user"],
+    Complex[Array, "*b user rx stream"],
+    Float[Array, "*b user"],
+]:
+    """Spectral efficiencies as `efficiency_of`, and their Wirtinger gradients.
+
+    With r = B^-1 s and the ratio q = s^H r, those of log(1 + q) are r / (1 + q) by the
+    conjugate of the wanted stream, -r (r^H s_j) / (1 + q) by that of another one, and
+    -|r|^2 / (1 + q) by the noise.
+
+    Returns:
+        Efficiencies, gradients by the conjugates of `heard`, and by `noise`.
+    """
+    wanted, receiver = _best_receivers(heard, noise)
+    ratio = (wanted.conj() * receiver).sum(-1).real
+    scale = 1 / (jnp.log(2.0) * (1 + ratio))
+    passed = einsum("...n,...nj->...j", receiver.conj(), heard)
+    by_stream = jnp.where(_own(heard)[..., 0, :], 1, -passed) * scale[..., None]
+    of_heard = receiver[..., None] * by_stream[..., None, :]
+    of_noise = -(abs(receiver) ** 2).sum(-1) * scale
+    return jnp.log1p(ratio) / jnp.log(2.0), of_heard, of_noise
 
 
 def spectral_efficiency(
@@ -134,18 +154,31 @@ def check_downlink(h: Any, power: float, noise: Any = 1.0, active: Any = None) -
         )
 
 
-def _quadratic_form(
-    interference: Complex[Array, "*b n n"],
-    noise: Float[Array, "*b"],
-    s: Complex[Array, "*b n"],
-) -> Float[Array, "*b"]:
-    """s^H (interference + noise I)^-1 s; two antennas are written out, for speed."""
-    size = s.shape[-1]
-    eye = jnp.eye(size).reshape((1,) * noise.ndim + (size, size))
-    matrix = interference + noise[..., None, None] * eye
-    if size != 2:
-        return (s.conj() * solve_positive(matrix, s)).sum(-1).real
-    a, d, b = matrix[..., 0, 0].real, matrix[..., 1, 1].real, matrix[..., 0, 1]
-    x, y = s[..., 0], s[..., 1]
-    top = d * abs(x) ** 2 + a * abs(y) ** 2 - 2 * (x.conj() * b * y).real
-    return top / (a * d - abs(b) ** 2)
+def _own(heard: Complex[Array, "*b user rx stream"]) -> Bool[Array, "..."]:
+    """Which stream is the user's, [.., user, 1, stream]."""
+    users = heard.shape[-3]
+    own = jnp.eye(users, dtype=bool)
+    return own.reshape((1,) * (heard.ndim - 3) + (users, 1, users))
+
+
+def _best_receivers(
+    heard: Complex[Array, "*b user rx stream"], noise: Noise
+) -> tuple[Complex[Array, "*b user rx"], Complex[Array, "*b user rx"]]:
+    """The wanted streams s, and B^-1 s; two antennas are written out, for speed."""
+    own = _own(heard)
+    wanted = jnp.where(own, heard, 0).sum(-1)
+    others = jnp.where(own, 0, heard)
+    noise = jnp.broadcast_to(jnp.asarray(noise), heard.shape[:-2])
+    rx = heard.shape[-2]
+    if rx != 2:
+        eye = jnp.eye(rx).reshape((1,) * noise.ndim + (rx, rx))
+        matrix = einsum("...nj,...mj->...nm", others, others.conj())
+        matrix = matrix + noise[..., None, None] * eye
+        return wanted, solve_positive(matrix, wanted)
+    first, second = others[..., 0, :], others[..., 1, :]
+    a = (abs(first) ** 2).sum(-1) + noise
+    d = (abs(second) ** 2).sum(-1) + noise
+    b = (first * second.conj()).sum(-1)
+    x, y = wanted[..., 0], wanted[..., 1]
+    receiver = jnp.stack([d * x - b * y, a * y - b.conj() * x], axis=-1)
+    return wanted, receiver / (a * d - abs(b) ** 2)[..., None]
