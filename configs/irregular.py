@@ -2,9 +2,9 @@
 
 command   python train.py configs/irregular.py:NAME, then
           python eval.py runs/irregular/NAME
-names     cfc, gated, lrc, lstm_told, gru_d, ode_lstm; cfc_untold, gated_untold and
-          lrc_untold, not told the times between measurements, but how far ahead they
-          are asked; lstm, told neither
+names     cfc, cfc_memory (behind an LSTM), gated, lrc, lstm_told, gru_d, ode_lstm;
+          cfc_untold, cfc_memory_untold, gated_untold and lrc_untold, not told the times
+          between measurements, but how far ahead they are asked; lstm, told neither
 hardware  one CPU core
 time      docs/liquid.md
 expected  docs/liquid.md
@@ -68,6 +68,6 @@ def named(cell: str, elapsed: bool) -> Config:
     )
 
 
-UNTOLD = ("cfc", "gated", "lrc")
+UNTOLD = ("cfc", "cfc_memory", "gated", "lrc")
 configs = {name: named(name, elapsed=True) for name in CELLS}
 configs |= {f"{name}_untold": named(name, elapsed=False) for name in UNTOLD}

@@ -136,17 +136,26 @@ def test_the_notebook_runs(trained_run, program_environment, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # the kernel's own
-def test_the_notebook_of_pilots_runs(program_environment, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("estimation", ("blind: NMSE", "half of the entries: NMSE")),
+        ("beam_tracking", ("±1 beam", "bits of doubt")),
+    ],
+)
+def test_notebooks_of_released_models_run(
+    name, expected, program_environment, monkeypatch
+):
     for key, value in program_environment.items():
         monkeypatch.setenv(key, value)
-    path = ROOT / "notebooks" / "estimation.ipynb"
+    path = ROOT / "notebooks" / f"{name}.ipynb"
     notebook = nbformat.read(path, as_version=4)
     folder = {"metadata": {"path": str(ROOT / "notebooks")}}
     NotebookClient(notebook, timeout=600, resources=folder).execute()
     outputs = [x for cell in notebook.cells for x in cell.get("outputs", [])]
     printed = "".join(output.get("text", "") for output in outputs)
-    assert "blind: NMSE" in printed
-    assert "half of the entries: NMSE" in printed
+    for text in expected:
+        assert text in printed
 
 
 @pytest.mark.slow

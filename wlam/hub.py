@@ -21,6 +21,8 @@ from orbax.checkpoint import v1 as ocp
 from wlam.config import Config, from_json, to_json
 from wlam.data.files import write_npz_atomic
 from wlam.nn.array_estimator import CombinedEstimator
+from wlam.nn.beam_tracker import BeamTrackerForecaster
+from wlam.nn.continuous import ContinuousForecaster
 from wlam.nn.estimate import ChannelEstimator
 from wlam.nn.forecast import Forecaster
 from wlam.nn.generator import ChannelGenerator
@@ -37,6 +39,8 @@ Loaded = (
     | ChannelGenerator
     | ChannelForecaster
     | SeriesForecaster
+    | ContinuousForecaster
+    | BeamTrackerForecaster
 )
 """What predicts, estimates or draws: a model of this repository, or a peer."""
 CONFIG, WEIGHTS, GOLDEN = "config.json", "weights", "golden.npz"
@@ -150,7 +154,8 @@ def golden_outputs(model: Loaded) -> dict[str, np.ndarray]:
         return {"draws": model.draw(2, line_of_sight, guidance=2.0, calls=4)}
     found = {}
     if model.takes_rows:
-        rows = model.predict(golden_context(), interval=1e-3, horizon=24)
+        context = golden_channel() if model.only == "channels" else golden_context()
+        rows = model.predict(context, interval=1e-3, horizon=24)
         found["forecast"] = rows
     if model.takes_channels:
         channel = model.predict(golden_channel(), interval=1e-3, horizon=8, grid=(4, 8))
@@ -159,7 +164,7 @@ def golden_outputs(model: Loaded) -> dict[str, np.ndarray]:
             found["channel_completed"] = model.complete(
                 golden_pilots(), 1e5, "frequency", (4, 8)
             )
-    if model.takes_sweeps:
+    if model.takes_sweeps or model.only == "sweeps":  # trackers complete none
         sweeps = model.predict(golden_sweeps(), interval=0.1, horizon=10, joint=True)
         found["sweep_forecast"] = sweeps
     return found

@@ -24,6 +24,7 @@ from wlam.nn.liquid import (
     CfcConfig,
     InputGatedConfig,
     LrcConfig,
+    MixedMemoryConfig,
     unroll,
 )
 from wlam.nn.liquid.peers import GruDConfig, LstmConfig, OdeLstmConfig
@@ -41,6 +42,7 @@ ASKED = 8
 """Steps of a row that a training step asks for."""
 CELLS: dict[str, Callable[[int], Any]] = {
     "cfc": CfcConfig,
+    "cfc_memory": lambda units: MixedMemoryConfig(CfcConfig(units)),
     "gated": InputGatedConfig,
     "lrc": LrcConfig,
     "lstm": partial(LstmConfig, told=False),
@@ -58,9 +60,9 @@ class ContinuousConfig(NetworkConfig):
     # Numbers of a measurement: 2 for complex series, 1 for real ones.
     channels: int = 2
     # Kind of the cells.
-    cell: Literal["cfc", "gated", "lrc", "lstm", "lstm_told", "gru_d", "ode_lstm"] = (
-        "cfc"
-    )
+    cell: Literal[
+        "cfc", "cfc_memory", "gated", "lrc", "lstm", "lstm_told", "gru_d", "ode_lstm"
+    ] = "cfc"
     # Cells in a row, and neurons of each.
     layers: int = 2
     units: int = 64
