@@ -30,7 +30,10 @@ def fill(page: Path, parts: Mapping[str, Sequence[str]], wanted: list[str]) -> N
     unknown = [part for part in wanted if part not in parts]
     if unknown:
         raise ValueError(f"PART: found {unknown[0]}; needed one of {', '.join(parts)}")
-    for part in wanted or parts:
+    wanted = wanted or [*parts]
+    for part in wanted:
+        put(page.read_text(), part, "")  # hours of a program, and no place for them
+    for part in wanted:
         program, *options = parts[part]
         print(f"{part} …", file=sys.stderr, flush=True)
         found = subprocess.run(

@@ -1,46 +1,22 @@
 """What is seen of MIMO channels, who is judged on it, and pictures of tables."""
 
-import runpy
-import sys
-from pathlib import Path
-
 import jax
 import numpy as np
 import pytest
 
 from wlam.phy.kronecker import KroneckerConfig, draw_channels, draw_covariances
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-@pytest.fixture(scope="module")
-def programs():
-    """Programs that import each other, as when one of them is run."""
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        yield {
-            name: runpy.run_path(str(BENCHMARKS / f"{name}.py"))
-            for name in (
-                "compressed_estimation",
-                "mimo_estimation",
-                "pictures_estimation",
-                "slot_estimation",
-            )
-        }
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-
 
 @pytest.mark.parametrize("look", ["chains", "entries"])
-def test_a_quarter_is_seen_in_white_noise(programs, look):
-    sensing = programs["compressed_estimation"]["sensing_of"](look)
+def test_a_quarter_is_seen_in_white_noise(benchmark, look):
+    sensing = benchmark("compressed_estimation")["sensing_of"](look)
     assert sensing.shape == (256, 1024)
     np.testing.assert_allclose(sensing @ sensing.conj().T, np.eye(256), atol=1e-5)
 
 
-def test_the_genie_of_all_entries_is_that_of_known_covariances(programs):
+def test_the_genie_of_all_entries_is_that_of_known_covariances(benchmark):
     """Seen through the identity it is what factors of the covariance give."""
-    compressed, mimo = programs["compressed_estimation"], programs["mimo_estimation"]
+    compressed, mimo = benchmark("compressed_estimation"), benchmark("mimo_estimation")
     covariances = draw_covariances(jax.random.key(0), KroneckerConfig(16, 4), 2)
     channels = np.asarray(draw_channels(jax.random.key(1), covariances))
     flat, snr = channels.reshape(2, -1), 10.0
@@ -50,8 +26,8 @@ def test_the_genie_of_all_entries_is_that_of_known_covariances(programs):
     np.testing.assert_allclose(by_sensing(flat, snr), wanted, atol=5e-3)
 
 
-def test_pilots_of_a_slot_are_dmrs_of_type_one(programs):
-    seen = programs["slot_estimation"]["seen"]()
+def test_pilots_of_a_slot_are_dmrs_of_type_one(benchmark):
+    seen = benchmark("slot_estimation")["seen"]()
     assert seen.any((1, 2)).nonzero()[0].tolist() == [2, 7, 11]
     assert seen[2, :, 0].sum() == 24
     assert (seen == seen[..., :1]).all()
@@ -71,8 +47,8 @@ PAGE = """
 """
 
 
-def test_pictures_are_of_the_numbers_of_a_page(programs):
-    program = programs["pictures_estimation"]
+def test_pictures_are_of_the_numbers_of_a_page(benchmark):
+    program = benchmark("pictures_estimation")
     first, second = program["tables"](PAGE, "mimo")
     assert first["wlam_x"] == ["-2.5", "-9.00 [-9.5, -8.5]", "·"]
     assert [*second] == ["", "LS"]
