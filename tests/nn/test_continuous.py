@@ -51,6 +51,27 @@ def test_neither_padding_nor_what_follows_the_last_measurement_matters(case):
     assert np.isfinite(want).all()
 
 
+def test_a_phase_turns_the_forecast_and_nothing_else(case):
+    _, run = case
+    turn = np.exp(1j * np.array([0.3, 2.0, -1.7]))[:, None]
+
+    def turned(x):
+        z = (x[..., 0] + 1j * x[..., 1]) * turn
+        return np.stack([z.real, z.imag], axis=-1).astype(np.float32)
+
+    found = run(turned(VALUES), SEEN, AHEAD)
+    np.testing.assert_allclose(found, turned(run(VALUES, SEEN, AHEAD)), atol=1e-5)
+    silent = np.zeros_like(VALUES)  # which has no phase
+    assert np.isfinite(run(silent, SEEN, AHEAD)).all()
+
+
+def test_real_series_are_taken_as_they_are():
+    run = jax.jit(ContinuousConfig(channels=1, units=6).build(nnx.Rngs(0)))
+    found = run(VALUES[..., :1], SEEN, AHEAD)
+    assert found.shape == (B, H, 1)
+    assert abs(found + run(-VALUES[..., :1], SEEN, AHEAD)).max() > 1e-3
+
+
 def test_who_is_told_the_times():
     def differs(cell, elapsed):
         config = ContinuousConfig(cell=cell, units=6, elapsed=elapsed)

@@ -3,7 +3,9 @@
 A channel's measurements are heard one by one, each with the time since the one before.
 A forecast asks for a time ahead of the last one: the cells are told that nothing was
 measured and how much time has passed, and what they then say is the answer. Questions
-leave no trace, so that all of them are answered from the same state.
+leave no trace, so that all of them are answered from the same state. Complex series are
+turned to where the last measurement is real, and answers back: no phase of a channel
+changes more than the phase of its forecast, which need not be learned.
 """
 
 from collections.abc import Callable
@@ -17,7 +19,7 @@ import numpy as np
 import optax
 from einops import rearrange
 from flax import nnx
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Complex, Float, Int, PRNGKeyArray
 
 from wlam.nn.embeddings import ResidualMlp
 from wlam.nn.liquid import (
@@ -119,29 +121,36 @@ class Continuous(Network):
             seen: which were measured; what follows the last one is not looked at.
             ahead: steps from the last measurement to the times that are asked for.
         """
-        carried, last = self.listen(values, seen)
-        return self.answer(carried, last, ahead)
-
-    def listen(
-        self, values: Float[Array, "b t c"], seen: Bool[Array, "b t"]
-    ) -> tuple[list[Carried], Float[Array, "b c"]]:
-        """The states behind the last measurement, and that measurement."""
         step = jnp.where(seen, jnp.arange(seen.shape[1])[None], -1)
         at = jnp.sort(step, axis=1)[:, -self.config.memory :]  # those of none first
-        seen, at = at >= 0, jnp.maximum(at, 0)
+        made, at = at >= 0, jnp.maximum(at, 0)
         values = jnp.take_along_axis(values, at[:, :, None], axis=1)
+        values = jnp.where(made[..., None], values, 0.0)
+        if self.config.channels != 2:
+            return self.answer(self.listen(values, made, at), values[:, -1], ahead)
+        phase = phase_of(values[:, -1])
+        values = rotated(values, phase.conj())
+        found = self.answer(self.listen(values, made, at), values[:, -1], ahead)
+        return rotated(found, phase)
+
+    def listen(
+        self,
+        values: Float[Array, "b m c"],
+        made: Bool[Array, "b m"],
+        at: Int[Array, "b m"],
+    ) -> list[Carried]:
+        """The states behind the last measurement; where none was `made` nothing is."""
         since = jnp.diff(at, axis=1, prepend=0).astype(jnp.float32) / self.config.unit
         # Nothing was before the first.
-        first = jnp.cumsum(seen, axis=1) == 1
-        known = seen & ~first & self.config.elapsed
-        elapsed = jnp.where(known, since, jnp.where(seen, 1.0, 0.0))
-        values = jnp.where(seen[..., None], values, 0.0)
+        first = jnp.cumsum(made, axis=1) == 1
+        known = made & ~first & self.config.elapsed
+        elapsed = jnp.where(known, since, jnp.where(made, 1.0, 0.0))
         x = jnp.concatenate([values, jnp.ones_like(values[..., :1])], axis=-1)
         states = []
         for cell in self.cells:
-            x, carried = unroll(cell, x, elapsed, seen)
+            x, carried = unroll(cell, x, elapsed, made)
             states.append(carried)
-        return states, values[:, -1]
+        return states
 
     def answer(
         self,
@@ -203,6 +212,21 @@ class Continuous(Network):
 
     def forecaster(self) -> "ContinuousForecaster":
         return ContinuousForecaster(self)
+
+
+def phase_of(x: Float[Array, "b 2"]) -> Complex[Array, " b"]:
+    """Of complex numbers; 1 where they are zero."""
+    z = jax.lax.complex(x[:, 0], x[:, 1])
+    size = abs(z)
+    return jnp.where(size > 0, z / jnp.where(size > 0, size, 1.0), 1.0)
+
+
+def rotated(
+    x: Float[Array, "b t 2"], phase: Complex[Array, " b"]
+) -> Float[Array, "b t 2"]:
+    """Complex numbers turned by a phase for each row."""
+    z = jax.lax.complex(x[..., 0], x[..., 1]) * phase[:, None]
+    return jnp.stack([z.real, z.imag], axis=-1)
 
 
 class ContinuousForecaster(PeerForecaster):
