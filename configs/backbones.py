@@ -1,4 +1,4 @@
-"""Backbones at equal parameters and samples, on the same tensors: rows of four tasks.
+"""Backbones at equal parameters and samples, on the same tensors: rows of six tasks.
 
 command   python train.py configs/backbones.py:NAME
           python eval.py runs/backbones/NAME
@@ -7,26 +7,35 @@ hardware  one CPU core
 time      docs/liquid.md
 expected  docs/liquid.md
 
-The quickstart's channels, sweeps and traffic, all as rows, in tokens of 8 samples, by
-one network for all tasks and without training-free forecasts, which would answer most
-of it: what is compared is the backbone. Judged on the quickstart's cases, which have
-other carriers, speeds, profiles and intervals. `gated` is a state-space model.
+The quickstart's channels, sweeps and traffic, and channels and sweeps that are measured
+at irregular times, all as rows, in tokens of 8 samples, by one network for all tasks
+and without training-free forecasts, which would answer most of it: what is compared is
+the backbone. Judged on cases that have other carriers, speeds, profiles and intervals.
+`gated` is a state-space model.
 """
 
 import runpy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from wlam.config import Config
+from wlam.data.streams import Ingredient
 from wlam.nn.backbone import BackboneConfig
 from wlam.nn.liquid_backbone import LiquidBackboneConfig
 from wlam.nn.predictor import ModelConfig
 from wlam.nn.recurrent import RecurrentConfig
 from wlam.nn.transformer import TransformerConfig
+from wlam.phy.irregular import IrregularConfig
 
-quickstart: Config = runpy.run_path(str(Path(__file__).with_name("quickstart.py")))[
-    "config"
-]
+
+def beside(name: str) -> dict[str, Any]:
+    """What another config file defines."""
+    return runpy.run_path(str(Path(__file__).with_name(f"{name}.py")))
+
+
+quickstart: Config = beside("quickstart")["config"]
+irregular, tracker = beside("irregular"), beside("tracker")
 
 BACKBONES: dict[str, BackboneConfig] = {
     "transformer": TransformerConfig(width=96, layers=3, heads=4),
@@ -34,6 +43,22 @@ BACKBONES: dict[str, BackboneConfig] = {
     "cfc": LiquidBackboneConfig(96, layers=3, cell="cfc", units=88),
     "gated": LiquidBackboneConfig(96, layers=3, cell="gated", units=256),
     "lrc": LiquidBackboneConfig(96, layers=3, cell="lrc", units=248),
+}
+
+# Sweeps 64 to 120 ms apart or so, early, late or lost, and as long as they are judged.
+tracks = IrregularConfig(
+    tracker["street"]((0.0, 25.0), (0.008, 0.012, 0.015), 64, "drawn"),
+    every=8,
+    jitter=3,
+    missing=(0.0, 0.4),
+)
+measured_now_and_then = {
+    "csi_irregular": Ingredient("csi_irregular", irregular["training"], 2e6, 1),
+    "beam_irregular": Ingredient("beam_irregular", tracks, 2e6, 64),
+}
+cases_of_them = {
+    "csi_irregular_20dB": irregular["evaluation"]["irregular_20dB"],
+    "beam_irregular_10mps": tracker["evaluation"]["tracks_10mps_irregular"],
 }
 
 
@@ -47,7 +72,8 @@ def compared(name: str) -> Config:
     return replace(
         quickstart,
         run=f"runs/backbones/{name}",
-        mixture=parts,
+        mixture=parts | measured_now_and_then,
+        evaluation=quickstart.evaluation | cases_of_them,
         model=ModelConfig(BACKBONES[name], patch=8, guess=False),
         steps=1500,
         rows=400,
