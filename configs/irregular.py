@@ -60,7 +60,7 @@ def named(cell: str, elapsed: bool) -> Config:
         mixture={"fading": Ingredient("csi_irregular", training, 1.0, 1)},
         evaluation=evaluation,
         model=ContinuousConfig(cell=cell, elapsed=elapsed),
-        steps=3000,
+        steps=6000,
         rows=256,
         steps_per_dispatch=50,
         validate_every=500,
