@@ -146,7 +146,12 @@ def test_what_is_refused(given, says):
 
 def test_shapes_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match=r"elapsed: found \(3, 6\); needed \(3, 7\)"):
-        check_measured(X, ELAPSED[:, 1:], None)
+        check_measured(X, I, ELAPSED[:, 1:], None)
+    for wrong in (X[..., :1], X[:, :0], X[0]):
+        with pytest.raises(ValueError, match=r"x: found .*; needed \[row, step, 2\]"):
+            check_measured(wrong, I, None, None)
+    with pytest.raises(ValueError, match=r"x: found \(3, 7, 1\); needed"):
+        built("cfc")(jnp.asarray(X[..., :1]))
 
 
 def test_what_needs_the_future_cannot_stream():

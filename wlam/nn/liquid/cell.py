@@ -75,11 +75,14 @@ def check_sizes(units: int, inputs: int) -> None:
         raise ValueError(f"units, inputs: found {units}, {inputs}; needed 1 or more")
 
 
-def check_measured(x: Any, elapsed: Any, seen: Any, some: bool = True) -> None:
+def check_measured(
+    x: Any, inputs: int, elapsed: Any, seen: Any, some: bool = True
+) -> None:
     """Refuses what no network can answer; looks only at what is not traced.
 
     Args:
         x: measurements [b, t, inputs].
+        inputs: channels that a measurement must have.
         elapsed: time before each [b, t]; None: 1.
         seen: whether each was made [b, t]; None: all were.
         some: whether every row needs one.
@@ -88,6 +91,10 @@ def check_measured(x: Any, elapsed: Any, seen: Any, some: bool = True) -> None:
         ValueError: shapes that do not fit, NaN or infinity in what was seen, no time or
             less than none between measurements, or a row that nothing was seen of.
     """
+    if x.ndim != 3 or x.shape[1] < 1 or x.shape[2] != inputs:
+        raise ValueError(
+            f"x: found {x.shape}; needed [row, step, {inputs}], one step or more"
+        )
     for name, array in (("elapsed", elapsed), ("seen", seen)):
         if array is not None and array.shape != x.shape[:2]:
             raise ValueError(f"{name}: found {array.shape}; needed {x.shape[:2]}")

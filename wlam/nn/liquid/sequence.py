@@ -160,7 +160,7 @@ class Liquid(nnx.Module):
                 time or less than none between measurements, or a row of which nothing
                 was seen. What is traced cannot be looked at.
         """
-        check_measured(x, elapsed, seen)
+        check_measured(x, self.inputs, elapsed, seen)
         for number, cell in enumerate(self.forward):
             read, _ = unroll(cell, x, elapsed, seen)
             if self.config.bidirectional:
@@ -196,7 +196,7 @@ class Liquid(nnx.Module):
         """
         if self.config.bidirectional:
             raise ValueError("bidirectional: found True; needed False to stream")
-        check_measured(x, elapsed, seen, some=False)
+        check_measured(x, self.inputs, elapsed, seen, some=False)
         after = []
         for cell, before in zip(self.forward, carried, strict=True):
             x, new = unroll(cell, x, elapsed, seen, before)
