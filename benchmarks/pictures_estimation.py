@@ -7,24 +7,19 @@ point over its calls. A part whose table is not there is left out.
 """
 
 import re
-import sys
-from pathlib import Path
 
-import matplotlib
 import numpy as np
 from estimation import PAGE
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pictures_style import (
     BLACK,
     BLUE,
     ORANGE,
-    STYLE,
     WIDTH,
     Table,
+    draw_tables,
     number,
-    save,
     tables,
 )
 
@@ -109,20 +104,5 @@ PICTURES = {
     "fixed_point": fixed_point,
 }
 
-
-def main() -> None:
-    folder = Path(sys.argv[1] if sys.argv[1:] else PAGE.parent / "images")
-    folder.mkdir(parents=True, exist_ok=True)
-    matplotlib.use("Agg")
-    page = PAGE.read_text()
-    with plt.rc_context(STYLE):
-        for name, draw in PICTURES.items():
-            figure = draw(page)
-            if figure is None:
-                print(f"{name}: a table is not there yet", file=sys.stderr)
-            else:
-                save(figure, folder / f"{name}.png")
-
-
 if __name__ == "__main__":
-    main()
+    draw_tables(PAGE, PICTURES)

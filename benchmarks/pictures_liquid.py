@@ -7,14 +7,9 @@ last sweep, and the sum rate of beams over the error of channels. A part whose t
 not there is left out.
 """
 
-import sys
-from pathlib import Path
-
-import matplotlib
 from liquid_page import PAGE
-from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
-from pictures_style import BLACK, BLUE, ORANGE, STYLE, WIDTH, number, save, tables
+from pictures_style import BLACK, BLUE, ORANGE, WIDTH, draw_tables, number, tables
 
 TRACKERS = {
     "`cfc`": {"color": BLUE, "marker": "o"},
@@ -69,20 +64,5 @@ def beamforming(page: str) -> Figure | None:
 
 PICTURES = {"beam_tracking": tracking, "beamforming": beamforming}
 
-
-def main() -> None:
-    folder = Path(sys.argv[1] if sys.argv[1:] else PAGE.parent / "images")
-    folder.mkdir(parents=True, exist_ok=True)
-    matplotlib.use("Agg")
-    page = PAGE.read_text()
-    with plt.rc_context(STYLE):
-        for name, draw in PICTURES.items():
-            figure = draw(page)
-            if figure is None:
-                print(f"{name}: a table is not there yet", file=sys.stderr)
-            else:
-                save(figure, folder / f"{name}.png")
-
-
 if __name__ == "__main__":
-    main()
+    draw_tables(PAGE, PICTURES)

@@ -2,10 +2,14 @@
 
 import io
 import re
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
+from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -40,6 +44,28 @@ def save(figure: Figure, file: Path) -> None:
     buffer = io.BytesIO()
     figure.savefig(buffer)
     Image.open(buffer).convert("RGB").quantize(128).save(file, optimize=True)
+
+
+def draw_tables(
+    page: Path, pictures: Mapping[str, Callable[[str], Figure | None]]
+) -> None:
+    """A PNG of each picture in the folder of the command line (docs/images).
+
+    Args:
+        page: Markdown, whose text pictures are drawn from.
+        pictures: name -> what draws it; None where a table is not there.
+    """
+    folder = Path(sys.argv[1] if sys.argv[1:] else page.parent / "images")
+    folder.mkdir(parents=True, exist_ok=True)
+    matplotlib.use("Agg")
+    text = page.read_text()
+    with plt.rc_context(STYLE):
+        for name, draw in pictures.items():
+            figure = draw(text)
+            if figure is None:
+                print(f"{name}: a table is not there yet", file=sys.stderr)
+            else:
+                save(figure, folder / f"{name}.png")
 
 
 def tables(page: str, part: str) -> list[Table]:
