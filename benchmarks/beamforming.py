@@ -262,6 +262,10 @@ def parts(options: Options) -> None:
         "published, no manifold": online(replace(config, manifold=False)),
         "published, LSTM": online(replace(config, cell="lstm")),
         "published, MLP": online(replace(config, cell="mlp")),
+        "published, no variance in its loss": online(
+            replace(config, variance_weight=0.0)
+        ),
+        "published, rate 1e-3": online(replace(config, rate=1e-3)),
         "GLNN, steadied": online(steadied(config)),
         "RZF": plain(by_rzf),
     }

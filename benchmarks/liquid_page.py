@@ -18,6 +18,7 @@ PARTS = {
     "cost": ("liquid.py", "12"),
     "backbones": ("compare.py", "configs/backbones.py"),
     "irregular": ("compare.py", "configs/irregular.py"),
+    "told": ("irregular_times.py",),
     "tracks": ("beamforming.py", "rates", "--kinds", "tracks"),
     "white": ("beamforming.py", "rates", "--kinds", "white"),
     "users": ("beamforming.py", "users"),

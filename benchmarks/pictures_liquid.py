@@ -7,6 +7,7 @@ last sweep, and the sum rate of beams over the error of channels. A part whose t
 not there is left out.
 """
 
+import numpy as np
 from liquid_page import PAGE
 from matplotlib.figure import Figure
 from pictures_style import BLACK, BLUE, ORANGE, WIDTH, draw_tables, number, tables
@@ -20,13 +21,14 @@ TRACKERS = {
     "linear tracker": {"color": "0.5", "linestyle": "--"},
     "repeat last": {"color": "0.5"},
 }
+BASE, PUBLISHED = "RZF, told", "GLNN, published"
 BEAMS = {
     "liquid": {"color": BLUE, "marker": "o"},
     "WMMSE, 40, smoothed": {"color": ORANGE},
     "RZF, smoothed": {"color": ORANGE, "linestyle": "--"},
     "WMMSE, 400, told": {"color": BLACK},
-    "RZF, told": {"color": BLACK, "linestyle": "--"},
-    "GLNN, published": {"color": "0.5"},
+    BASE: {"color": BLACK, "linestyle": "--"},
+    PUBLISHED: {"color": "0.5"},
 }
 
 
@@ -52,13 +54,18 @@ def beamforming(page: str) -> Figure | None:
     if not found:
         return None
     table = found[0]
-    figure = Figure(figsize=(WIDTH / 1.6, 3.4))
-    axis = figure.subplots()
+    errors = [x.removeprefix("error ") for x in table[""]]
+    rates = {name: np.array([number(x) for x in table[name]]) for name in BEAMS}
+    figure = Figure(figsize=(WIDTH, 3.4))
+    left, right = figure.subplots(1, 2)
     for name, line in BEAMS.items():
-        values = [number(x) for x in table[name]]
-        axis.plot(table[""], values, label=name, markersize=3, **line)
-    axis.set(ylabel="bit/s/Hz")
-    axis.legend(fontsize=7)
+        left.plot(errors, rates[name], label=name, markersize=3, **line)
+        if name != PUBLISHED:
+            more = rates[name] - rates[BASE]
+            right.plot(errors, more, markersize=3, **line)
+    left.set(xlabel="error, below the channel", ylabel="bit/s/Hz")
+    right.set(xlabel="error, below the channel", ylabel=f"bit/s/Hz more than {BASE}")
+    left.legend(fontsize=7)
     return figure
 
 

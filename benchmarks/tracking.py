@@ -5,7 +5,9 @@
 
 Prints the spectral efficiency of the chosen beam over that of the best one at the end
 of the interval between two sweeps and at ten times within it, how much the liquid
-network is ahead, and what is lost from the first of these times to the last.
+network is ahead, and what is lost from the first of these times to the last. Two rows
+are told what nobody knows: where the user is, or where he is and how fast he goes at
+the last sweep, as if he went straight on.
 """
 
 import itertools
@@ -16,6 +18,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 from compare import configs_of, trained, verdicts_of
 
@@ -23,12 +26,19 @@ from wlam.config import Case
 from wlam.evaluation.bootstrap import interval
 from wlam.evaluation.cases import generated_case, generated_cases
 from wlam.evaluation.judge import MODEL, Verdict, judge
+from wlam.phy.beams import array_gain
+from wlam.phy.codebooks import beam_directions
 from wlam.phy.floors import bearing_tracker
+from wlam.phy.sweeps import SweepConfig
+from wlam.phy.tr38901.config import LAYOUT
 from wlam.tasks.metrics import Statistic
 
 CONFIG = str(Path(__file__).parents[1] / "configs" / "tracker.py")
 METRIC = "SE ratio"
 OURS = "cfc"
+PLACE, STRAIGHT = "told the place", "told place and speed at the sweep"
+LSTM, HELD = "lstm", "lstm, held"
+"""A network, and its first answer after a sweep, served until the next one."""
 VALIDATION_SEED = 7
 """Of tracks on which constants are chosen; those that are reported have seed 0."""
 Row = Callable[[Verdict, str], str]
@@ -77,6 +87,40 @@ def ahead(ours: Verdict, verdict: Verdict, name: str) -> str:
     return f"{scale * difference.value:+.1f} [{scale * low:+.1f}, {scale * high:+.1f}]"
 
 
+def held(verdict: Verdict) -> Verdict:
+    """The same where the first answer is given at all times."""
+    said = verdict.forecasts[MODEL]
+    again = np.broadcast_to(said[:, :1], said.shape)
+    return replace(verdict, forecasts={MODEL: again})
+
+
+def told(verdict: Verdict, sweep: SweepConfig, straight: bool) -> Verdict:
+    """The beam towards the user's place, known at all times or until the last sweep.
+
+    Args:
+        verdict: of tracks.
+        sweep: what they were drawn from.
+        straight: whether he goes on from the last step before the times that are asked
+            for as he went there.
+    """
+    windows, data = verdict.windows, verdict.case.data
+    place = np.asarray(data.labels["position_m"])[windows.source]
+    ahead = np.arange(1, windows.horizon + 1)
+    last = windows.start[:, None] - 1
+    rows = np.arange(len(place))[:, None]
+    if straight:
+        speed = place[rows, last] - place[rows, last - 1]
+        place = place[rows, last] + ahead[None, :, None] * speed
+    else:
+        place = place[rows, last + ahead]
+    height = sweep.base_height_m or LAYOUT[sweep.scenario][0]
+    across = place - np.array([0.0, 0.0, height])
+    sine = (across[..., 1] / np.linalg.norm(across, axis=-1)).astype(np.float32)
+    beams = sweep.num_beams[1]
+    gain = np.asarray(array_gain(jnp.asarray(sine), beam_directions(beams), beams))
+    return replace(verdict, forecasts={MODEL: gain})
+
+
 def table(title: str, head: list[str], rows: dict[str, list[str]]) -> None:
     print(f"| {title} |", " | ".join(head), "|")
     print(f"|---|{'---:|' * len(head)}")
@@ -116,6 +160,12 @@ def main() -> None:
     cases = configs[OURS].evaluation
     found = verdicts_of(generated_cases(configs[OURS]), models)
     rows = [x for x in next(iter(found.values())) if x not in models] + [*models]
+    rows += [HELD, STRAIGHT, PLACE]
+    for name, row in found.items():
+        sweep = cases[name].source.source
+        row[HELD] = held(row[LSTM])
+        row[STRAIGHT] = told(row[OURS], sweep, straight=True)
+        row[PLACE] = told(row[OURS], sweep, straight=False)
     short = [name.removeprefix("tracks_").replace("_", " ") for name in found]
     shown = {name: f"`{name}`" if name in models else name for name in rows}
 
