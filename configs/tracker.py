@@ -3,7 +3,8 @@
 command   python train.py configs/tracker.py:NAME, then
           python benchmarks/tracking.py
 names     cfc, lstm, gru_d, ode_lstm; cfc_untold, not told the times between sweeps, but
-          how far ahead it is asked
+          how far ahead it is asked; cfc_together, lstm_together and ode_lstm_together,
+          whose cells hear all beams, as in the papers
 hardware  one CPU core
 time      docs/liquid.md
 expected  docs/liquid.md
@@ -13,6 +14,8 @@ users walk and drive along the streets around it, and turn. Judged on sweeps exa
 100 ms apart, at speeds of 5 to 20 m/s, at ten times between two sweeps, and on sweeps
 that come early, late or not at all.
 """
+
+from typing import Any
 
 from wlam.config import Case, Config, OptimizerConfig
 from wlam.data.streams import Ingredient
@@ -74,13 +77,13 @@ evaluation["tracks_10mps_irregular"] = judged(10.0, jitter=4, missing=0.3)
 evaluation["tracks_10mps_nlos"] = judged(10.0, jitter=0, missing=0.0, state="nlos")
 
 
-def named(cell: str, elapsed: bool = True) -> Config:
-    """One cell, told the times between sweeps or not."""
+def named(name: str, cell: str, **more: Any) -> Config:
+    """One cell; all are trained on the same tracks."""
     return Config(
-        run=f"runs/tracker/{cell if elapsed else f'{cell}_untold'}",
+        run=f"runs/tracker/{name}",
         mixture={"tracks": Ingredient("beam_irregular", training, 1.0, 1, context=24)},
         evaluation=evaluation,
-        model=BeamTrackerConfig(cell=cell, elapsed=elapsed),  # pyright: ignore[reportArgumentType]
+        model=BeamTrackerConfig(cell=cell, **more),  # pyright: ignore[reportArgumentType]
         steps=800,
         rows=32,
         steps_per_dispatch=10,
@@ -89,6 +92,9 @@ def named(cell: str, elapsed: bool = True) -> Config:
     )
 
 
-NAMES = ("cfc", "lstm", "gru_d", "ode_lstm")
-configs = {name: named(name) for name in NAMES}
-configs["cfc_untold"] = named("cfc", elapsed=False)
+CELLS = ("cfc", "lstm", "gru_d", "ode_lstm")
+configs = {cell: named(cell, cell) for cell in CELLS}
+configs["cfc_untold"] = named("cfc_untold", "cfc", elapsed=False)
+for cell in ("cfc", "lstm", "ode_lstm"):
+    name = f"{cell}_together"
+    configs[name] = named(name, cell, together=64, units=64)

@@ -23,8 +23,10 @@ def tiny(**more):
     return BeamTrackerConfig(**{"units": 4, "layers": 2, "reach": 1, **more})
 
 
-@pytest.fixture(scope="module", params=CELLS)
+@pytest.fixture(scope="module", params=[*CELLS, "together"])
 def run(request):
+    if request.param == "together":
+        return jax.jit(tiny(together=B).build(nnx.Rngs(0)))
     return jax.jit(tiny(cell=request.param).build(nnx.Rngs(0)))
 
 
@@ -79,6 +81,16 @@ def test_beams_are_a_circle():
     want = run(SWEEPS, SEEN, INTERVAL, ORIGIN, AHEAD)
     found = run(np.roll(SWEEPS, 5, axis=2), SEEN, INTERVAL, ORIGIN, AHEAD)
     np.testing.assert_allclose(found, np.roll(want, 5, axis=2), atol=1e-5)
+
+
+def test_heard_together_beams_are_those_of_one_codebook():
+    run = jax.jit(tiny(together=B).build(nnx.Rngs(0)))
+    with pytest.raises(ValueError, match="sweeps: found 11 beams; needed 12"):
+        run(SWEEPS[..., 1:], SEEN, INTERVAL, ORIGIN, AHEAD)
+    # No neighbours: a beam that moves does not take the answer along.
+    want = run(SWEEPS, SEEN, INTERVAL, ORIGIN, AHEAD)
+    moved = run(np.roll(SWEEPS, 1, axis=2), SEEN, INTERVAL, ORIGIN, AHEAD)
+    assert abs(moved - np.roll(want, 1, axis=2)).max() > 1e-3
 
 
 def test_who_is_told_the_time():
@@ -139,7 +151,9 @@ def test_what_cannot_be_answered_is_refused(context, said):
         model.predict(context, 0.1, 3)
 
 
-@pytest.mark.parametrize("wrong", [{"layers": 0}, {"reach": -1}, {"unit_s": 0.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"layers": 0}, {"reach": -1}, {"unit_s": 0.0}, {"together": 0}]
+)
 def test_sizes_that_make_no_network_are_named(wrong):
     with pytest.raises(ValueError, match=f"model.*{next(iter(wrong))}.*: found"):
         BeamTrackerConfig(**wrong)

@@ -63,6 +63,9 @@ class BeamTrackerConfig(NetworkConfig):
     units: int = 24
     # Beams to either side that a cell hears.
     reach: int = 4
+    # Beams of the codebook, where one cell hears all of them, as published; None: every
+    # beam has a cell, the same for all, and codebooks may have any number of them.
+    together: int | None = None
     # Sweeps that are listened to, the last ones.
     memory: int = 10
     # Whether cells are told the times between sweeps; if not, each counts 1. They are
@@ -77,6 +80,10 @@ class BeamTrackerConfig(NetworkConfig):
             if getattr(self, name) < 1:
                 found = getattr(self, name)
                 raise ValueError(f"model.{name}: found {found}; needed 1 or more")
+        if self.together is not None and self.together < 1:
+            raise ValueError(
+                f"model.together: found {self.together}; needed None, or 1 or more"
+            )
         if self.reach < 0 or not (self.unit_s > 0 and self.ahead > 0):
             raise ValueError(
                 f"model.reach, unit_s, ahead: found {self.reach}, {self.unit_s}, "
@@ -88,11 +95,11 @@ class BeamTrackerConfig(NetworkConfig):
 
 
 class Layer(nnx.Module):
-    """A cell for every beam, which hears the beams around it."""
+    """A cell for every beam, which hears the beams around it, or one for all."""
 
     def __init__(self, config: BeamTrackerConfig, inputs: int, rngs: nnx.Rngs):
-        self.reach = config.reach
-        heard = (2 * config.reach + 1) * inputs
+        self.reach = config.reach if config.together is None else 0
+        heard = (2 * self.reach + 1) * inputs
         self.around = nnx.Linear(heard, config.units, rngs=rngs)
         self.cell: LiquidCell = CELLS[config.cell](config.units).build(
             config.units, rngs
@@ -149,14 +156,15 @@ class BeamTracker(Network):
     """The layers, their loss and their forecasts."""
 
     def __init__(self, config: BeamTrackerConfig, rngs: nnx.Rngs):
-        self.config = config
-        inputs = 3  # the power of a beam, where it points, and whether that is news
+        self.config, beams = config, config.together or 1
+        # The power of a beam, where it points, and whether that is news.
+        inputs = given = 3 * beams
         self.layers = nnx.List([])
         for _ in range(config.layers):
             self.layers.append(Layer(config, inputs, rngs))
             inputs = config.units
         self.head = ResidualMlp(
-            config.units + 3, 2 * config.units, 1, rngs, jnp.dtype("float32")
+            config.units + given, 2 * config.units, beams, rngs, jnp.dtype("float32")
         )
 
     def __call__(
@@ -176,8 +184,13 @@ class BeamTracker(Network):
             origin: the sweep behind which is asked, counted among the last `memory`
                 that were made; -1 is the last one.
             ahead_s: time from that sweep on; 0 or more.
+
+        Raises:
+            ValueError: another codebook than the one that the network hears together.
         """
-        config = self.config
+        config, found = self.config, sweeps_db.shape[-1]
+        if config.together not in (None, found):
+            raise ValueError(f"sweeps: found {found} beams; needed {config.together}")
         step = jnp.where(seen, jnp.arange(seen.shape[1])[None], -1)
         at = jnp.sort(step, axis=1)[:, -config.memory :]  # those of none first
         made, at = at >= 0, jnp.maximum(at, 0)
@@ -189,27 +202,31 @@ class BeamTracker(Network):
         elapsed = jnp.where(known, since, jnp.where(made, 1.0, 0.0))
         # What is asked is asked of the states behind a sweep, and of that sweep.
         n, asked = origin.shape
-        beams = x.shape[2]
         origin = jnp.mod(origin, made.shape[1])
         pick = origin.reshape(n, asked, 1, 1)
         again = jnp.take_along_axis(x, pick, axis=1).at[..., -1].set(0.0)
         again = rearrange(again, "n q k c -> (n q) k c")
+        if config.together is not None:
+            x = rearrange(x, "n t k c -> n t 1 (k c)")
+            again = rearrange(again, "q k c -> q 1 (k c)")
+        cells = x.shape[2]
         wait = ahead_s.reshape(-1) / config.unit_s
-        of_beam = jnp.repeat(origin, beams, axis=0)  # [(n beam), q]
+        of_cell = jnp.repeat(origin, cells, axis=0)  # [(n beam), q]
         y = again
         for layer in self.layers:
             states, x = layer.listen(x, elapsed, made)
             states = jax.tree.map(
                 lambda a: rearrange(
-                    jnp.take_along_axis(a, of_beam[..., None], axis=1),
+                    jnp.take_along_axis(a, of_cell[..., None], axis=1),
                     "(n k) q c -> (n q k) c",
                     n=n,
                 ),
                 states,
             )
             y = layer.answer(states, y, wait)
-        logits = self.head(jnp.concatenate([y, again], axis=-1))[..., 0]
-        return rearrange(jax.nn.log_softmax(logits), "(n q) k -> n q k", n=n)
+        logits = self.head(jnp.concatenate([y, again], axis=-1))
+        logits = rearrange(logits, "(n q) k c -> n q (k c)", n=n)
+        return jax.nn.log_softmax(logits)
 
     def loss(self, part: Part, key: PRNGKeyArray) -> Float[Array, ""]:
         """Mean cross-entropy of the best beam, at random times after random sweeps.
