@@ -5,9 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
 from flax import nnx
 
+import wlam
 from wlam.nn.presets import PRESETS
 
 ROOT = Path(__file__).parents[1]
@@ -51,9 +53,14 @@ def test_every_linked_file_exists():
 
 
 @pytest.mark.slow
-def test_the_example_of_liquid_networks():
+def test_the_examples_of_liquid_networks():
     text = (ROOT / "docs" / "liquid.md").read_text()
-    (python,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    cells, tracker = re.findall(r"```python\n(.*?)```", text, re.S)
     names = {}
-    exec(python, names)
+    exec(cells, names)
     assert names["y"].shape == (2, 1, 4)
+    sweeps = np.full((2, 31, 64), np.nan, np.float32)
+    sweeps[:, ::10] = np.random.default_rng(0).uniform(-90, -60, (2, 4, 64))
+    names = {"wlam": wlam, "sweeps": sweeps}
+    exec(tracker, names)
+    assert names["likely"].shape == (2, 10, 64)
