@@ -4,7 +4,8 @@ command   python train.py configs/tracker.py:NAME, then
           python benchmarks/tracking.py
 names     cfc, lstm, gru_d, ode_lstm; cfc_untold, not told the times between sweeps, but
           how far ahead it is asked; cfc_together, lstm_together and ode_lstm_together,
-          whose cells hear all beams, as in the papers
+          whose cells hear all beams, as in the papers; cfc_long, five times as many
+          tracks, which is released as wlam_beam_tracker
 hardware  one CPU core
 time      docs/liquid.md
 expected  docs/liquid.md
@@ -77,14 +78,14 @@ evaluation["tracks_10mps_irregular"] = judged(10.0, jitter=4, missing=0.3)
 evaluation["tracks_10mps_nlos"] = judged(10.0, jitter=0, missing=0.0, state="nlos")
 
 
-def named(name: str, cell: str, **more: Any) -> Config:
-    """One cell; all are trained on the same tracks."""
+def named(name: str, cell: str, steps: int = 800, **more: Any) -> Config:
+    """One cell; all are trained on the same tracks, or on more of them."""
     return Config(
         run=f"runs/tracker/{name}",
         mixture={"tracks": Ingredient("beam_irregular", training, 1.0, 1, context=24)},
         evaluation=evaluation,
         model=BeamTrackerConfig(cell=cell, **more),  # pyright: ignore[reportArgumentType]
-        steps=800,
+        steps=steps,
         rows=32,
         steps_per_dispatch=10,
         validate_every=0,
@@ -98,3 +99,4 @@ configs["cfc_untold"] = named("cfc_untold", "cfc", elapsed=False)
 for cell in ("cfc", "lstm", "ode_lstm"):
     name = f"{cell}_together"
     configs[name] = named(name, cell, together=64, units=64)
+configs["cfc_long"] = named("cfc_long", "cfc", steps=4000)
