@@ -4,8 +4,8 @@ command   python train.py configs/tracker.py:NAME, then
           python benchmarks/tracking.py
 names     cfc, lstm, gru_d, ode_lstm; cfc_untold, not told the times between sweeps, but
           how far ahead it is asked; cfc_together, lstm_together and ode_lstm_together,
-          whose cells hear all beams, as in the papers; cfc_long, five times as many
-          tracks, which is released as wlam_beam_tracker
+          whose cells hear all beams, as in the papers; cfc_long and ode_lstm_long,
+          on five times as many tracks, the first released as wlam_beam_tracker
 hardware  one CPU core
 time      docs/liquid.md
 expected  docs/liquid.md
@@ -99,4 +99,5 @@ configs["cfc_untold"] = named("cfc_untold", "cfc", elapsed=False)
 for cell in ("cfc", "lstm", "ode_lstm"):
     name = f"{cell}_together"
     configs[name] = named(name, cell, together=64, units=64)
-configs["cfc_long"] = named("cfc_long", "cfc", steps=4000)
+for cell in ("cfc", "ode_lstm"):
+    configs[f"{cell}_long"] = named(f"{cell}_long", cell, steps=4000)
