@@ -192,7 +192,7 @@ def main() -> None:
     theirs = ncps.torch.CfC(INPUTS, UNITS, backbone_units=HIDDEN)
     cell = with_parameters_of(theirs.rnn_cell)
     check_parity(cell, theirs)
-    print("losses and gradients are equal")
+    print("losses and gradients are equal", file=sys.stderr)
     steps = timed(
         {
             "CfC, wlam": training(cell, type(cell).unroll, None),

@@ -75,6 +75,17 @@ def test_trained_weights_are_where_it_is_hard():
         np.testing.assert_allclose(found.states, LOOP(*parts(cell)), atol=1e-5)
 
 
+def test_what_is_left_is_rounding():
+    """In double precision the iterations end far below that of single numbers."""
+    given = jax.tree.map(np.asarray, parts(trained()[0]))
+    with jax.enable_x64(True):
+        given = jax.tree.map(lambda a: jnp.asarray(a, jnp.float64), given)
+        found = jax.jit(lambda *g: newton(flow, *g))(*given)
+        want = jax.jit(loop)(*given)
+        assert found.converged
+        np.testing.assert_allclose(found.states, want, atol=1e-8)
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_gradients_are_those_through_time(form):
     cell, _ = trained()

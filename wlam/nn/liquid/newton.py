@@ -94,7 +94,7 @@ def newton(
         return (now[1] < most) & ~(now[2] <= TOLERANCE)
 
     guess = jnp.broadcast_to(start, (steps, *start.shape))
-    begin = guess, jnp.int32(0), jnp.float32(jnp.inf)
+    begin = guess, jnp.int32(0), jnp.full((), jnp.inf, start.dtype)
     states, iterations, residual = jax.lax.while_loop(unfinished, improve, begin)
     return Solved(states, iterations, residual <= TOLERANCE)
 
