@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from pictures_style import BLACK, BLUE, ORANGE, WIDTH, draw_tables, number, tables
 
 TRACKERS = {
-    "`cfc`": {"color": BLUE, "marker": "o"},
+    "`cfc_long`": {"color": BLUE, "marker": "o"},
+    "`cfc`": {"color": BLUE, "linestyle": "--"},
     "`lstm`": {"color": ORANGE},
     "`ode_lstm`": {"color": ORANGE, "linestyle": "--"},
     "`gru_d`": {"color": ORANGE, "linestyle": ":"},

@@ -37,8 +37,6 @@ CONFIG = str(Path(__file__).parents[1] / "configs" / "tracker.py")
 METRIC = "SE ratio"
 OURS = "cfc"
 PLACE, STRAIGHT = "told the place", "told place and speed at the sweep"
-LSTM, HELD = "lstm", "lstm, held"
-"""A network, and its first answer after a sweep, served until the next one."""
 VALIDATION_SEED = 7
 """Of tracks on which constants are chosen; those that are reported have seed 0."""
 Row = Callable[[Verdict, str], str]
@@ -85,13 +83,6 @@ def ahead(ours: Verdict, verdict: Verdict, name: str) -> str:
     scale = 100 / other.value
     low, high = interval(difference)
     return f"{scale * difference.value:+.1f} [{scale * low:+.1f}, {scale * high:+.1f}]"
-
-
-def held(verdict: Verdict) -> Verdict:
-    """The same where the first answer is given at all times."""
-    said = verdict.forecasts[MODEL]
-    again = np.broadcast_to(said[:, :1], said.shape)
-    return replace(verdict, forecasts={MODEL: again})
 
 
 def told(verdict: Verdict, sweep: SweepConfig, straight: bool) -> Verdict:
@@ -160,10 +151,9 @@ def main() -> None:
     cases = configs[OURS].evaluation
     found = verdicts_of(generated_cases(configs[OURS]), models)
     rows = [x for x in next(iter(found.values())) if x not in models] + [*models]
-    rows += [HELD, STRAIGHT, PLACE]
+    rows += [STRAIGHT, PLACE]
     for name, row in found.items():
         sweep = cases[name].source.source
-        row[HELD] = held(row[LSTM])
         row[STRAIGHT] = told(row[OURS], sweep, straight=True)
         row[PLACE] = told(row[OURS], sweep, straight=False)
     short = [name.removeprefix("tracks_").replace("_", " ") for name in found]
