@@ -4,7 +4,8 @@ command   python train.py configs/irregular.py:NAME, then
           python eval.py runs/irregular/NAME
 names     cfc, cfc_memory (behind an LSTM), gated, lrc, lstm_told, gru_d, ode_lstm;
           cfc_untold, cfc_memory_untold, gated_untold and lrc_untold, not told the times
-          between measurements, but how far ahead they are asked; lstm, told neither
+          between measurements, but how far ahead they are asked; lstm, told neither;
+          cfc_unturned, whose series keep their phase
 hardware  one CPU core
 time      docs/liquid.md
 expected  docs/liquid.md
@@ -52,14 +53,13 @@ evaluation = {
 }
 
 
-def named(cell: str, elapsed: bool) -> Config:
-    """One cell, told the times between measurements or not."""
-    name = cell if elapsed else f"{cell}_untold"
+def named(name: str, cell: str, **more: bool) -> Config:
+    """One cell, as the others but for what is said of it."""
     return Config(
         run=f"runs/irregular/{name}",
         mixture={"fading": Ingredient("csi_irregular", training, 1.0, 1)},
         evaluation=evaluation,
-        model=ContinuousConfig(cell=cell, elapsed=elapsed),
+        model=ContinuousConfig(cell=cell, **more),
         steps=6000,
         rows=256,
         steps_per_dispatch=50,
@@ -69,5 +69,8 @@ def named(cell: str, elapsed: bool) -> Config:
 
 
 UNTOLD = ("cfc", "cfc_memory", "gated", "lrc")
-configs = {name: named(name, elapsed=True) for name in CELLS}
-configs |= {f"{name}_untold": named(name, elapsed=False) for name in UNTOLD}
+configs = {cell: named(cell, cell) for cell in CELLS}
+for cell in UNTOLD:
+    name = f"{cell}_untold"
+    configs[name] = named(name, cell, elapsed=False)
+configs["cfc_unturned"] = named("cfc_unturned", "cfc", turned=False)

@@ -61,6 +61,9 @@ def test_a_phase_turns_the_forecast_and_nothing_else(case):
 
     found = run(turned(VALUES), SEEN, AHEAD)
     np.testing.assert_allclose(found, turned(run(VALUES, SEEN, AHEAD)), atol=1e-5)
+    other = jax.jit(ContinuousConfig(units=6, turned=False).build(nnx.Rngs(0)))
+    wanted = turned(other(VALUES, SEEN, AHEAD))
+    assert abs(other(turned(VALUES), SEEN, AHEAD) - wanted).max() > 1e-3
     silent = np.zeros_like(VALUES)  # which has no phase
     assert np.isfinite(run(silent, SEEN, AHEAD)).all()
 

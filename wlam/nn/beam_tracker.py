@@ -25,6 +25,7 @@ from wlam.nn.embeddings import ResidualMlp
 from wlam.nn.liquid import CfcConfig, InputGatedConfig, LrcConfig, LtcConfig
 from wlam.nn.liquid.cell import LiquidCell, State, where_seen
 from wlam.nn.liquid.peers import GruDConfig, LstmConfig, OdeLstmConfig
+from wlam.nn.liquid.recent import Recent
 from wlam.nn.liquid.wiring import FullyConnected
 from wlam.nn.model import Network, NetworkConfig
 from wlam.nn.peers.forecaster import PeerForecaster
@@ -191,15 +192,10 @@ class BeamTracker(Network):
         config, found = self.config, sweeps_db.shape[-1]
         if config.together not in (None, found):
             raise ValueError(f"sweeps: found {found} beams; needed {config.together}")
-        step = jnp.where(seen, jnp.arange(seen.shape[1])[None], -1)
-        at = jnp.sort(step, axis=1)[:, -config.memory :]  # those of none first
-        made, at = at >= 0, jnp.maximum(at, 0)
-        sweeps = jnp.take_along_axis(sweeps_db, at[:, :, None], axis=1)
-        x = features(jnp.where(made[..., None], sweeps, 0.0), news=1.0)
-        since = jnp.diff(at, axis=1, prepend=0) * interval_s[:, None] / config.unit_s
-        first = jnp.cumsum(made, axis=1) == 1  # nothing was before it
-        known = made & ~first & config.elapsed
-        elapsed = jnp.where(known, since, jnp.where(made, 1.0, 0.0))
+        recent = Recent.of(seen, config.memory)
+        made = recent.made
+        x = features(recent.take(sweeps_db), news=1.0)
+        elapsed = recent.elapsed(interval_s[:, None] / config.unit_s, config.elapsed)
         # What is asked is asked of the states behind a sweep, and of that sweep.
         n, asked = origin.shape
         origin = jnp.mod(origin, made.shape[1])
@@ -211,7 +207,7 @@ class BeamTracker(Network):
             again = rearrange(again, "q k c -> q 1 (k c)")
         cells = x.shape[2]
         wait = ahead_s.reshape(-1) / config.unit_s
-        of_cell = jnp.repeat(origin, cells, axis=0)  # [(n beam), q]
+        of_cell = jnp.repeat(origin, cells, axis=0)  # [(n cell), q]
         y = again
         for layer in self.layers:
             states, x = layer.listen(x, elapsed, made)
@@ -244,18 +240,17 @@ class BeamTracker(Network):
         seen = jnp.isfinite(sweeps).all(2)
         keys = jax.random.split(key)
         # The last sweeps; of those that were made one is drawn, the first excepted.
-        at = jnp.sort(jnp.where(seen, jnp.arange(steps)[None], -1), axis=1)
-        at = at[:, -self.config.memory :]
-        count = (at >= 0).sum(1, keepdims=True)
+        recent = Recent.of(seen, self.config.memory)
+        count = recent.made.sum(1, keepdims=True)
         share = jax.random.uniform(keys[0], (n, ASKED))
         back = (share * jnp.maximum(count - 1, 1)).astype(jnp.int32)
-        origin = at.shape[1] - 1 - back
-        begin = jnp.take_along_axis(at, origin, axis=1)
+        origin = recent.at.shape[1] - 1 - back
+        begin, there = (jnp.take_along_axis(x, origin, axis=1) for x in recent)
         most = self.config.ahead * self.config.unit_s / interval[:, None]
         ahead = jax.random.uniform(keys[1], (n, ASKED)) * (most + 1)
         ahead = jnp.minimum(ahead.astype(jnp.int32), steps - 1 - begin)
         target = jnp.take_along_axis(clean, (begin + ahead)[..., None], axis=1)
-        known = jnp.isfinite(target).all(2) & (begin >= 0)
+        known = jnp.isfinite(target).all(2) & there
         best = jnp.argmax(jnp.where(known[..., None], target, 0.0), axis=2)
         shown = jnp.where(seen[..., None], sweeps, 0.0)
         said = self(shown, seen, interval, origin, ahead * interval[:, None])

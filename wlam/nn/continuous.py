@@ -19,7 +19,7 @@ import numpy as np
 import optax
 from einops import rearrange
 from flax import nnx
-from jaxtyping import Array, Bool, Complex, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Complex, Float, PRNGKeyArray
 
 from wlam.nn.embeddings import ResidualMlp
 from wlam.nn.liquid import (
@@ -30,6 +30,7 @@ from wlam.nn.liquid import (
     unroll,
 )
 from wlam.nn.liquid.peers import GruDConfig, LstmConfig, OdeLstmConfig
+from wlam.nn.liquid.recent import Recent
 from wlam.nn.liquid.sequence import Carried
 from wlam.nn.model import Network, NetworkConfig
 from wlam.nn.peers.forecaster import PeerForecaster
@@ -73,6 +74,8 @@ class ContinuousConfig(NetworkConfig):
     # Whether cells are told the times between measurements; if not, each counts 1. They
     # are always told how far ahead a question is.
     elapsed: bool = True
+    # Whether complex series are turned to where the last measurement is real.
+    turned: bool = True
     # The unit of time, in steps of the series.
     unit: float = 4.0
 
@@ -121,34 +124,22 @@ class Continuous(Network):
             seen: which were measured; what follows the last one is not looked at.
             ahead: steps from the last measurement to the times that are asked for.
         """
-        step = jnp.where(seen, jnp.arange(seen.shape[1])[None], -1)
-        at = jnp.sort(step, axis=1)[:, -self.config.memory :]  # those of none first
-        made, at = at >= 0, jnp.maximum(at, 0)
-        values = jnp.take_along_axis(values, at[:, :, None], axis=1)
-        values = jnp.where(made[..., None], values, 0.0)
-        if self.config.channels != 2:
-            return self.answer(self.listen(values, made, at), values[:, -1], ahead)
-        phase = phase_of(values[:, -1])
-        values = rotated(values, phase.conj())
-        found = self.answer(self.listen(values, made, at), values[:, -1], ahead)
-        return rotated(found, phase)
+        recent = Recent.of(seen, self.config.memory)
+        values = recent.take(values)
+        turns = self.config.channels == 2 and self.config.turned
+        phase = phase_of(values[:, -1]) if turns else None
+        if phase is not None:
+            values = rotated(values, phase.conj())
+        found = self.answer(self.listen(values, recent), values[:, -1], ahead)
+        return found if phase is None else rotated(found, phase)
 
-    def listen(
-        self,
-        values: Float[Array, "b m c"],
-        made: Bool[Array, "b m"],
-        at: Int[Array, "b m"],
-    ) -> list[Carried]:
-        """The states behind the last measurement; where none was `made` nothing is."""
-        since = jnp.diff(at, axis=1, prepend=0).astype(jnp.float32) / self.config.unit
-        # Nothing was before the first.
-        first = jnp.cumsum(made, axis=1) == 1
-        known = made & ~first & self.config.elapsed
-        elapsed = jnp.where(known, since, jnp.where(made, 1.0, 0.0))
+    def listen(self, values: Float[Array, "b m c"], recent: Recent) -> list[Carried]:
+        """The states behind the last measurement; where none was made nothing is."""
+        elapsed = recent.elapsed(1 / self.config.unit, self.config.elapsed)
         x = jnp.concatenate([values, jnp.ones_like(values[..., :1])], axis=-1)
         states = []
         for cell in self.cells:
-            x, carried = unroll(cell, x, elapsed, made)
+            x, carried = unroll(cell, x, elapsed, recent.made)
             states.append(carried)
         return states
 
