@@ -1,21 +1,17 @@
 """Maps that are trained on a set itself: never on what they forecast."""
 
-import runpy
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from wlam.tasks.sequences import Windows
 
-PROGRAM = Path(__file__).parents[2] / "benchmarks" / "full_shot.py"
 RNG = np.random.default_rng(0)
 N, L, H, CHANNELS = 60, 6, 2, 3
 
 
 @pytest.fixture(scope="module")
-def program():
-    return runpy.run_path(str(PROGRAM), run_name="full_shot")
+def program(benchmark):
+    return benchmark("full_shot")
 
 
 def windows(context, target, groups):

@@ -1,8 +1,5 @@
 """What the generator is judged by: kinds of channels, and a set against itself."""
 
-import runpy
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -12,12 +9,14 @@ from wlam.evaluation import generation as of
 from wlam.nn.generator import GeneratorConfig
 from wlam.phy.tr38901.config import DropConfig, PanelConfig
 
-ROOT = Path(__file__).parents[2]
-program = runpy.run_path(str(ROOT / "benchmarks" / "generation.py"))
+
+@pytest.fixture(scope="module")
+def program(benchmark):
+    return benchmark("generation")
 
 
 @pytest.fixture(scope="module")
-def drawn():
+def drawn(program):
     """Users of a street, with and without a line of sight, and where they are."""
     source = DropConfig("UMi", num_times=1, num_subcarriers=8, base=PanelConfig(1, 4))
     part = Ingredient("csi_estimate", source, 1.0, rows_per_sample=1)
@@ -40,7 +39,7 @@ def test_kinds_are_drawn_apart(channels):
     assert strongest[0] > strongest[1]
 
 
-def test_users_in_a_sector_are_seen_there(drawn):
+def test_users_in_a_sector_are_seen_there(program, drawn):
     """The first sector and the last are to both sides of the array."""
     found = [program["in_sector"](*drawn, i) for i in (0, 5)]
     assert sum(map(len, found)) < 120
@@ -48,14 +47,14 @@ def test_users_in_a_sector_are_seen_there(drawn):
     assert abs(first - last).sum() > 0.5
 
 
-def test_a_set_is_like_itself(channels):
+def test_a_set_is_like_itself(program, channels):
     x, other = channels.values()
     found = program["likeness"](x, x, x)
     np.testing.assert_allclose(found[:3] + found[4:], 0, atol=1e-9)
     assert program["likeness"](other, x, x)[0] > 0.1
 
 
-def test_gaussian_draws_have_the_covariance(channels):
+def test_gaussian_draws_have_the_covariance(program, channels):
     x = next(iter(channels.values()))
     drawn = program["gaussian"](x, 4000)
     assert of.covariance_error(drawn, x) < 0.15
