@@ -15,16 +15,16 @@ import tyro
 
 from wlam.config import load_config
 from wlam.data.files import write_npz_atomic, write_text_atomic
-from wlam.data.tensors import DataError
 from wlam.evaluation import cases
 from wlam.evaluation.judge import MODEL, judge
 from wlam.evaluation.report import html_report
 from wlam.evaluation.table import text_table
 from wlam.hub import load_with_config, model_folder
-from wlam.nn.array_estimator import CombinedEstimator
-from wlam.nn.generator import ChannelGenerator
+from wlam.models.deq_estimator.network import CombinedEstimator
+from wlam.models.generator.network import ChannelGenerator
 from wlam.tasks import TASKS
 from wlam.training.checkpoint import latest_config
+from wlam.types import DataError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,9 @@ def main(options: Options) -> None:
         facts += notes
     else:
         measured, skipped = ([], []) if options.cases else cases.measured_cases()
-        todo, unfit = cases.fitting(cases.generated_cases(config) + measured, model)
+        todo, unfit = cases.fitting(
+            cases.generated_cases(config.evaluation) + measured, model
+        )
         skipped += unfit
         suffix = f"_{Path(options.cases).stem}" if options.cases else ""
         folder = model_folder(options.model)

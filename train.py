@@ -13,9 +13,9 @@ import jax
 import numpy as np
 
 from wlam.config import Config, load_config
-from wlam.training.adapt import prepare, pretrained
+from wlam.finetune import prepare, pretrained
 from wlam.training.checkpoint import Checkpoints
-from wlam.training.journal import Journal
+from wlam.training.log import Journal
 from wlam.training.sharding import make_mesh, tree_shardings
 from wlam.training.signals import StopRequest
 from wlam.training.state import init_state, make_steps

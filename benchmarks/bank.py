@@ -3,9 +3,10 @@
     python benchmarks/bank.py [CASE ...] [--models MODEL ...]
 
 For cases of configs/benchmark.py that continue channels, without names the Jakes rows:
-pooled NMSE in dB against noise-free targets of every member of `wlam.nn.bank` in its
-own order, of the mix by record, which is the floor "AR bank", of the Wiener predictor
-that is told the Doppler shift and the noise, and of models.
+pooled NMSE in dB against noise-free targets of every member of
+`wlam.baselines.bank.ar_bank` in its own order, of the mix by record, which is the floor
+"AR bank", of the Wiener predictor that is told the Doppler shift and the noise, and of
+models.
 """
 
 import sys
@@ -20,16 +21,16 @@ import tyro
 from jaxtyping import Array
 
 import wlam
+from benchmarks.leaderboard.goals import JAKES, WIENER
+from wlam.baselines.bank.ar_bank import BANK, options_of
 from wlam.config import load_config
-from wlam.data.tensors import DataError
 from wlam.evaluation.cases import generated_case
-from wlam.evaluation.goals import JAKES, WIENER
 from wlam.evaluation.judge import EvalCase, forecast
-from wlam.nn.bank import BANK, options_of
-from wlam.nn.request import in_pieces
+from wlam.metrics import nmse_pooled_db
+from wlam.ops.pieces import in_pieces
 from wlam.tasks import TASKS
-from wlam.tasks.metrics import nmse_pooled_db
-from wlam.tasks.sequences import Windows, cut_windows
+from wlam.tasks.windows import Windows, cut_windows
+from wlam.types import DataError
 
 CASES, PIECE = "configs/benchmark.py", 16
 NAMES = [

@@ -4,7 +4,7 @@
 
 64 antennas serve 4 users of 2, 10 dB; all beams are chosen from channels with errors
 and judged on the true ones: white channels, tracks at 28 GHz of 5 clusters
-(`wlam.phy.precoding.downlink`) and of all, 2,000 samples 10 ms apart. Judged is every
+(`wlam.simulate.downlink`) and of all, 2,000 samples 10 ms apart. Judged is every
 20th of the last 1,000, so that what learns while it runs has had 1,000. Errors are 10,
 5 and 0 dB below the channels, or none.
 
@@ -14,9 +14,10 @@ smoothed              of channels by Wiener gains of directions whose powers are
                       exponential averages (`smoothed_wiener`), and told what is left
 GLNN, published       the loop of arXiv 2405.07291, at fair power
 GLNN, steadied        the same from RZF, with a bounded change that is zero at first
-liquid                `wlam.nn.beamformer`, trained on generated tracks, told as well
-liquid, tuned online  the same, whose filter goes on learning from the imperfect
-                      channels alone (`wlam.nn.beamformer_tuning`)
+liquid                `wlam.models.beamformer.network`, trained on generated tracks,
+told as well liquid, tuned online  the same, whose filter goes on learning from the
+imperfect
+                      channels alone (`wlam.models.beamformer.tuning`)
 
 Everybody who is told is told the same: the variance of the error. 95 % intervals are
 over drops, and differences are paired. Networks are trained by `train` (some minutes of
@@ -62,19 +63,18 @@ from beamforming_ways import (
 from flax import nnx
 
 from wlam.evaluation.bootstrap import Pair, difference, interval
-from wlam.nn.beamformer import Beamformer, BeamformerConfig
-from wlam.nn.beamformer_online import OnlineBeamformer, OnlineConfig, steadied
-from wlam.phy.precoding import (
-    activity,
+from wlam.metrics import Statistic
+from wlam.models.beamformer.network import Beamformer, BeamformerConfig
+from wlam.models.beamformer.online import OnlineBeamformer, OnlineConfig, steadied
+from wlam.phy.mimo.precoding import (
     error_variance,
-    rayleigh,
     rzf,
     sum_rate,
     with_error,
     wmmse,
     wmmse_converged,
 )
-from wlam.tasks.metrics import Statistic
+from wlam.simulate.downlink import activity, rayleigh
 
 WINDOW, WARM, BATCH, DROPS, RATE = 48, 8, 8, 40, 1e-2
 """Of training: samples of a window, those without a loss, windows, drops, Adam."""

@@ -12,23 +12,21 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from wlam.nn.beamformer import Beamformer, BeamformerConfig
-from wlam.nn.beamformer_online import OnlineBeamformer, OnlineConfig
-from wlam.nn.beamformer_tuning import OnlineTuner
-from wlam.phy.precoding import (
-    DownlinkConfig,
+from wlam.models.beamformer.network import Beamformer, BeamformerConfig
+from wlam.models.beamformer.online import OnlineBeamformer, OnlineConfig
+from wlam.models.beamformer.tuning import OnlineTuner
+from wlam.phy.mimo.precoding import (
     error_variance,
     keep_active,
     mrt,
-    rayleigh,
     rzf,
     smoothed_wiener,
     sum_rate,
-    tracks,
     with_error,
     wmmse,
     zf,
 )
+from wlam.simulate.downlink import DownlinkConfig, rayleigh, tracks
 
 POWER = 10.0
 TRAINING, VALIDATION, TEST, ERRORS = 1000, 1, 3, 5

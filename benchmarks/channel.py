@@ -25,8 +25,8 @@ import torch
 from sionna.phy.channel import cir_to_ofdm_channel, subcarrier_frequencies
 from sionna.phy.channel.tr38901 import CDL, PanelArray, UMi
 
-from wlam.phy import cdl
-from wlam.phy.tr38901 import drops
+from wlam.phy.channels import cdl
+from wlam.phy.channels.tr38901 import drops
 
 CARRIER_HZ, SUBCARRIERS, SPACING_HZ, STEP_S = 3.5e9, 64, 30e3, 5e-4
 DISTANCES_M, SPEED_KMH, DELAY_SPREAD_S = (50.0, 100.0), 36.0, 100e-9

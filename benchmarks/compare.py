@@ -76,7 +76,7 @@ def main(file: str) -> None:
     configs = configs_of(file)
     models = {name: trained(file, name, c) for name, c in configs.items()}
     config = next(iter(configs.values()))
-    found = verdicts_of(generated_cases(config), models)
+    found = verdicts_of(generated_cases(config.evaluation), models)
     floors = [x for x in FLOORS if any(x in row for row in found.values())]
     units = {
         name: TASKS[config.evaluation[name].task].headline.removeprefix("NMSE ")

@@ -2,8 +2,9 @@
 
     python benchmarks/compressed_estimation.py [MODEL ...] [--look chains | entries]
 
-Channels of three paths with Kronecker covariances (`wlam.phy.kronecker`), seen through
-chains     16 RF chains for 64 antennas: each sums all antennas at phases drawn once,
+Channels of three paths with Kronecker covariances (`wlam.phy.channels.kronecker`), seen
+through chains     16 RF chains for 64 antennas: each sums all antennas at phases drawn
+once,
            and what comes out is made white
 entries    a quarter of the pairs of antennas, drawn once
 
@@ -32,10 +33,7 @@ from einops import rearrange
 from jaxtyping import Complex
 from mimo_estimation import NOISE, TEST, TRAINING, Estimator, drawn, print_tables
 
-from wlam.hub import load
-from wlam.nn.estimate import ChannelEstimator
-from wlam.nn.request import in_pieces
-from wlam.phy.estimators import (
+from wlam.baselines.estimate import (
     angle_delay_dictionary,
     fista,
     fit_moments,
@@ -44,9 +42,12 @@ from wlam.phy.estimators import (
     omp,
     universal_penalty,
 )
-from wlam.phy.kronecker import Covariances
+from wlam.hub import load
+from wlam.metrics import Statistic, nmse_pooled_db
+from wlam.models.estimator.api import ChannelEstimator
+from wlam.ops.pieces import in_pieces
+from wlam.phy.channels.kronecker import Covariances
 from wlam.phy.noise import complex_normal
-from wlam.tasks.metrics import Statistic, nmse_pooled_db
 
 RX, TX, CHAINS = 64, 16, 16
 PIECE, MOST_PATHS = 20, 48

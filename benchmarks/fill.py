@@ -9,8 +9,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.leaderboard.document import put
 from wlam.data.files import write_text_atomic
-from wlam.evaluation.document import put
 
 ROOT = Path(__file__).parents[1]
 

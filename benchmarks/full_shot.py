@@ -8,7 +8,8 @@ fitted to the four others, so that nothing forecast was trained on. UoMo is fitt
 its own training part, as in its published floors, and a generated case of
 configs/benchmark.py to ten times as many samples of its generator. Maps, L steps to H:
 
-ridge     linear, least squares (`wlam.phy.floors.fit_ridge`), penalty by generalised
+ridge     linear, least squares (`wlam.baselines.forecast.fit_ridge`), penalty by
+generalised
           cross-validation; one map for all channels, of sweeps from all to all beams
 absolute  the same with the least absolute error, which MAE asks for (series, traffic)
 kernel    Gaussian kernel ridge regression of sweeps; the last fifth of what it is
@@ -33,20 +34,20 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Float
 
+from wlam.baselines.forecast import fit_ridge, ridge
 from wlam.config import load_config
 from wlam.data import measured
-from wlam.data.tensors import DataError
 from wlam.evaluation.bootstrap import interval
 from wlam.evaluation.cases import generated_case, measured_root
 from wlam.evaluation.judge import MODEL, EvalCase, Verdict, judge
-from wlam.nn.forecast import Forecaster
-from wlam.nn.predictor import ModelConfig
-from wlam.nn.scan import ScanConfig
-from wlam.nn.transformer import TransformerConfig
-from wlam.phy.floors import fit_ridge, ridge
+from wlam.metrics import Statistic
+from wlam.models.predictor.api import Forecaster
+from wlam.models.predictor.network import ModelConfig
+from wlam.models.predictor.sweeps import ScanConfig
+from wlam.nn.backbones.transformer import TransformerConfig
 from wlam.tasks import TASKS
-from wlam.tasks.metrics import Statistic
-from wlam.tasks.sequences import Windows, cut_windows
+from wlam.tasks.windows import Windows, cut_windows
+from wlam.types import DataError
 
 MISSED = (
     *("ucc_rsrp", "uomo_sd", "uomo_nj"),

@@ -38,14 +38,14 @@ import numpy as np
 import tyro
 from matplotlib.figure import Figure
 
+from benchmarks.leaderboard.document import Block, as_markdown, put
 from wlam.config import Config
 from wlam.data.files import write_text_atomic
 from wlam.evaluation import generation as of
-from wlam.evaluation.document import Block, as_markdown, put
 from wlam.hub import load_with_config
-from wlam.nn.generator import SECTORS_DEG, ChannelGenerator, sector
-from wlam.phy.tr38901.drops import generate
-from wlam.phy.tr38901.tables import STATES
+from wlam.models.generator.network import SECTORS_DEG, ChannelGenerator, sector
+from wlam.phy.channels.tr38901.drops import generate
+from wlam.phy.channels.tr38901.tables import STATES
 
 STATES_JUDGED = ("los", "nlos")
 GUIDANCE, SWEEP = 2.0, (0.0, 1.0, 1.5, 2.0, 4.0)

@@ -3,9 +3,9 @@
     python benchmarks/guess.py [CONFIG]
 
 For every ingredient of the mixture that enters as rows: NMSE in dB of every option of
-`wlam.nn.guess` and of their mean weighed by what each missed so far, which is
-where an untrained model starts; 8 samples ahead of the last but one patch, in units of
-each context. Nothing that is reported elsewhere is looked at.
+`wlam.baselines.bank.rows` and of their mean weighed by what each missed so far, which
+is where an untrained model starts; 8 samples ahead of the last but one patch, in units
+of each context. Nothing that is reported elsewhere is looked at.
 """
 
 import sys
@@ -13,12 +13,12 @@ import sys
 import jax
 import jax.numpy as jnp
 
+from wlam.baselines.bank.rows import OPTIONS, make_guesses, steps_per_day
 from wlam.config import load_config
-from wlam.data.streams import draw_batch
-from wlam.nn.guess import OPTIONS, make_guesses, steps_per_day
-from wlam.nn.predictor import SHARPNESS
+from wlam.models.predictor.network import SHARPNESS
 from wlam.nn.scale import fit_scale
-from wlam.tasks.sequences import Rows
+from wlam.tasks.mixture import draw_batch
+from wlam.types import Rows
 
 HORIZON, SAMPLES, SEED = 8, 64, 12345
 

@@ -2,8 +2,8 @@
 
     python benchmarks/hybrid_estimation.py [MODEL ...] [--array thz | half | line]
 
-Channels of `wlam.phy.hybrid_field`, whose paths are partly near and partly far, the
-same for all estimators, seen through one combiner:
+Channels of `wlam.phy.channels.hybrid_field`, whose paths are partly near and partly
+far, the same for all estimators, seen through one combiner:
 
 LMMSE (sample)    one covariance for all, from 3,000 channels to train on
 OMP               orthogonal matching pursuit over directions
@@ -11,7 +11,8 @@ FISTA             l1 over directions, the best of four penalties at each SNR
 sparse Bayes      training-free: the spectrum over directions, the same for all
                   sub-arrays, that the observation is most probable under
 sparse, blind     the same, told an SNR 5 dB too low and fitting the noise too
-MODEL             a trained fixed point (`wlam.nn.array_estimator`) of this array
+MODEL             a trained fixed point (`wlam.models.deq_estimator.network`) of this
+array
 
 thz   4 sub-arrays of 16 x 16 antennas 0.2 wavelengths apart, 512 measurements
 half  the same half a wavelength apart
@@ -34,14 +35,7 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
-from wlam.evaluation.bootstrap import interval
-from wlam.hub import load
-from wlam.nn.array_estimator import CombinedEstimator
-from wlam.nn.fixed_point import Solver
-from wlam.nn.request import in_pieces
-from wlam.phy import arrays
-from wlam.phy.combining import Receiver
-from wlam.phy.estimators import (
+from wlam.baselines.estimate import (
     Moments,
     fista,
     fit_moments,
@@ -50,13 +44,15 @@ from wlam.phy.estimators import (
     sparse_bayes,
     universal_penalty,
 )
-from wlam.phy.hybrid_field import (
-    HybridFieldConfig,
-    generate,
-    linear,
-    observe,
-)
-from wlam.tasks.metrics import Statistic, nmse_mean_db
+from wlam.evaluation.bootstrap import interval
+from wlam.hub import load
+from wlam.metrics import Statistic, nmse_mean_db
+from wlam.models.deq_estimator.network import CombinedEstimator
+from wlam.nn.fixed_point import Solver
+from wlam.ops.pieces import in_pieces
+from wlam.phy import arrays
+from wlam.phy.channels.hybrid_field import HybridFieldConfig, generate, linear, observe
+from wlam.phy.mimo.combining import Receiver
 
 PIECE = 4
 TRAINING, TEST, NOISE, COMBINER = 0, 1, 2, 3

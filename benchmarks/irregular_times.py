@@ -17,12 +17,11 @@ from typing import Any
 from compare import trained
 
 from wlam import hub
-from wlam.config import Case
 from wlam.evaluation.bootstrap import Pair, difference
-from wlam.evaluation.cases import generated_case
+from wlam.evaluation.cases import Case, generated_case
 from wlam.evaluation.judge import MODEL, EvalCase, judge
+from wlam.metrics import Statistic
 from wlam.tasks import TASKS
-from wlam.tasks.metrics import Statistic
 
 CONFIG = str(Path(__file__).parents[1] / "configs" / "irregular.py")
 BASE = "irregular_20dB"

@@ -18,9 +18,9 @@ import sys
 import numpy as np
 
 import wlam
-from wlam.data.tensors import DataError
-from wlam.evaluation.sionna import CHANNELS, SETTINGS
+from benchmarks.leaderboard.sionna import CHANNELS, SETTINGS
 from wlam.tasks import TASKS
+from wlam.types import DataError
 
 STEPS, SNR_DB = 16, 20.0
 DRAWS = 1000

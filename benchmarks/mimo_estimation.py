@@ -3,7 +3,8 @@
     python benchmarks/mimo_estimation.py [MODEL ...] [--source kronecker | 38901]
 
 Channels, the same for all estimators: of three paths with Kronecker covariances
-(`wlam.phy.kronecker`), or of TR 38.901 drops, as many LoS as not, in UMi, UMa and InH.
+(`wlam.phy.channels.kronecker`), or of TR 38.901 drops, as many LoS as not, in UMi, UMa
+and InH.
 
 LS                 the observation itself
 LMMSE (sample)     one covariance for all, from channels to train on
@@ -14,7 +15,7 @@ fitted (blind)     the same, told an SNR 5 dB too low and fitting the noise too
 Fesl (published)   arXiv 2403.03545 with its own weights, where they are at hand
 Fesl (inclusive)   the same with the step that the published loop leaves out
 LMMSE (genie)      each channel by its own covariance; nothing can be better
-MODEL              a trained estimator (`wlam.nn.estimator`)
+MODEL              a trained estimator (`wlam.models.estimator.network`)
 MODEL, blind       the same, told nothing
 MODEL, 5 dB low    the same, told an SNR 5 dB too low; and too high
 MODEL, one call    the same, without moving the spectrum between bins and back
@@ -37,14 +38,7 @@ import numpy as np
 import tyro
 from einops import rearrange
 
-from wlam.diffusion import PosteriorMean, evenly_spaced, sample, scale_to_step
-from wlam.evaluation.bootstrap import interval
-from wlam.evaluation.cases import measured_root
-from wlam.hub import load
-from wlam.nn.estimate import ChannelEstimator
-from wlam.nn.peers import fesl
-from wlam.nn.request import in_pieces
-from wlam.phy.estimators import (
+from wlam.baselines.estimate import (
     fit_kronecker_mixture,
     fit_moments,
     fitted_estimate,
@@ -52,16 +46,23 @@ from wlam.phy.estimators import (
     mixture_estimate,
     path_atoms,
 )
-from wlam.phy.kronecker import (
+from wlam.diffusion import PosteriorMean, evenly_spaced, sample, scale_to_step
+from wlam.evaluation.bootstrap import interval
+from wlam.evaluation.cases import measured_root
+from wlam.hub import load
+from wlam.metrics import Statistic, nmse_pooled_db
+from wlam.models.estimator.api import ChannelEstimator
+from wlam.models.peers import fesl
+from wlam.ops.pieces import in_pieces
+from wlam.phy.channels.kronecker import (
     Covariances,
     KroneckerConfig,
     draw_channels,
     draw_covariances,
     lmmse_known,
 )
+from wlam.phy.channels.tr38901.mimo import MimoConfig, generate
 from wlam.phy.noise import complex_normal
-from wlam.phy.tr38901.mimo import MimoConfig, generate
-from wlam.tasks.metrics import Statistic, nmse_pooled_db
 
 PIECE, CALLS = 100, 10
 WRONG = 10**0.5

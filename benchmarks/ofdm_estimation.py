@@ -13,9 +13,9 @@ sparse Bayes      training-free: for each angle the delay spectrum, the same for
                   snapshots, that the observation is most probable under
 
 The first two are of drops of the same scenario; all three are told the noise, as is a
-MODEL that is an estimator (`wlam.nn.estimator`): it goes over what spectra over delay
-and Doppler leave (`wlam.nn.combs`), snapshot by snapshot.
-95 % intervals are over samples. Time is for one block, of the second of two runs.
+MODEL that is an estimator (`wlam.models.estimator.network`): it goes over what spectra
+over delay and Doppler leave (`wlam.baselines.estimate.combs`), snapshot by snapshot. 95
+% intervals are over samples. Time is for one block, of the second of two runs.
 """
 
 import sys
@@ -32,16 +32,16 @@ import numpy as np
 import tyro
 from einops import rearrange
 
-from wlam.config import Case, load_config
+from wlam.baselines.estimate import Moments, delay_atoms, lmmse, sparse_bayes
+from wlam.config import load_config
 from wlam.evaluation.bootstrap import interval
-from wlam.evaluation.cases import generated_case
+from wlam.evaluation.cases import Case, generated_case
 from wlam.evaluation.judge import forecast
 from wlam.hub import load
-from wlam.nn.estimate import ChannelEstimator
-from wlam.nn.request import in_pieces
-from wlam.phy.estimators import Moments, delay_atoms, lmmse, sparse_bayes
+from wlam.models.estimator.api import ChannelEstimator
+from wlam.ops.pieces import in_pieces
 from wlam.tasks import TASKS
-from wlam.tasks.sequences import Windows, cut_windows
+from wlam.tasks.windows import Windows, cut_windows
 
 CASES = Path(__file__).parents[1] / "configs" / "benchmark.py"
 TRAINING_SEED = 20_000

@@ -20,9 +20,7 @@ from typing import Annotated
 import jax
 import tyro
 
-from wlam.data.files import write_text_atomic
-from wlam.data.tensors import DataError
-from wlam.evaluation.benchmark import (
+from benchmarks.leaderboard.benchmark import (
     RAYTRACED,
     SIONNA,
     Judged,
@@ -31,10 +29,12 @@ from wlam.evaluation.benchmark import (
     judge_entry,
     open_models,
 )
+from benchmarks.leaderboard.goals import ABLATED
+from benchmarks.leaderboard.page import html_page, markdown
+from wlam.data.files import write_text_atomic
 from wlam.evaluation.bootstrap import interval
-from wlam.evaluation.goals import ABLATED
-from wlam.evaluation.page import html_page, markdown
 from wlam.hub import CONFIG
+from wlam.types import DataError
 
 # Every compiled program holds memory maps, of which Linux lets a process have 65,530:
 # too few for all models on all cases. Some stay, since many cases have equal shapes.

@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from pictures_style import BLACK, BLUE, ORANGE, STATES, WIDTH, db
 from scipy.special import j0
 
-from wlam.phy import tdl
-from wlam.phy.constants import SPEED_OF_LIGHT
-from wlam.phy.tr38901 import drops
-from wlam.phy.tr38901.config import LAYOUT, DropConfig, PanelConfig
+from wlam.ops.units import SPEED_OF_LIGHT
+from wlam.phy.channels import tdl
+from wlam.phy.channels.tr38901 import drops
+from wlam.phy.channels.tr38901.config import LAYOUT, DropConfig, PanelConfig
 
 
 def doppler() -> Figure:

@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pictures_style import BLUE, ORANGE, STATES, WIDTH, db
 
-from wlam.phy import cdl_tables
-from wlam.phy.tr38901 import tables
-from wlam.phy.tr38901.config import DropConfig
-from wlam.phy.tr38901.drops import Drop, draw_drop
-from wlam.phy.tr38901.large_scale import Link, distribution, large_scale
+from wlam.phy.channels import cdl_tables
+from wlam.phy.channels.tr38901 import tables
+from wlam.phy.channels.tr38901.config import DropConfig
+from wlam.phy.channels.tr38901.drops import Drop, draw_drop
+from wlam.phy.channels.tr38901.large_scale import Link, distribution, large_scale
 
 FLOOR_DB = -55.0
 

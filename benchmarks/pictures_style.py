@@ -13,7 +13,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
 
-from wlam.phy.tr38901.config import State
+from wlam.phy.channels.tr38901.config import State
 
 STYLE: dict[Any, Any] = {
     "figure.dpi": 100,

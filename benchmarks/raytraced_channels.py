@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.leaderboard.raytraced import CHANNELS, SETTINGS, Setting
+from benchmarks.leaderboard.simulated import file_of
 from wlam.data.files import CSI_SCALARS, write_npz_atomic
 from wlam.data.raytraced import SCENES, SceneConfig, draw_block
-from wlam.data.tensors import Array, DataError
-from wlam.evaluation.raytraced import CHANNELS, SETTINGS, Setting
-from wlam.evaluation.simulated import file_of
+from wlam.types import Array, DataError
 
 SEED, USERS = 0, 32
 TIMES, SUBCARRIERS = 24, 64

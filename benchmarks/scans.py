@@ -28,10 +28,10 @@ import numpy as np
 import optax
 from flax import nnx
 
+from wlam.kernels.linear_scan import Form, linear_scan
+from wlam.kernels.newton_scan import newton, nonlinear_scan
 from wlam.nn.liquid import LrcConfig
 from wlam.nn.liquid.lrc import LrcCell, flow
-from wlam.nn.liquid.newton import newton, nonlinear_scan
-from wlam.nn.liquid.scans import Form, linear_scan
 
 FORMS: tuple[Form, ...] = ("sequential", "parallel", "auto")
 BOTH: tuple[Form, ...] = ("parallel", "sequential")

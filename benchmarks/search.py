@@ -23,11 +23,12 @@ from typing import Annotated, Any
 
 import tyro
 
-from wlam.config import Config, load_config, to_json
+from benchmarks.leaderboard.benchmark import digest
+from wlam.config import Config, load_config
 from wlam.data.files import write_text_atomic
-from wlam.evaluation.benchmark import digest
-from wlam.training.adapt import prepare
-from wlam.training.journal import METRICS
+from wlam.finetune import prepare
+from wlam.serialise import to_json
+from wlam.training.log import METRICS
 
 train = runpy.run_path(str(Path(__file__).parents[1] / "train.py"))["train"]
 RESULTS = "results.jsonl"

@@ -18,10 +18,10 @@ from sionna.phy import config
 from sionna.phy.channel import cir_to_ofdm_channel, subcarrier_frequencies
 from sionna.phy.channel.tr38901 import CDL, PanelArray, RMa, UMa, UMi
 
+from benchmarks.leaderboard.simulated import file_of
+from benchmarks.leaderboard.sionna import CHANNELS, SETTINGS, Setting
 from wlam.data.files import write_npz_atomic
-from wlam.evaluation.simulated import file_of
-from wlam.evaluation.sionna import CHANNELS, SETTINGS, Setting
-from wlam.phy.constants import SPEED_OF_LIGHT
+from wlam.ops.units import SPEED_OF_LIGHT
 
 TIMES, SUBCARRIERS, SPACING_HZ = 24, 64, 180e3
 SPEEDS_KMH = (3.0, 120.0)

@@ -14,11 +14,11 @@ import sys
 import numpy as np
 
 import wlam
-from wlam.data.tensors import DataError
+from benchmarks.leaderboard.simulated import SNRS_DB, TASKS, noise_name
+from benchmarks.leaderboard.sionna import CHANNELS, SETTINGS
 from wlam.evaluation.judge import MODEL, Verdict, judge
-from wlam.evaluation.simulated import SNRS_DB, TASKS, noise_name
-from wlam.evaluation.sionna import CHANNELS, SETTINGS
 from wlam.evaluation.table import text_table
+from wlam.types import DataError
 
 
 def differences(verdicts: list[Verdict], floor: str) -> str:

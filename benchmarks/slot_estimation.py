@@ -31,17 +31,16 @@ import numpy as np
 import tyro
 from einops import rearrange
 
-from wlam.config import Case
-from wlam.data.tensors import Csi
+from wlam.baselines.estimate import Moments, lmmse
 from wlam.evaluation.bootstrap import interval
-from wlam.evaluation.cases import generated_case
+from wlam.evaluation.cases import Case, generated_case
 from wlam.hub import load
-from wlam.nn.estimate import ChannelEstimator
-from wlam.phy.estimators import Moments, lmmse
-from wlam.phy.tr38901.config import DropConfig, PanelConfig
+from wlam.models.estimator.api import ChannelEstimator
+from wlam.phy.channels.tr38901.config import DropConfig, PanelConfig
 from wlam.tasks import TASKS
 from wlam.tasks.estimate import NOISE, estimated
-from wlam.tasks.sequences import Windows, cut_windows
+from wlam.tasks.windows import Windows, cut_windows
+from wlam.types import Csi
 
 SYMBOLS, SUBCARRIERS, ANTENNAS = 14, 48, 16
 PILOT_SYMBOLS, EVERY = (2, 7, 11), 2

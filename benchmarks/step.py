@@ -17,7 +17,7 @@ if hasattr(os, "sched_setaffinity"):
 import jax
 
 from wlam.config import load_config
-from wlam.data.streams import Ingredient, draw_batch, samples_per_step, shares
+from wlam.tasks.mixture import Ingredient, draw_batch, samples_per_step, shares
 from wlam.training.state import init_state, make_steps
 
 

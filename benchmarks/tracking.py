@@ -22,16 +22,15 @@ import jax.numpy as jnp
 import numpy as np
 from compare import configs_of, trained, verdicts_of
 
-from wlam.config import Case
+from wlam.baselines.beams import bearing_tracker
 from wlam.evaluation.bootstrap import interval
-from wlam.evaluation.cases import generated_case, generated_cases
+from wlam.evaluation.cases import Case, generated_case, generated_cases
 from wlam.evaluation.judge import MODEL, Verdict, judge
-from wlam.phy.beams import array_gain
+from wlam.metrics import Statistic
+from wlam.phy.channels.tr38901.config import LAYOUT
 from wlam.phy.codebooks import beam_directions
-from wlam.phy.floors import bearing_tracker
-from wlam.phy.sweeps import SweepConfig
-from wlam.phy.tr38901.config import LAYOUT
-from wlam.tasks.metrics import Statistic
+from wlam.simulate.beams import array_gain
+from wlam.simulate.sweeps import SweepConfig
 
 CONFIG = str(Path(__file__).parents[1] / "configs" / "tracker.py")
 METRIC = "SE ratio"
@@ -149,7 +148,7 @@ def main() -> None:
     configs = configs_of(CONFIG)
     models = {name: trained(CONFIG, name, c) for name, c in configs.items()}
     cases = configs[OURS].evaluation
-    found = verdicts_of(generated_cases(configs[OURS]), models)
+    found = verdicts_of(generated_cases(configs[OURS].evaluation), models)
     rows = [x for x in next(iter(found.values())) if x not in models] + [*models]
     rows += [STRAIGHT, PLACE]
     for name, row in found.items():

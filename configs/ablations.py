@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from wlam.config import Config
-from wlam.data.streams import Ingredient, shares
+from wlam.tasks.mixture import Ingredient, shares
 
 tiny: Config = runpy.run_path(str(Path(__file__).with_name("tiny.py")))["config"]
 

@@ -12,8 +12,9 @@ judges. --adapt.method full moves all parameters, head those of the heads alone,
 low-rank changes of the backbone's matrices (--adapt.rank).
 """
 
-from wlam.config import Config, OptimizerConfig
-from wlam.nn.lora import AdaptConfig
+from wlam.adapt.lora import AdaptConfig
+from wlam.config import Config
+from wlam.training.optimisers import OptimizerConfig
 
 config = Config(
     run="runs/adapted",

@@ -6,10 +6,12 @@ time      17 minutes
 expected  docs/estimation.md
 """
 
-from wlam.config import CheckpointConfig, Config, OptimizerConfig
-from wlam.data.streams import Ingredient
-from wlam.nn.array_estimator import ArrayEstimatorConfig
-from wlam.phy.hybrid_field import HybridFieldConfig
+from wlam.config import Config
+from wlam.models.deq_estimator.network import ArrayEstimatorConfig
+from wlam.phy.channels.hybrid_field import HybridFieldConfig
+from wlam.tasks.mixture import Ingredient
+from wlam.training.checkpoint import CheckpointConfig
+from wlam.training.optimisers import OptimizerConfig
 
 config = Config(
     run="runs/array_estimator",

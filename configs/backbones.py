@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from wlam.config import Config
-from wlam.data.streams import Ingredient
-from wlam.nn.backbone import BackboneConfig
-from wlam.nn.liquid_backbone import LiquidBackboneConfig
-from wlam.nn.predictor import ModelConfig
-from wlam.nn.recurrent import RecurrentConfig
-from wlam.nn.transformer import TransformerConfig
-from wlam.phy.irregular import IrregularConfig
+from wlam.models.predictor.network import ModelConfig
+from wlam.nn.backbones.base import BackboneConfig
+from wlam.nn.backbones.liquid import LiquidBackboneConfig
+from wlam.nn.backbones.recurrent import RecurrentConfig
+from wlam.nn.backbones.transformer import TransformerConfig
+from wlam.simulate.irregular import IrregularConfig
+from wlam.tasks.mixture import Ingredient
 
 
 def beside(name: str) -> dict[str, Any]:

@@ -10,8 +10,9 @@ import runpy
 from dataclasses import replace
 from pathlib import Path
 
-from wlam.config import Config, OptimizerConfig
-from wlam.nn.transformer import TransformerConfig
+from wlam.config import Config
+from wlam.nn.backbones.transformer import TransformerConfig
+from wlam.training.optimisers import OptimizerConfig
 
 small: Config = runpy.run_path(str(Path(__file__).with_name("small.py")))["config"]
 

@@ -25,13 +25,14 @@ smooth random tracks only.
 
 from dataclasses import replace
 
-from wlam.config import Case, Config
-from wlam.phy.beams import BeamConfig
-from wlam.phy.kpi import KpiConfig
-from wlam.phy.mobility import MobilityConfig
-from wlam.phy.tdl import TdlConfig
-from wlam.phy.tr38901.config import DropConfig, PanelConfig
-from wlam.phy.tr38901.presets import PRESETS
+from wlam.config import Config
+from wlam.evaluation.cases import Case
+from wlam.phy.channels.tdl import TdlConfig
+from wlam.phy.channels.tr38901.config import DropConfig, PanelConfig
+from wlam.phy.channels.tr38901.presets import PRESETS
+from wlam.simulate.beams import BeamConfig
+from wlam.simulate.kpi import KpiConfig
+from wlam.simulate.mobility import MobilityConfig
 
 UNSEEN = ["D17", "D18", "D19", *(f"H{i}" for i in range(1, 13))]
 SAMPLES = 32

@@ -10,13 +10,15 @@ not told. Three-path Kronecker channels of 64 x 16 antennas, and 38.901 drops, w
 their noise: between such arrays, and as delays by angles of a line.
 """
 
-from wlam.config import CheckpointConfig, Config, OptimizerConfig
-from wlam.data.streams import Ingredient
-from wlam.nn.estimator import EstimatorConfig
-from wlam.nn.spectral_denoiser import SpectralConfig
-from wlam.phy.kronecker import KroneckerConfig
-from wlam.phy.tr38901.config import DropConfig, PanelConfig
-from wlam.phy.tr38901.mimo import MimoConfig
+from wlam.config import Config
+from wlam.models.estimator.network import EstimatorConfig
+from wlam.nn.denoisers.spectral import SpectralConfig
+from wlam.phy.channels.kronecker import KroneckerConfig
+from wlam.phy.channels.tr38901.config import DropConfig, PanelConfig
+from wlam.phy.channels.tr38901.mimo import MimoConfig
+from wlam.tasks.mixture import Ingredient
+from wlam.training.checkpoint import CheckpointConfig
+from wlam.training.optimisers import OptimizerConfig
 
 
 def drops(scenario: str, size: float, subcarriers: int, antennas: int) -> Ingredient:

@@ -11,10 +11,12 @@ whether there is a line of sight and where the user is. A quarter of the samples
 shortcuts.
 """
 
-from wlam.config import CheckpointConfig, Config, OptimizerConfig
-from wlam.data.streams import Ingredient
-from wlam.nn.generator import GeneratorConfig
-from wlam.phy.tr38901.config import DropConfig, PanelConfig
+from wlam.config import Config
+from wlam.models.generator.network import GeneratorConfig
+from wlam.phy.channels.tr38901.config import DropConfig, PanelConfig
+from wlam.tasks.mixture import Ingredient
+from wlam.training.checkpoint import CheckpointConfig
+from wlam.training.optimisers import OptimizerConfig
 
 
 def drops(scenario: str) -> Ingredient:

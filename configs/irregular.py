@@ -15,11 +15,13 @@ early or late, and up to three fifths of the measurements are lost. From those a
 snapshots come the next 16. Judged on a carrier, an interval and profiles of their own.
 """
 
-from wlam.config import Case, Config, OptimizerConfig
-from wlam.data.streams import Ingredient
-from wlam.nn.continuous import CELLS, ContinuousConfig
-from wlam.phy.irregular import IrregularConfig
-from wlam.phy.tdl import TdlConfig
+from wlam.config import Config
+from wlam.evaluation.cases import Case
+from wlam.models.continuous.network import CELLS, ContinuousConfig
+from wlam.phy.channels.tdl import TdlConfig
+from wlam.simulate.irregular import IrregularConfig
+from wlam.tasks.mixture import Ingredient
+from wlam.training.optimisers import OptimizerConfig
 
 
 def fading(

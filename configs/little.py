@@ -11,8 +11,8 @@ import runpy
 from dataclasses import replace
 from pathlib import Path
 
-from wlam.config import OptimizerConfig
-from wlam.nn.transformer import TransformerConfig
+from wlam.nn.backbones.transformer import TransformerConfig
+from wlam.training.optimisers import OptimizerConfig
 
 tiny = runpy.run_path(str(Path(__file__).with_name("tiny.py")))["config"]
 

@@ -22,15 +22,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from wlam.config import Config
-from wlam.data.streams import Ingredient, samples_per_step, shares
-from wlam.nn.backbone import BackboneConfig
-from wlam.nn.model import NetworkConfig
-from wlam.nn.peers.dlinear import DLinearConfig
-from wlam.nn.peers.wifo import WifoConfig
-from wlam.nn.predictor import ModelConfig
-from wlam.nn.recurrent import RecurrentConfig
-from wlam.nn.transformer import TransformerConfig
-from wlam.phy.tr38901.config import DropConfig
+from wlam.models.base import NetworkConfig
+from wlam.models.peers.dlinear import DLinearConfig
+from wlam.models.peers.wifo import WifoConfig
+from wlam.models.predictor.network import ModelConfig
+from wlam.nn.backbones.base import BackboneConfig
+from wlam.nn.backbones.recurrent import RecurrentConfig
+from wlam.nn.backbones.transformer import TransformerConfig
+from wlam.phy.channels.tr38901.config import DropConfig
+from wlam.tasks.mixture import Ingredient, samples_per_step, shares
 
 tiny, little = (
     runpy.run_path(str(Path(__file__).with_name(name)))["config"]

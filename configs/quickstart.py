@@ -6,16 +6,18 @@ time      6 minutes with installation and measured sets, 2 and a half of them tr
 expected  docs/quickstart.md
 """
 
-from wlam.config import Case, Config, OptimizerConfig
-from wlam.data.streams import Ingredient
-from wlam.nn.joint import JointConfig
-from wlam.nn.predictor import ModelConfig
-from wlam.nn.scan import ScanConfig
-from wlam.nn.transformer import TransformerConfig
-from wlam.phy.beams import BeamConfig
-from wlam.phy.cdl import CdlConfig
-from wlam.phy.tr38901.config import DropConfig, PanelConfig
-from wlam.phy.traffic import TrafficConfig
+from wlam.config import Config
+from wlam.evaluation.cases import Case
+from wlam.models.predictor.channels import JointConfig
+from wlam.models.predictor.network import ModelConfig
+from wlam.models.predictor.sweeps import ScanConfig
+from wlam.nn.backbones.transformer import TransformerConfig
+from wlam.phy.channels.cdl import CdlConfig
+from wlam.phy.channels.tr38901.config import DropConfig, PanelConfig
+from wlam.simulate.beams import BeamConfig
+from wlam.simulate.traffic import TrafficConfig
+from wlam.tasks.mixture import Ingredient
+from wlam.training.optimisers import OptimizerConfig
 
 # ---- what the model is trained on ----------------------------------------------------
 # Channels are drops of users in streets and cities; clustered delay lines are unseen.

@@ -10,9 +10,10 @@ import runpy
 from dataclasses import replace
 from pathlib import Path
 
-from wlam.config import Config, OptimizerConfig
-from wlam.nn.joint import JointConfig
-from wlam.nn.transformer import TransformerConfig
+from wlam.config import Config
+from wlam.models.predictor.channels import JointConfig
+from wlam.nn.backbones.transformer import TransformerConfig
+from wlam.training.optimisers import OptimizerConfig
 
 tiny: Config = runpy.run_path(str(Path(__file__).with_name("tiny.py")))["config"]
 

@@ -7,19 +7,20 @@ time      60 minutes on one core beside other work, resumed once; about 0.04 kWh
 expected  models/wlam_tiny; docs/benchmark.md
 """
 
-from wlam.config import Config, OptimizerConfig
-from wlam.data.streams import Ingredient
-from wlam.nn.joint import JointConfig
-from wlam.nn.predictor import ModelConfig
-from wlam.nn.scan import ScanConfig
-from wlam.nn.transformer import TransformerConfig
-from wlam.phy.beams import BeamConfig
-from wlam.phy.hardware import HardwareConfig
-from wlam.phy.kpi import KpiConfig
-from wlam.phy.mobility import MobilityConfig
-from wlam.phy.tdl import TdlConfig
-from wlam.phy.tr38901.config import DropConfig, PanelConfig
-from wlam.phy.traffic import TrafficConfig
+from wlam.config import Config
+from wlam.models.predictor.channels import JointConfig
+from wlam.models.predictor.network import ModelConfig
+from wlam.models.predictor.sweeps import ScanConfig
+from wlam.nn.backbones.transformer import TransformerConfig
+from wlam.phy.channels.hardware import HardwareConfig
+from wlam.phy.channels.tdl import TdlConfig
+from wlam.phy.channels.tr38901.config import DropConfig, PanelConfig
+from wlam.simulate.beams import BeamConfig
+from wlam.simulate.kpi import KpiConfig
+from wlam.simulate.mobility import MobilityConfig
+from wlam.simulate.traffic import TrafficConfig
+from wlam.tasks.mixture import Ingredient
+from wlam.training.optimisers import OptimizerConfig
 
 LOW_HZ = (0.7e9, 1.8e9, 3.3e9, 5.2e9, 7.1e9)
 HIGH_HZ = (24e9, 33e9, 47e9, 60e9)

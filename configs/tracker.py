@@ -18,12 +18,14 @@ that come early, late or not at all.
 
 from typing import Any
 
-from wlam.config import Case, Config, OptimizerConfig
-from wlam.data.streams import Ingredient
-from wlam.nn.beam_tracker import BeamTrackerConfig
-from wlam.phy.irregular import IrregularConfig
-from wlam.phy.sweeps import SweepConfig
-from wlam.phy.tr38901.config import PanelConfig
+from wlam.config import Config
+from wlam.evaluation.cases import Case
+from wlam.models.beam_tracker.network import BeamTrackerConfig
+from wlam.phy.channels.tr38901.config import PanelConfig
+from wlam.simulate.irregular import IrregularConfig
+from wlam.simulate.sweeps import SweepConfig
+from wlam.tasks.mixture import Ingredient
+from wlam.training.optimisers import OptimizerConfig
 
 
 def street(

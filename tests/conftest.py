@@ -18,8 +18,10 @@ import jax
 import pytest
 from jaxtyping import install_import_hook
 
+pytest_plugins = ("tests.made_up_scores",)
+
 # Shapes and dtypes in signatures are checked at run time, but only under pytest.
-hook = install_import_hook("wlam", "beartype.beartype")
+hook = install_import_hook(["wlam", "benchmarks"], "beartype.beartype")
 hook.__enter__()
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -41,10 +43,10 @@ ENVIRONMENT = os.environ | {
 }
 CONFIG = """
 from wlam.config import Case, CheckpointConfig, Config, OptimizerConfig
-from wlam.data.streams import Ingredient
-from wlam.nn.predictor import ModelConfig
-from wlam.nn.transformer import TransformerConfig
-from wlam.phy.traffic import TrafficConfig
+from wlam.tasks.mixture import Ingredient
+from wlam.models.predictor.network import ModelConfig
+from wlam.nn.backbones.transformer import TransformerConfig
+from wlam.simulate.traffic import TrafficConfig
 
 config = Config(
     run="unset",

@@ -8,9 +8,10 @@ import jax
 import pytest
 from flax import nnx
 
-from wlam.config import Config, from_json, load_config, to_json
-from wlam.data.streams import samples_per_step, shares
+from wlam.config import Config, load_config
+from wlam.serialise import from_json, to_json
 from wlam.tasks import TASKS
+from wlam.tasks.mixture import samples_per_step, shares
 from wlam.training.state import init_state
 
 FOLDER = Path(__file__).parents[1] / "configs"
@@ -172,5 +173,5 @@ def test_a_config_from_elsewhere_cannot_name_foreign_code():
     with pytest.raises(ValueError, match="no dataclass of this wlam version"):
         from_json({"_": "wlam.nn.gone:X"})
     with pytest.raises(ValueError, match="no field"):
-        from_json({"_": "wlam.config:MeshConfig", "colour": 1})
+        from_json({"_": "wlam.training.sharding:MeshConfig", "colour": 1})
     assert isinstance(from_json(to_json(load_config(QUICKSTART, []))), Config)

@@ -10,7 +10,7 @@ import pytest
 from flax import nnx
 
 import wlam
-from wlam.nn.presets import PRESETS
+from wlam.models.predictor.presets import PRESETS
 
 ROOT = Path(__file__).parents[1]
 

@@ -46,7 +46,7 @@ def own_data(files, task, *more):
 
 CASES = """
 from wlam.config import Case, Config
-from wlam.phy.traffic import TrafficConfig
+from wlam.simulate.traffic import TrafficConfig
 
 daily = Case("traffic", TrafficConfig(num_times=64), context=24, horizon=8, samples=8)
 config = Config(run="unused", mixture={}, evaluation={"daily": daily})

@@ -101,7 +101,7 @@ def test_a_model_that_is_nowhere_is_named():
 def test_tensorflow_is_never_imported():
     code = (
         "import sys, wlam.hub, wlam.evaluation.cases, wlam.evaluation.report, "
-        "wlam.training.journal, tensorflow_datasets\n"
+        "wlam.training.log, tensorflow_datasets\n"
         "assert 'tensorflow' not in sys.modules, 'tensorflow was imported'\n"
         "assert 'torch' not in sys.modules, 'torch was imported'"
     )

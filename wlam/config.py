@@ -5,106 +5,23 @@ overridable from the command line. It is saved with every checkpoint as JSON tha
 the dataclass of each node, and read back without running the Python file.
 """
 
-import dataclasses
-import importlib
 import runpy
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
+from wlam.adapt.lora import AdaptConfig
 from wlam.data.own import OwnFile
-from wlam.data.streams import Ingredient
-from wlam.nn.lora import AdaptConfig
-from wlam.nn.model import NetworkConfig
-from wlam.nn.predictor import ModelConfig
-from wlam.tasks import TASKS
-
-
-@dataclass(frozen=True)
-class OptimizerConfig:
-    """AdamW with linear warm-up and cosine decay to zero."""
-
-    # Peak of the schedule.
-    learning_rate: float = 1e-3
-    # Steps of linear warm-up.
-    warmup_steps: int = 200
-    # Decoupled; on matrices only.
-    weight_decay: float = 0.05
-    # Global norm that gradients are clipped to.
-    clip_norm: float = 1.0
-    # Memory of the second moment.
-    beta2: float = 0.98
-
-
-@dataclass(frozen=True)
-class MeshConfig:
-    """Devices, as data x model."""
-
-    # Devices that share the batch.
-    data: int = 1
-    # Devices that share each weight matrix.
-    model: int = 1
-
-    def __post_init__(self) -> None:
-        if min(self.data, self.model) < 1:
-            raise ValueError(
-                f"mesh: found {self.data} x {self.model} devices; needed 1 or more"
-            )
-
-
-@dataclass(frozen=True)
-class CheckpointConfig:
-    """When the run is saved; whichever comes first."""
-
-    # Steps between two checkpoints.
-    every_steps: int = 1000
-    # Minutes between two checkpoints.
-    every_minutes: float = 5.0
-    # Checkpoints that are kept.
-    keep: int = 2
-
-    def __post_init__(self) -> None:
-        for name in ("every_steps", "keep"):
-            if (value := getattr(self, name)) < 1:
-                raise ValueError(f"{name}: found {value}; needed 1 or more")
-        if not self.every_minutes > 0:
-            raise ValueError(
-                f"every_minutes: found {self.every_minutes}; needed more than 0"
-            )
-
-
-@dataclass(frozen=True)
-class Case:
-    """One line of the evaluation: a task on generated data unseen in training."""
-
-    # A name of wlam.tasks.TASKS.
-    task: str
-    # Config of a generator.
-    source: Any
-    # Steps (or subcarriers) that are given.
-    context: int
-    # Steps that are forecast.
-    horizon: int
-    # Steps of the horizon, its first, that are not scored.
-    skip: int = 0
-    # Generated samples.
-    samples: int = 64
-    # Share of each series that sliding windows have their targets in.
-    tail: float = 0.2
-    # Of the evaluation data; training keys come from Config.seed.
-    seed: int = 10_000
-
-    def __post_init__(self) -> None:
-        if self.task not in TASKS:
-            known = ", ".join(TASKS)
-            raise ValueError(f"task: found {self.task!r}; needed one of {known}")
-        if not 0 <= self.skip < self.horizon:
-            raise ValueError(
-                f"skip: found {self.skip} of {self.horizon} steps; needed fewer"
-            )
+from wlam.evaluation.cases import Case
+from wlam.models.base import NetworkConfig
+from wlam.models.predictor.network import ModelConfig
+from wlam.tasks.mixture import Ingredient
+from wlam.training.checkpoint import CheckpointConfig
+from wlam.training.optimisers import OptimizerConfig
+from wlam.training.sharding import MeshConfig
 
 
 @dataclass(frozen=True)
@@ -193,50 +110,3 @@ def load_config(file: str, arguments: list[str] | None = None) -> Config:
     return tyro.cli(
         Config, default=config, args=arguments, prog=f"{sys.argv[0]} {file}"
     )
-
-
-def to_json(node: Any) -> Any:
-    """The config as JSON values; a dataclass becomes a dict with its name under "_"."""
-    if dataclasses.is_dataclass(node) and not isinstance(node, type):
-        name = f"{type(node).__module__}:{type(node).__qualname__}"
-        fields = {
-            f.name: to_json(getattr(node, f.name)) for f in dataclasses.fields(node)
-        }
-        return {"_": name, **fields}
-    if isinstance(node, dict):
-        return {key: to_json(value) for key, value in node.items()}
-    if isinstance(node, tuple | list):
-        return [to_json(value) for value in node]
-    return node
-
-
-def from_json(node: Any) -> Any:
-    """The inverse of `to_json`. Only dataclasses of the wlam package are made.
-
-    Raises:
-        ValueError: a class that is not a dataclass of wlam, or unknown fields.
-    """
-    if isinstance(node, list):
-        return tuple(from_json(value) for value in node)
-    if not isinstance(node, dict):
-        return node
-    values = {key: from_json(value) for key, value in node.items() if key != "_"}
-    if "_" not in node:
-        return values
-    module, _, name = node["_"].partition(":")
-    # A config comes with downloaded weights: it may name our classes, not run any code.
-    if module.partition(".")[0] != "wlam":
-        raise ValueError(f"config: found class {node['_']!r}; needed one of wlam's")
-    try:
-        found = getattr(importlib.import_module(module), name, None)
-    except ImportError:
-        found = None
-    if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
-        raise ValueError(f"config: {node['_']!r} is no dataclass of this wlam version")
-    unknown = values.keys() - {f.name for f in dataclasses.fields(found)}
-    if unknown:
-        raise ValueError(
-            f"config: {name} has no field {sorted(unknown)}; it was written by another "
-            "wlam version"
-        )
-    return found(**values)

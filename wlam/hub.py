@@ -18,17 +18,18 @@ import numpy as np
 from flax import nnx
 from orbax.checkpoint import v1 as ocp
 
-from wlam.config import Config, from_json, to_json
+from wlam.config import Config
 from wlam.data.files import write_npz_atomic
-from wlam.nn.array_estimator import CombinedEstimator
-from wlam.nn.beam_tracker import BeamTrackerForecaster
-from wlam.nn.continuous import ContinuousForecaster
-from wlam.nn.estimate import ChannelEstimator
-from wlam.nn.forecast import Forecaster
-from wlam.nn.generator import ChannelGenerator
-from wlam.nn.model import Network
-from wlam.nn.peers.channels import ChannelForecaster
-from wlam.nn.peers.dlinear import SeriesForecaster
+from wlam.models.base import Network
+from wlam.models.beam_tracker.network import BeamTrackerForecaster
+from wlam.models.continuous.network import ContinuousForecaster
+from wlam.models.deq_estimator.network import CombinedEstimator
+from wlam.models.estimator.api import ChannelEstimator
+from wlam.models.generator.network import ChannelGenerator
+from wlam.models.peers.channels import ChannelForecaster
+from wlam.models.peers.dlinear import SeriesForecaster
+from wlam.models.predictor.api import Forecaster
+from wlam.serialise import from_json, to_json
 from wlam.training.checkpoint import FOLDER, load_params
 from wlam.training.state import init_state, model_params
 

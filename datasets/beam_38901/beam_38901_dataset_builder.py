@@ -7,8 +7,8 @@ import tensorflow_datasets as tfds
 
 from wlam.data.generated import GeneratedConfig
 from wlam.data.sharded import ShardedBuilder
-from wlam.phy.beams import BeamConfig
-from wlam.phy.sweeps import SweepConfig
+from wlam.simulate.beams import BeamConfig
+from wlam.simulate.sweeps import SweepConfig
 
 
 class Builder(ShardedBuilder):

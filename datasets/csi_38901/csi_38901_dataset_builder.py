@@ -7,7 +7,7 @@ import tensorflow_datasets as tfds
 
 from wlam.data.generated import GeneratedConfig
 from wlam.data.sharded import ShardedBuilder
-from wlam.phy.tr38901.presets import PRESETS
+from wlam.phy.channels.tr38901.presets import PRESETS
 
 
 class Builder(ShardedBuilder):

@@ -7,7 +7,7 @@ import tensorflow_datasets as tfds
 
 from wlam.data.generated import GeneratedConfig
 from wlam.data.sharded import ShardedBuilder
-from wlam.phy.traffic import TrafficConfig
+from wlam.simulate.traffic import TrafficConfig
 
 
 class Builder(ShardedBuilder):

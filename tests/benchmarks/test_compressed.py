@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from wlam.phy.kronecker import KroneckerConfig, draw_channels, draw_covariances
+from wlam.phy.channels.kronecker import KroneckerConfig, draw_channels, draw_covariances
 
 
 @pytest.mark.parametrize("look", ["chains", "entries"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wlam.evaluation.document import put
+from benchmarks.leaderboard.document import put
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 

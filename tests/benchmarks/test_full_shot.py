@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wlam.tasks.sequences import Windows
+from wlam.tasks.windows import Windows
 
 RNG = np.random.default_rng(0)
 N, L, H, CHANNELS = 60, 6, 2, 3

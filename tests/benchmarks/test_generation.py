@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from wlam.config import Config
-from wlam.data.streams import Ingredient
 from wlam.evaluation import generation as of
-from wlam.nn.generator import GeneratorConfig
-from wlam.phy.tr38901.config import DropConfig, PanelConfig
+from wlam.models.generator.network import GeneratorConfig
+from wlam.phy.channels.tr38901.config import DropConfig, PanelConfig
+from wlam.tasks.mixture import Ingredient
 
 
 @pytest.fixture(scope="module")

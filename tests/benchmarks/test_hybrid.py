@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from wlam.phy.hybrid_field import HybridFieldConfig
+from wlam.phy.channels.hybrid_field import HybridFieldConfig
 
 SMALL = HybridFieldConfig(antennas=(4, 4), num_measurements=16)
 

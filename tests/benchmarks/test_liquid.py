@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wlam.tasks.metrics import Statistic
+from wlam.metrics import Statistic
 
 
 def test_times_are_those_after_the_last_sweep(benchmark):

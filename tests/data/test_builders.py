@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from wlam.data.builders import DATASETS_DIR, load_builder, prepare, prepared_dir, read
-from wlam.data.tensors import DataError
+from wlam.types import DataError
 
 NAMES = [
     "traffic_milan_5x5",

@@ -7,13 +7,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from wlam.data.files import (
-    check_window,
-    read_npz,
-    write_npz_atomic,
-    write_text_atomic,
-)
-from wlam.data.tensors import Beams, Csi, DataError, Series, Traffic
+from wlam.data.files import check_window, read_npz, write_npz_atomic, write_text_atomic
+from wlam.types import Beams, Csi, DataError, Series, Traffic
 
 RNG = np.random.default_rng(0)
 

@@ -12,8 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wlam.config import from_json
-from wlam.data import generate, streams
+from wlam.data import generate, generators
 from wlam.data.builders import (
     find_config,
     load_builder,
@@ -25,8 +24,9 @@ from wlam.data.builders import (
     read_traffic,
 )
 from wlam.data.generated import SIZES, GeneratedConfig, draw_block
-from wlam.data.tensors import Beams, Csi, DataError, Traffic
-from wlam.phy.tr38901.presets import PRESETS
+from wlam.phy.channels.tr38901.presets import PRESETS
+from wlam.serialise import from_json
+from wlam.types import Beams, Csi, DataError, Traffic
 
 BLOCK = 4
 POSITIONS = np.array([[0.0, 0.0, 0.0], [0.0, 0.3, 0.1]], np.float32)
@@ -61,7 +61,7 @@ def draw_toy(key, config, count):
 @pytest.fixture(scope="module", autouse=True)
 def toy():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(streams.GENERATORS, Toy, draw_toy)
+        patch.setitem(generators.GENERATORS, Toy, draw_toy)
         yield
 
 
@@ -189,19 +189,19 @@ def test_a_killed_preparation_leaves_nothing_that_counts(folder, tmp_path):
     code = """
 import os, sys
 import numpy as np
-from wlam.data import generated, streams
+from wlam.data import generated, generators
 from wlam.data.builders import prepare
-from wlam.data.tensors import Traffic
+from wlam.types import Traffic
 
 class Toy: pass
 
 def draw_block(source, seed, split, block, number):
     if number == 2:
         os._exit(9)
-    return streams.GENERATORS[Toy](None, source, block)
+    return generators.GENERATORS[Toy](None, source, block)
 
 zeros = lambda key, source, n: Traffic(np.zeros((n, 4), "f4"), np.zeros(n, "f4"))
-streams.GENERATORS[Toy], generated.draw_block = zeros, draw_block
+generators.GENERATORS[Toy], generated.draw_block = zeros, draw_block
 config = generated.GeneratedConfig(
     name="toy", source=Toy(), splits={"train": 6}, block=2
 )

@@ -8,9 +8,9 @@ import scipy.io
 from wlam.data.builders import find_config, prepare, prepared_dir, read_csi
 from wlam.data.imported import DeepMimoConfig, WifoConfig
 from wlam.data.readers import deepmimo
-from wlam.data.tensors import DataError
 from wlam.phy.arrays import upa
-from wlam.phy.tr38901.presets import PRESETS
+from wlam.phy.channels.tr38901.presets import PRESETS
+from wlam.types import DataError
 
 SHAPE = 5, 3, 4, 2  # sample, time, subcarrier, antenna
 

@@ -17,7 +17,7 @@ from wlam.data.measured import (
     reader,
     ucc_rsrp,
 )
-from wlam.data.tensors import DataError
+from wlam.types import DataError
 
 COLUMNS = ["Speed", "RSRP", "RSRQ", "SNR", "CQI", "RSSI", "DL_bitrate", "UL_bitrate"]
 COLUMNS += ["NRxRSRP", "NRxRSRQ", "CellID"]

@@ -8,8 +8,8 @@ import pytest
 
 from wlam.data import own as own_data
 from wlam.data.own import FileConfig, OwnFile, checksum, generate, settle, split
-from wlam.data.streams import Ingredient, draw_batch
-from wlam.data.tensors import Csi, DataError
+from wlam.tasks.mixture import Ingredient, draw_batch
+from wlam.types import Csi, DataError
 
 SCALARS = {"time_step_s": 1e-3, "subcarrier_spacing_hz": 15e3, "carrier_hz": 3e9}
 

@@ -9,9 +9,9 @@ import pytest
 from wlam.data import generate
 from wlam.data.builders import prepare, read_csi
 from wlam.data.raytraced import LABELS, RayTracedConfig, SceneConfig, trace
-from wlam.data.tensors import DataError
+from wlam.ops.units import SPEED_OF_LIGHT
 from wlam.phy import arrays
-from wlam.phy.constants import SPEED_OF_LIGHT
+from wlam.types import DataError
 
 # The extra [peers] has a sionna too, without the ray tracer.
 HAS_SIONNA = bool(find_spec("sionna") and find_spec("sionna.rt"))

@@ -5,12 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wlam.diffusion import (
-    falling_levels,
-    plug_and_play,
-    through_mask,
-    through_matrix,
-)
+from wlam.diffusion import falling_levels, plug_and_play, through_mask, through_matrix
 from wlam.diffusion.restoration import LAST
 from wlam.phy.noise import complex_normal
 

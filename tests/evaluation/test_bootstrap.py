@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from wlam import metrics
 from wlam.evaluation.bootstrap import Pair, difference, interval
-from wlam.tasks import metrics
-from wlam.tasks.metrics import Statistic
+from wlam.metrics import Statistic
 
 
 def mean_of(values, **transform):

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from wlam.data.tensors import Csi, Traffic
 from wlam.evaluation.judge import MODEL, EvalCase, judge
 from wlam.evaluation.report import html_report
 from wlam.evaluation.table import number, rows_of, text_table
 from wlam.phy.arrays import ula
+from wlam.types import Csi, Traffic
 
 T = np.arange(400)
 SERIES = np.stack([2 + T / 1000 + np.sin(2 * np.pi * T / 24 + k) for k in range(4)])

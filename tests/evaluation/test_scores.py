@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from wlam.data.tensors import Csi, DataError
 from wlam.evaluation.judge import MODEL, EvalCase, judge
 from wlam.evaluation.scores import (
     QUARTERS,
@@ -16,6 +15,7 @@ from wlam.evaluation.scores import (
     scores_of,
 )
 from wlam.phy.arrays import ula
+from wlam.types import Csi, DataError
 
 SAMPLES = 4
 LABELS = {

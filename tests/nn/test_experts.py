@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from wlam.adapt.lora import AdaptConfig, split_params
+from wlam.nn.backbones.recurrent import RecurrentConfig
+from wlam.nn.backbones.transformer import Block, TransformerConfig
 from wlam.nn.experts import Experts, Load, in_all, in_layers
-from wlam.nn.lora import AdaptConfig, split_params
-from wlam.nn.recurrent import RecurrentConfig
-from wlam.nn.transformer import Block, TransformerConfig
 
 B, N, D, H, E = 2, 5, 4, 6, 3
 FLOAT = jnp.dtype("float32")

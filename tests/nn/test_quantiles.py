@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from wlam.nn.predictor import ModelConfig
+from wlam.models.predictor.network import ModelConfig
 from wlam.nn.quantiles import draw_scores, offsets_of, pinball, quantile, score
 
 LEVELS = (0.05, 0.25, 0.75, 0.95)

@@ -5,20 +5,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wlam.data.tensors import DataError
+from wlam.ops.phasor import angle, product
 from wlam.phy import arrays
 from wlam.phy.arrays import (
-    angle,
     beamspace,
     direction,
     element_gain_db,
     lattice,
     line,
-    product,
     spherical_cycles,
     ula,
     upa,
 )
+from wlam.types import DataError
 
 response = jax.jit(arrays.response)
 from_beamspace = jax.jit(arrays.from_beamspace, static_argnums=1)

@@ -7,8 +7,8 @@ import pytest
 from jax.extend.random import threefry_2x32
 from scipy import stats
 
+from wlam.ops.phasor import cis
 from wlam.phy import noise
-from wlam.phy.arrays import cis
 from wlam.phy.noise import unit_interval
 
 KEY = jax.random.key(0)

@@ -4,11 +4,11 @@ import dataclasses
 
 import numpy as np
 
-from wlam.data.tensors import Csi
-from wlam.phy import floors
+from wlam import baselines
 from wlam.phy.arrays import ula
 from wlam.tasks import TASKS
-from wlam.tasks.sequences import cut_windows
+from wlam.tasks.windows import cut_windows
+from wlam.types import Csi
 
 CONTEXT, HORIZON, SAMPLES = 6, 3, 4
 RNG = np.random.default_rng(0)
@@ -38,8 +38,8 @@ def case(data):
 def test_every_window_has_its_own_doppler_and_noise():
     windows, named = case(DATA)
     cycles = np.array([0.02, 0.04, 0.04, 0.01], np.float32)
-    ratio = floors.noise_to_signal(windows.context, DATA.labels["snr_db"])
-    known = [floors.wiener, floors.kalman]
+    ratio = baselines.noise_to_signal(windows.context, DATA.labels["snr_db"])
+    known = [baselines.wiener, baselines.kalman]
     for name, floor in zip(INFORMED, known, strict=True):
         forecast = named[name](windows.context, HORIZON)
         expected = floor(windows.context, HORIZON, cycles, ratio)

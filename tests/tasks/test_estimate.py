@@ -6,12 +6,12 @@ import jax
 import numpy as np
 import pytest
 
-from wlam.data.tensors import Csi
 from wlam.phy.arrays import ula
 from wlam.phy.noise import complex_normal
 from wlam.tasks import TASKS
 from wlam.tasks.estimate import comb, estimated
-from wlam.tasks.sequences import cut_windows
+from wlam.tasks.windows import cut_windows
+from wlam.types import Csi
 
 TASK = TASKS["csi_estimate"]
 N, T, K, A = 2, 3, 32, 4

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from wlam.data.tensors import Beams, Csi, DataError, Series, Traffic
 from wlam.evaluation.table import FLOORS
 from wlam.phy.arrays import ula
-from wlam.phy.beams import array_gain
 from wlam.phy.codebooks import beam_directions
+from wlam.simulate.beams import array_gain
 from wlam.tasks import TASKS
-from wlam.tasks.sequences import cut_windows
+from wlam.tasks.windows import cut_windows
+from wlam.types import Beams, Csi, DataError, Series, Traffic
 
 RNG = np.random.default_rng(0)
 

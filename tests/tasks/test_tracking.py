@@ -4,13 +4,13 @@ import jax
 import numpy as np
 import pytest
 
-from wlam.data.streams import generate
-from wlam.data.tensors import Beams
-from wlam.phy.irregular import IrregularConfig
-from wlam.phy.sweeps import SweepConfig
-from wlam.phy.tr38901.config import PanelConfig
+from wlam.data.generators import generate
+from wlam.phy.channels.tr38901.config import PanelConfig
+from wlam.simulate.irregular import IrregularConfig
+from wlam.simulate.sweeps import SweepConfig
 from wlam.tasks import TASKS
-from wlam.tasks.sequences import cut_windows
+from wlam.tasks.windows import cut_windows
+from wlam.types import Beams
 
 RNG = np.random.default_rng(0)
 TASK = TASKS["beam_irregular"]

@@ -11,17 +11,18 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from wlam.adapt.lora import AdaptConfig
 from wlam.config import Config
-from wlam.data.streams import GENERATORS, Ingredient
-from wlam.nn.embeddings import TIME
-from wlam.nn.lora import AdaptConfig
-from wlam.nn.model import Network, NetworkConfig
+from wlam.data.generators import GENERATORS
+from wlam.models.base import Network, NetworkConfig
 from wlam.tasks import TASKS
-from wlam.tasks.sequences import Sequences
+from wlam.tasks.mixture import Ingredient
 from wlam.tasks.task import Task
+from wlam.tasks.windows import Sequences
 from wlam.training import signals, state
 from wlam.training.conflicts import conflicts, gradient_cosines
 from wlam.training.state import init_state, make_steps
+from wlam.types import TIME
 
 ROOT = Path(__file__).parents[2]
 PARAMS = {"a": jnp.zeros(2), "b": {"c": jnp.zeros((1, 2))}}

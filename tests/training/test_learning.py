@@ -12,16 +12,19 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from wlam.config import Config, OptimizerConfig
-from wlam.data.streams import GENERATORS, Ingredient
-from wlam.nn.embeddings import TIME, GranularityConfig
-from wlam.nn.forecast import Forecaster
-from wlam.nn.predictor import ModelConfig
-from wlam.nn.transformer import TransformerConfig
+from wlam.config import Config
+from wlam.data.generators import GENERATORS
+from wlam.models.predictor.api import Forecaster
+from wlam.models.predictor.network import ModelConfig
+from wlam.nn.backbones.transformer import TransformerConfig
+from wlam.nn.embeddings import GranularityConfig
 from wlam.tasks import TASKS
-from wlam.tasks.sequences import Sequences
+from wlam.tasks.mixture import Ingredient
 from wlam.tasks.task import Task
+from wlam.tasks.windows import Sequences
+from wlam.training.optimisers import OptimizerConfig
 from wlam.training.state import init_state, make_steps
+from wlam.types import TIME
 
 pytestmark = pytest.mark.slow
 

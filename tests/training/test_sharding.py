@@ -10,9 +10,9 @@ import pytest
 from jax.sharding import AbstractMesh
 from jax.sharding import PartitionSpec as P
 
-from wlam.config import MeshConfig, load_config
+from wlam.config import load_config
 from wlam.training.checkpoint import check_same
-from wlam.training.sharding import make_mesh, partition
+from wlam.training.sharding import MeshConfig, make_mesh, partition
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,10 +52,10 @@ def test_other_devices_go_on_only_where_they_draw_as_many_samples():
 CODE = """
 import jax, numpy as np
 from wlam.config import Config, MeshConfig
-from wlam.data.streams import Ingredient
-from wlam.nn.predictor import ModelConfig
-from wlam.nn.transformer import TransformerConfig
-from wlam.phy.traffic import TrafficConfig
+from wlam.tasks.mixture import Ingredient
+from wlam.models.predictor.network import ModelConfig
+from wlam.nn.backbones.transformer import TransformerConfig
+from wlam.simulate.traffic import TrafficConfig
 from wlam.training.sharding import make_mesh, tree_shardings
 from wlam.training.state import init_state, make_steps
 

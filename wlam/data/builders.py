@@ -24,8 +24,8 @@ from absl import logging
 from tensorflow_datasets.core import registered
 
 from wlam.data.files import BROKEN
-from wlam.data.tensors import Beams, Csi, DataError, Traffic
 from wlam.data.tfds_features import Data, Example, assemble
+from wlam.types import Beams, Csi, DataError, Traffic
 
 DATASETS_DIR = Path(__file__).parents[2] / "datasets"
 

@@ -31,8 +31,8 @@ from uuid import uuid4
 
 import numpy as np
 
-from wlam.data.tensors import Array, Beams, Csi, DataError, Series, Traffic
 from wlam.phy.arrays import ula
+from wlam.types import Array, Beams, Csi, DataError, Series, Traffic
 
 StrPath = str | os.PathLike[str]
 Data = Csi | Beams | Traffic | Series

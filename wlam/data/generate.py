@@ -20,7 +20,7 @@ import tyro
 
 from wlam.data.builders import find_config, prepare
 from wlam.data.generated import SIZES, GeneratedConfig
-from wlam.data.tensors import DataError
+from wlam.types import DataError
 
 
 @dataclass(frozen=True)

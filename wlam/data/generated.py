@@ -1,4 +1,5 @@
-"""Generated sets: any generator of `wlam.data.streams`, any size, the same bits always.
+"""Generated sets: any generator of `wlam.data.generators`, any size, the same bits
+always.
 
 Sample i of a split lies in block i // block. A block is one call of the generator with
 the key (seed, split, number of the block), compiled once for all blocks, so that
@@ -16,10 +17,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from wlam.data import streams
+from wlam.data import generators
 from wlam.data.sharded import Shard, ShardedConfig
-from wlam.data.tensors import DataError
 from wlam.data.tfds_features import SHARED, Data, Example, samples
+from wlam.types import DataError
 
 # Sizes of every set of WiFo (arXiv 2412.08908).
 SIZES: Mapping[str, int] = {"train": 9000, "validation": 1000, "test": 2000}
@@ -27,7 +28,7 @@ SIZES: Mapping[str, int] = {"train": 9000, "validation": 1000, "test": 2000}
 # (source, seed, split, block, number of the block) -> its samples, in numpy arrays.
 Draw = Callable[[Any, int, str, int, int], Data]
 
-_generate = jax.jit(streams.generate, static_argnums=(1, 2))
+_generate = jax.jit(generators.generate, static_argnums=(1, 2))
 
 
 @dataclass(eq=False)
@@ -39,7 +40,7 @@ class GeneratedConfig(ShardedConfig):
             is none.
     """
 
-    # Config of a generator, see wlam.data.streams.GENERATORS.
+    # Config of a generator, see wlam.data.generators.GENERATORS.
     source: Any = None
     # Samples of every split.
     splits: Mapping[str, int] = field(default_factory=lambda: dict(SIZES))
@@ -69,7 +70,7 @@ class GeneratedConfig(ShardedConfig):
 
     def sources(self) -> Iterable[type]:
         """The types of configs that `draw` understands."""
-        return streams.GENERATORS
+        return generators.GENERATORS
 
     def draw(self) -> Draw:
         """What makes a block; a function of a module, since Beam pickles it."""
@@ -116,7 +117,7 @@ def _shapes(source: Any) -> Data:
     kept = {}
 
     def trace(key):
-        data = streams.generate(key, source, 1)
+        data = generators.generate(key, source, 1)
         # Generators leave these as numpy arrays, even when traced.
         kept.update({k: np.asarray(v) for k, v in vars(data).items() if k in SHARED})
         return data

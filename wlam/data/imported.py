@@ -14,9 +14,9 @@ from wlam.data.readers import Radio, deepmimo, wifo
 from wlam.data.readers.common import MAX_BYTES, error, some
 from wlam.data.readers.matlab73 import opened
 from wlam.data.sharded import Shard, ShardedConfig
-from wlam.data.tensors import Csi, DataError
 from wlam.data.tfds_features import Example, samples
 from wlam.phy.arrays import upa
+from wlam.types import Csi, DataError
 
 # Places of users are not in every file of DeepMIMO.
 NO_PLACE = dict.fromkeys(("x_m", "y_m", "z_m"), np.float32(np.nan))

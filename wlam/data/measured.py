@@ -1,4 +1,4 @@
-"""Measured data as the tensors of `wlam.data.tensors`, cut and cleaned for evaluation.
+"""Measured data as the tensors of `wlam.types`, cut and cleaned for evaluation.
 
 Every case follows the protocol under which the floors of the sets were computed, so
 that a model and a floor see the same windows. Cleaning happens here; the prepared
@@ -14,7 +14,7 @@ import numpy as np
 
 from wlam.data import builders
 from wlam.data.builders import Example
-from wlam.data.tensors import Beams, Csi, DataError, Series, Traffic
+from wlam.types import Beams, Csi, DataError, Series, Traffic
 
 Read = Callable[[str, str], list[Example]]  # ("name" or "name/config", split)
 

@@ -26,7 +26,7 @@ from wlam.data.files import (
     read_npz,
     whole_block,
 )
-from wlam.data.tensors import DataError
+from wlam.types import DataError
 
 MOST_BYTES = 256 << 20
 """Of a part. It becomes a constant of the compiled program, of which 256 MiB take some

@@ -18,9 +18,9 @@ import numpy as np
 from jaxtyping import Bool, Complex64, Float
 
 from wlam.data.generated import Draw, GeneratedConfig
-from wlam.data.tensors import Csi, DataError
+from wlam.ops.units import SPEED_OF_LIGHT
 from wlam.phy.arrays import upa
-from wlam.phy.constants import SPEED_OF_LIGHT
+from wlam.types import Csi, DataError
 
 # Ground of each scene; a place of the base station in m, on a roof or a mast.
 SCENES: dict[str, tuple[str, tuple[float, float, float]]] = {

@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core import splits
 
-from wlam.config import to_json
 from wlam.data.tfds_features import (
     Data,
     Example,
@@ -22,6 +21,7 @@ from wlam.data.tfds_features import (
     sample_features,
     shared_fields,
 )
+from wlam.serialise import to_json
 
 SHARD_BYTES = 2**28
 
@@ -33,7 +33,7 @@ class ShardedConfig(tfds.core.BuilderConfig):
     """What a set is made from; the fields of subclasses and nothing else decide it."""
 
     def recipe(self) -> dict[str, Any]:
-        """All that decides the examples, as JSON values (`wlam.config.to_json`)."""
+        """All that decides the examples, as JSON values (`wlam.serialise.to_json`)."""
         others = {field.name for field in dataclasses.fields(tfds.core.BuilderConfig)}
         return {
             field.name: to_json(getattr(self, field.name))

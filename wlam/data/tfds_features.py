@@ -1,7 +1,7 @@
 """What the builders under `datasets/` share: features, and tensors as examples.
 
 An example of a generated or simulated set is one sample of a tensor of
-`wlam.data.tensors`. Complex numbers are stored as (re, im) along a last axis, since
+`wlam.types`. Complex numbers are stored as (re, im) along a last axis, since
 TFDS cannot serialise them. What all samples share lies in the metadata of the set.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from wlam.data.tensors import Beams, Csi, DataError, Series, Traffic
+from wlam.types import Beams, Csi, DataError, Series, Traffic
 
 Data = Csi | Beams | Traffic | Series
 Example = dict[str, Any]  # feature -> numpy array or scalar; text as bytes

@@ -21,7 +21,7 @@ from jaxtyping import Array, Bool, Float, Inexact, PRNGKeyArray
 from wlam.diffusion.process import standard_noise
 from wlam.diffusion.samplers import Denoiser
 from wlam.diffusion.schedule import Schedule
-from wlam.phy.exact import einsum
+from wlam.ops.einsum import einsum
 
 X = Inexact[Array, "n *d"]
 Pull = Callable[[X, Float[Array, "*#n"]], X]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Shaped
 
-from wlam.tasks.metrics import Statistic
+from wlam.metrics import Statistic
 
 CHUNK = 2**22  # draws held at once: 32 MiB
 

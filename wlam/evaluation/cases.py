@@ -1,7 +1,7 @@
 """What is judged: generated cases of a config, measured sets, a user's file."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from wlam.config import Case, Config
 from wlam.data.files import ESTIMATE, LAYOUTS, check_window, read_npz, whole_block
+from wlam.data.generators import generate
 from wlam.data.measured import CASES, SCANS, SINGLE_HORIZONS, find_measured
 from wlam.data.own import FileConfig
-from wlam.data.streams import generate
-from wlam.data.tensors import Beams, Csi, DataError, Series, Traffic
 from wlam.evaluation.judge import EvalCase
 from wlam.phy.noise import awgn
+from wlam.tasks import TASKS
 from wlam.tasks.estimate import NOISE
+from wlam.types import Beams, Csi, DataError, Series, Traffic
 
 NOISE_SEED = 0
 ONLY = {"channels": Csi, "series": Series | Traffic, "sweeps": Beams}
@@ -26,9 +26,40 @@ ONLY = {"channels": Csi, "series": Series | Traffic, "sweeps": Beams}
 USUAL = tuple(name for name in CASES if name not in (*SINGLE_HORIZONS, *SCANS))
 
 
-def generated_cases(config: Config) -> list[EvalCase]:
-    """The config's evaluation cases, with their data."""
-    return [generated_case(name, case) for name, case in config.evaluation.items()]
+@dataclass(frozen=True)
+class Case:
+    """One line of the evaluation: a task on generated data unseen in training."""
+
+    # A name of wlam.tasks.TASKS.
+    task: str
+    # Config of a generator.
+    source: Any
+    # Steps (or subcarriers) that are given.
+    context: int
+    # Steps that are forecast.
+    horizon: int
+    # Steps of the horizon, its first, that are not scored.
+    skip: int = 0
+    # Generated samples.
+    samples: int = 64
+    # Share of each series that sliding windows have their targets in.
+    tail: float = 0.2
+    # Of the evaluation data; training keys come from Config.seed.
+    seed: int = 10_000
+
+    def __post_init__(self) -> None:
+        if self.task not in TASKS:
+            known = ", ".join(TASKS)
+            raise ValueError(f"task: found {self.task!r}; needed one of {known}")
+        if not 0 <= self.skip < self.horizon:
+            raise ValueError(
+                f"skip: found {self.skip} of {self.horizon} steps; needed fewer"
+            )
+
+
+def generated_cases(evaluation: Mapping[str, Case]) -> list[EvalCase]:
+    """The evaluation cases of a config, with their data."""
+    return [generated_case(name, case) for name, case in evaluation.items()]
 
 
 def generated_case(name: str, case: Case) -> EvalCase:

@@ -7,12 +7,11 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from wlam.evaluation.bootstrap import interval
-from wlam.nn.embeddings import AXES
-from wlam.phy.arrays import Lattice
+from wlam.metrics import Statistic, coverage
 from wlam.tasks import TASKS
 from wlam.tasks.estimate import estimated
-from wlam.tasks.metrics import Statistic, coverage
-from wlam.tasks.sequences import Windows, cut_windows
+from wlam.tasks.windows import Windows, cut_windows
+from wlam.types import AXES, Lattice
 
 MODEL = "wlam"
 """Name of the model among the predictors."""
@@ -28,7 +27,7 @@ HIGHER_IS_BETTER = frozenset({"top-1", "top-3", "±1 beam", "power ratio", "SE r
 
 @runtime_checkable
 class Predicts(Protocol):
-    """What is judged: `wlam.nn.forecast.Forecaster` or whatever forecasts alike."""
+    """What is judged: `wlam.models.predictor` or whatever forecasts alike."""
 
     def predict(
         self,
@@ -44,7 +43,7 @@ class Predicts(Protocol):
 
 @runtime_checkable
 class Estimates(Protocol):
-    """What estimates channels from pilots, `wlam.nn.estimate.ChannelEstimator`."""
+    """What estimates channels from pilots, such as `wlam.models.estimator`."""
 
     def estimate(
         self,
@@ -62,7 +61,7 @@ class EvalCase:
 
     name: str
     task: str
-    data: Any  # one of wlam.data.tensors, numpy arrays
+    data: Any  # one of wlam.types, numpy arrays
     context: int
     horizon: int
     stride: int | None = None  # between windows; the horizon if None

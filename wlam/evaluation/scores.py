@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from wlam.data.files import BROKEN, LAYOUTS, write_npz_atomic
-from wlam.data.tensors import DataError
 from wlam.evaluation.judge import INFORMED, Verdict
 from wlam.evaluation.table import FLOORS
+from wlam.metrics import Statistic, decibel, identity
 from wlam.tasks import TASKS
-from wlam.tasks.metrics import Statistic, decibel, identity
+from wlam.types import DataError
 
 LABELS = ("speed_kmh", "snr_db", "los", "snapshots", "subcarriers", "antennas")
 """What windows are told apart by; NaN where it is not known."""

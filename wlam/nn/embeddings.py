@@ -8,9 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
-AXES = ("time", "frequency", "antenna")
-"""What a series may run along; its interval is in seconds, Hz or wavelengths."""
-TIME, FREQUENCY, ANTENNA = range(len(AXES))
+from wlam.types import AXES
 
 
 class ResidualMlp(nnx.Module):

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact, Int
 
-from wlam.phy.exact import einsum
+from wlam.ops.einsum import einsum
 
 Step = Callable[[Any, Array], Array]
 """(what it depends on, z [n, ...]) -> f(z), of the same shape."""

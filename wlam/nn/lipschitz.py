@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Complex, Float
 
-from wlam.phy.exact import einsum
+from wlam.ops.einsum import einsum
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-# Errors beyond this many context scales count linearly (Huber), not squared. A context
-# of a few near-constant samples before a burst would otherwise own the whole batch.
-LINEAR_BEYOND = 2.0
 # Inputs and targets are cut here for the same reason.
 INPUT_LIMIT = 20.0
 

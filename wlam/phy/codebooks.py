@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Complex64, Float, PRNGKeyArray
 
-from wlam.phy.arrays import cis
+from wlam.ops.phasor import cis
 
 
 def beam_directions(

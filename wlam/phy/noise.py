@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Complex64, Float32, Num, PRNGKeyArray, UInt32
 
-from wlam.phy.arrays import cis
+from wlam.ops.phasor import cis
 
 _PARITY = 0x1BD11BDA
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))

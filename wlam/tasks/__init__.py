@@ -5,7 +5,7 @@ from wlam.tasks.estimate import CsiEstimate
 from wlam.tasks.pilots import CsiPilots4, CsiPilots8
 from wlam.tasks.real import BeamTask, SeriesTask, TrafficTask
 from wlam.tasks.scan import BeamScan4, BeamScan8
-from wlam.tasks.task import Task as Task
+from wlam.tasks.task import Task
 from wlam.tasks.tracking import BeamIrregular
 
 TASKS: dict[str, Task] = {

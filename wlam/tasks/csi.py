@@ -13,15 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 from einops import rearrange
 
-from wlam.data.tensors import Array, Csi
-from wlam.nn.bank import ar_bank
-from wlam.nn.embeddings import ANTENNA, FREQUENCY, TIME
-from wlam.phy import floors
+from wlam import baselines
+from wlam.baselines.bank.ar_bank import ar_bank
+from wlam.metrics import Statistic, nmse, nmse_mean_db
+from wlam.ops.einsum import einsum
 from wlam.phy.arrays import beamspace, lattice, line
-from wlam.phy.exact import einsum
-from wlam.tasks.metrics import Statistic, nmse, nmse_mean_db
-from wlam.tasks.sequences import Sequences, Windows
 from wlam.tasks.task import Forecaster, Task
+from wlam.tasks.windows import Sequences, Windows
+from wlam.types import ANTENNA, FREQUENCY, TIME, Array, Csi
 
 
 def to_angles(csi: Array, data: Csi) -> Array:
@@ -44,12 +43,12 @@ def doppler_known(windows: Windows) -> dict[str, Forecaster]:
     snr_db = np.float32(windows.labels["snr_db"])
 
     def forecast(context: Array, horizon: int, predict: Callable[..., Array]) -> Array:
-        ratio = floors.noise_to_signal(context, snr_db)
+        ratio = baselines.noise_to_signal(context, snr_db)
         return predict(context, horizon, cycles, ratio)
 
     return {
-        "Wiener (Doppler known)": partial(forecast, predict=floors.wiener),
-        "Kalman (Doppler known)": partial(forecast, predict=floors.kalman),
+        "Wiener (Doppler known)": partial(forecast, predict=baselines.wiener),
+        "Kalman (Doppler known)": partial(forecast, predict=baselines.kalman),
     }
 
 
@@ -59,7 +58,7 @@ def ar_local(windows: Windows) -> Forecaster:
     def forecast(context: Array, horizon: int) -> Array:
         assert windows.grid is not None
         bins = rearrange(context, "n l (u v) -> n l u v", u=windows.grid[0])
-        return rearrange(floors.ar_local(bins, horizon), "n h u v -> n h (u v)")
+        return rearrange(baselines.ar_local(bins, horizon), "n h u v -> n h (u v)")
 
     return forecast
 
@@ -87,9 +86,9 @@ class CsiTask(Task):
 
     def floors(self, data: Csi, windows: Windows) -> dict[str, Forecaster]:
         return {
-            "zero": floors.zero,
-            "repeat last": floors.repeat_last,
-            "AR": partial(floors.ar_shared, order=self.order),
+            "zero": baselines.zero,
+            "repeat last": baselines.repeat_last,
+            "AR": partial(baselines.ar_shared, order=self.order),
             "AR local": ar_local(windows),
             "AR bank": bank_by_record(windows),
         }
@@ -133,8 +132,8 @@ class CsiTime(CsiTask):
     def floors(self, data: Csi, windows: Windows) -> dict[str, Forecaster]:
         return {
             **super().floors(data, windows),
-            "AR per bin": partial(floors.ar_per_channel, order=4),
-            "PAD": floors.pad,
+            "AR per bin": partial(baselines.ar_per_channel, order=4),
+            "PAD": baselines.pad,
             **doppler_known(windows),
         }
 
@@ -159,15 +158,15 @@ class CsiIrregular(CsiTime):
 
     def floors(self, data: Csi, windows: Windows) -> dict[str, Forecaster]:
         found: dict[str, Forecaster] = {
-            "zero": floors.zero,
-            "repeat last": floors.hold,
-            "Wiener bands": floors.irregular_bands,
+            "zero": baselines.zero,
+            "repeat last": baselines.hold,
+            "Wiener bands": baselines.irregular_bands,
         }
         if {"max_doppler_hz", "snr_db"} <= windows.labels.keys():
             cycles = np.float32(windows.labels["max_doppler_hz"] * windows.interval)
             ratio = np.float32(10 ** (-np.float32(windows.labels["snr_db"]) / 10))
             found["Wiener (Doppler known)"] = lambda context, horizon: (
-                floors.irregular_wiener(context, horizon, cycles, ratio)
+                baselines.irregular_wiener(context, horizon, cycles, ratio)
             )
         return found
 

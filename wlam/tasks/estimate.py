@@ -8,16 +8,14 @@ import numpy as np
 from einops import rearrange
 from jaxtyping import PRNGKeyArray
 
-from wlam.data.tensors import Array, Csi
-from wlam.nn.combs import by_delay_spectrum
-from wlam.nn.embeddings import FREQUENCY
-from wlam.nn.observation import between_snapshots
-from wlam.nn.scale import LINEAR_BEYOND
+from wlam.baselines.estimate import linear_matrix, spline_matrix
+from wlam.baselines.estimate.combs import by_delay_spectrum
+from wlam.baselines.estimate.interpolation import between_snapshots
 from wlam.phy.arrays import beamspace, lattice, lines
-from wlam.phy.estimators import linear_matrix, spline_matrix
 from wlam.tasks.csi import CsiTask
-from wlam.tasks.sequences import Pilots, Sequences, Snapshots, Windows
 from wlam.tasks.task import Forecaster
+from wlam.tasks.windows import Sequences, Windows
+from wlam.types import FREQUENCY, LINEAR_BEYOND, Array, Csi, Pilots, Snapshots
 
 TX_ANTENNAS = "tx_antennas"
 """The label of channels whose subcarriers are antennas of another line."""
@@ -185,7 +183,7 @@ def by_spectrum(
     at: np.ndarray,
     noise_variance: np.ndarray | None,
 ) -> np.ndarray:
-    """Sparse Bayes of every beam, see `wlam.nn.combs`."""
+    """Sparse Bayes of every beam, see `wlam.baselines.estimate.combs`."""
     there = np.asarray(seen.any((1, 2)))
     blocks = rearrange(np.nan_to_num(context), "n k (t a) -> n t k a", t=len(seen))
     found = np.zeros_like(blocks)

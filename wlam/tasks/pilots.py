@@ -6,12 +6,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from wlam.data.tensors import Csi, DataError
-from wlam.nn.smoothers import between_pilots
-from wlam.phy.estimators import linear_matrix, spline_matrix
+from wlam.baselines.bank.smoothers import between_pilots
+from wlam.baselines.estimate import linear_matrix, spline_matrix
 from wlam.tasks.csi import CsiFrequency
-from wlam.tasks.sequences import Sequences, Windows
 from wlam.tasks.task import Forecaster
+from wlam.tasks.windows import Sequences, Windows
+from wlam.types import Csi, DataError
 
 FEWEST = 4
 """Pilots that a spline needs."""
@@ -24,7 +24,7 @@ class CsiPilots(CsiFrequency):
     linear and cubic between the pilots (least squares, so noise stays); "IAA" is a
     Wiener filter whose delay profile is found from the pilots of a bin and those around
     it; "smoother bank" mixes thirteen such filters, which is what the joint way in
-    starts from (`wlam.nn.smoothers`).
+    starts from (`wlam.baselines.bank.smoothers`).
     """
 
     every: ClassVar[int]
@@ -79,7 +79,7 @@ def hold(context: np.ndarray, horizon: int) -> np.ndarray:
 
 
 def interpolated(context: np.ndarray, horizon: int, matrix) -> np.ndarray:
-    """A linear map from the pilots, see `wlam.phy.estimators.interpolation`."""
+    """A linear map from the pilots, see `wlam.baselines.estimate.interpolation`."""
     pilots, at = pilots_of(context)
     weights = matrix(at[None].astype(np.float32), horizon)[0]
     return np.einsum("lp,npb->nlb", weights, pilots).astype(np.complex64)
@@ -88,6 +88,6 @@ def interpolated(context: np.ndarray, horizon: int, matrix) -> np.ndarray:
 def smoothed(
     context: np.ndarray, horizon: int, grid: tuple[int, int], by_record: bool
 ) -> np.ndarray:
-    """See `wlam.nn.smoothers.between_pilots`."""
+    """See `wlam.baselines.bank.smoothers.between_pilots`."""
     pilots, at = pilots_of(context)
     return between_pilots(pilots, at, horizon, grid, by_record)

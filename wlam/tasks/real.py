@@ -4,14 +4,12 @@ from functools import partial
 
 import numpy as np
 
-from wlam.data.tensors import Beams, Series, Traffic
-from wlam.nn.embeddings import TIME
-from wlam.phy import floors
-from wlam.phy.traffic import DAY_S
-from wlam.tasks import metrics
-from wlam.tasks.metrics import Statistic
-from wlam.tasks.sequences import Sequences, Windows
+from wlam import baselines, metrics
+from wlam.metrics import Statistic
+from wlam.simulate.traffic import DAY_S
 from wlam.tasks.task import Forecaster, Task
+from wlam.tasks.windows import Sequences, Windows
+from wlam.types import TIME, Beams, Series, Traffic
 
 
 def steps_per_day(time_step_s: np.ndarray) -> int:
@@ -22,10 +20,10 @@ def steps_per_day(time_step_s: np.ndarray) -> int:
 def common_floors(order: int) -> dict[str, Forecaster]:
     """What every real series has; "AR" is fitted to each context, its mean removed."""
     return {
-        "zero": floors.zero,
-        "repeat last": floors.repeat_last,
-        "context mean": floors.context_mean,
-        "AR": partial(floors.ar_per_channel, order=order, center=True),
+        "zero": baselines.zero,
+        "repeat last": baselines.repeat_last,
+        "context mean": baselines.context_mean,
+        "AR": partial(baselines.ar_per_channel, order=order, center=True),
     }
 
 
@@ -44,8 +42,8 @@ class TrafficTask(Task):
         period = steps_per_day(data.time_step_s)
         return {
             **common_floors(24),
-            "seasonal naive": partial(floors.seasonal_naive, period=period),
-            "seasonal AR": partial(floors.seasonal_ar, period=period),
+            "seasonal naive": partial(baselines.seasonal_naive, period=period),
+            "seasonal AR": partial(baselines.seasonal_ar, period=period),
         }
 
     def scores(
@@ -93,8 +91,8 @@ class BeamTask(Task):
         del named["zero"]
         return {
             **named,
-            "linear tracker": floors.linear_beam_tracker,
-            "Kalman tracker": floors.kalman_beam_tracker,
+            "linear tracker": baselines.linear_beam_tracker,
+            "Kalman tracker": baselines.kalman_beam_tracker,
         }
 
     def scores(
@@ -130,7 +128,7 @@ class SeriesTask(Task):
         return Sequences(data.series, data.series, data.time_step_s, TIME, data.labels)
 
     def floors(self, data: Series, windows: Windows) -> dict[str, Forecaster]:
-        return {**common_floors(8), "constant slope": floors.constant_slope}
+        return {**common_floors(8), "constant slope": baselines.constant_slope}
 
     def scores(
         self, forecast: np.ndarray, data: Series, windows: Windows

@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from wlam.data.tensors import Beams, DataError
-from wlam.phy import floors
+from wlam import baselines
 from wlam.tasks.real import BeamTask
-from wlam.tasks.sequences import Sequences, Windows
 from wlam.tasks.task import Forecaster
+from wlam.tasks.windows import Sequences, Windows
+from wlam.types import Beams, DataError
 
 
 class BeamScan(BeamTask):
@@ -77,7 +77,7 @@ def serve_measured(sweep: np.ndarray) -> np.ndarray:
 def interpolated(sweep: np.ndarray) -> Any:
     """Linear in dB, the edges held."""
     measured = np.isfinite(sweep)
-    full = floors.filled_sweeps(
+    full = baselines.filled_sweeps(
         jnp.asarray(np.where(measured, sweep, 0))[:, None],
         jnp.asarray(measured)[:, None],
     )
@@ -92,7 +92,7 @@ def spline(sweep: np.ndarray) -> np.ndarray:
 
 
 def matched_path(sweep: np.ndarray) -> Any:
-    """See `wlam.phy.floors.fit_path`, for a DFT codebook of as many antennas."""
+    """See `wlam.baselines.beams.fit_path`, for a DFT codebook of as many antennas."""
     measured = np.isfinite(sweep)
     shown = jnp.asarray(np.where(measured, sweep, 0))
-    return floors.fit_path(shown, jnp.asarray(measured), sweep.shape[1]).sweep_db
+    return baselines.fit_path(shown, jnp.asarray(measured), sweep.shape[1]).sweep_db

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from wlam.nn.scale import LINEAR_BEYOND
-from wlam.tasks.metrics import Statistic
-from wlam.tasks.sequences import Part, Sequences, Windows, choose_rows, wholes
+from wlam.metrics import Statistic
+from wlam.tasks.windows import Sequences, Windows, choose_rows, wholes
+from wlam.types import LINEAR_BEYOND, Part
 
 Forecaster = Callable[[Any, int], Any]
 """context [window, L, channel], H -> forecast [window, H, channel]"""
@@ -19,7 +19,7 @@ class Task:
 
     name: ClassVar[str]
     container: ClassVar[type]
-    """The tensor it works on, one of wlam.data.tensors."""
+    """The tensor it works on, one of wlam.types."""
     sliding: ClassVar[bool] = True
     """Whether windows slide over a sequence, or the first L steps are the context."""
     headline: ClassVar[str]

@@ -5,13 +5,12 @@ from functools import partial
 
 import numpy as np
 
-from wlam.data.tensors import Beams
-from wlam.phy import floors
-from wlam.tasks import metrics
-from wlam.tasks.metrics import Statistic
+from wlam import baselines, metrics
+from wlam.metrics import Statistic
 from wlam.tasks.real import BeamTask
-from wlam.tasks.sequences import Windows
 from wlam.tasks.task import Forecaster
+from wlam.tasks.windows import Windows
+from wlam.types import Beams
 
 FLOOR = "floor_dbm"
 """Label: the power that a beam shows which receives nothing."""
@@ -33,9 +32,9 @@ class BeamIrregular(BeamTask):
     def floors(self, data: Beams, windows: Windows) -> dict[str, Forecaster]:
         interval = np.float32(windows.interval)
         return {
-            "repeat last": floors.hold,
-            "linear tracker": floors.line_tracker,
-            "EKF": partial(floors.bearing_tracker, interval_s=interval),
+            "repeat last": baselines.hold,
+            "linear tracker": baselines.line_tracker,
+            "EKF": partial(baselines.bearing_tracker, interval_s=interval),
         }
 
     def scores(

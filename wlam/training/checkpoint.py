@@ -4,8 +4,9 @@ Everything of a step is written to a temporary folder that is renamed when it is
 complete, so that a process killed at any moment leaves the previous checkpoint intact.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -13,14 +14,38 @@ import jax.numpy as jnp
 # orbax-checkpoint: its new API is reached through this name only.
 from orbax.checkpoint import v1 as ocp
 
-from wlam.config import Config, from_json, to_json
+from wlam.serialise import from_json, to_json
 from wlam.training.state import model_params, samples_of
+
+if TYPE_CHECKING:
+    import wlam.config
 
 FOLDER = "checkpoints"
 # What may change between a run and its resumption: nothing that the bits depend on.
 FREE = frozenset(
     {"run", "evaluation", "mesh", "checkpoint", "validate_every", "conflicts_every"}
 )
+
+
+@dataclass(frozen=True)
+class CheckpointConfig:
+    """When the run is saved; whichever comes first."""
+
+    # Steps between two checkpoints.
+    every_steps: int = 1000
+    # Minutes between two checkpoints.
+    every_minutes: float = 5.0
+    # Checkpoints that are kept.
+    keep: int = 2
+
+    def __post_init__(self) -> None:
+        for name in ("every_steps", "keep"):
+            if (value := getattr(self, name)) < 1:
+                raise ValueError(f"{name}: found {value}; needed 1 or more")
+        if not self.every_minutes > 0:
+            raise ValueError(
+                f"every_minutes: found {self.every_minutes}; needed more than 0"
+            )
 
 
 class Checkpoints:
@@ -59,7 +84,7 @@ class Checkpoints:
             "none yet" if self.latest is None else f"{self.folder / str(self.latest)}"
         )
 
-    def save(self, step: int, state: Any, config: Config) -> None:
+    def save(self, step: int, state: Any, config: "wlam.config.Config") -> None:
         """Writes a checkpoint in the background; waits for the one before."""
         if self.latest == step:
             return
@@ -71,7 +96,9 @@ class Checkpoints:
             step, {"state": state}, custom_metadata={"config": to_json(config)}
         )
 
-    def restore(self, shapes: Any, shardings: Any, config: Config) -> Any | None:
+    def restore(
+        self, shapes: Any, shardings: Any, config: "wlam.config.Config"
+    ) -> Any | None:
         """The newest state on the given shardings, or None where there is none.
 
         Raises:
@@ -90,12 +117,14 @@ class Checkpoints:
         return restored["state"]
 
 
-def saved_config(orbax: Any, step: int) -> Config:
+def saved_config(orbax: Any, step: int) -> "wlam.config.Config":
     """The config that was saved with a checkpoint."""
     return from_json(orbax.checkpointables_metadata(step).custom_metadata["config"])
 
 
-def check_same(saved: Config, config: Config, run: Path) -> None:
+def check_same(
+    saved: "wlam.config.Config", config: "wlam.config.Config", run: Path
+) -> None:
     """ValueError: going on by `config` would give other bits than by `saved`."""
     for field, there, here in differences(to_json(saved), to_json(config)):
         raise ValueError(
@@ -125,7 +154,7 @@ def differences(there: Any, here: Any, path: str = "") -> list[tuple[str, Any, A
     return [] if there == here else [(path, there, here)]
 
 
-def latest_config(run: str | Path) -> Config | None:
+def latest_config(run: str | Path) -> "wlam.config.Config | None":
     """The config of a run's newest checkpoint, or None where there is none."""
     folder = Path(run).absolute() / FOLDER
     if not folder.is_dir():
@@ -135,7 +164,9 @@ def latest_config(run: str | Path) -> Config | None:
         return None if latest is None else saved_config(orbax, latest.step)
 
 
-def load_params(run: str | Path, shapes_of: Any) -> tuple[Any, Config, int]:
+def load_params(
+    run: str | Path, shapes_of: Any
+) -> tuple[Any, "wlam.config.Config", int]:
     """Parameters, config and step of a run's newest checkpoint, on the default device.
 
     An adapted model's are merged: they are those of a model like any other.

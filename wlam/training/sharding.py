@@ -8,13 +8,12 @@ because their paths end alike. Axes that do not divide stay whole.
 """
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
-
-from wlam.config import MeshConfig
 
 RULES: tuple[tuple[str, P], ...] = (
     (r"experts/up/kernel$", P(None, None, "model")),
@@ -23,6 +22,22 @@ RULES: tuple[tuple[str, P], ...] = (
     (r"(out|down|w2)/kernel$", P("model", None)),
 )
 """(pattern of the path, partition of the array); anything else is replicated."""
+
+
+@dataclass(frozen=True)
+class MeshConfig:
+    """Devices, as data x model."""
+
+    # Devices that share the batch.
+    data: int = 1
+    # Devices that share each weight matrix.
+    model: int = 1
+
+    def __post_init__(self) -> None:
+        if min(self.data, self.model) < 1:
+            raise ValueError(
+                f"mesh: found {self.data} x {self.model} devices; needed 1 or more"
+            )
 
 
 def make_mesh(config: MeshConfig) -> Mesh:

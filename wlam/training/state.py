@@ -1,7 +1,7 @@
 """The training state and the one function that advances it."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -9,11 +9,14 @@ import optax
 from flax import nnx
 from jax.sharding import PartitionSpec
 
-from wlam.config import Config, OptimizerConfig
-from wlam.data.streams import draw_batch, samples_per_step, shares
-from wlam.nn.lora import merge_params, split_params
+from wlam.adapt.lora import merge_params, split_params
+from wlam.tasks.mixture import draw_batch, samples_per_step, shares
 from wlam.training.conflicts import conflicts
 from wlam.training.objective import Figures, mixture_loss
+from wlam.training.optimisers import make_optimizer
+
+if TYPE_CHECKING:
+    import wlam.config
 
 State = dict[str, Any]
 """params, optimizer, step (also the position in the data stream) and key.
@@ -25,36 +28,15 @@ Of an adapted model, `params` are those that move, and `frozen` the others, if a
 TRAINING, VALIDATION = 0, 1
 
 
-def samples_of(config: Config) -> dict[str, int]:
+def samples_of(config: "wlam.config.Config") -> dict[str, int]:
     """Samples of each ingredient in a step, on the devices that share the batch."""
     share = shares(config.mixture, config.temperature)
     return samples_per_step(config.mixture, share, config.rows, config.mesh.data)
 
 
-def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransformation:
-    """AdamW behind a global-norm clip."""
-    schedule = optax.warmup_cosine_decay_schedule(
-        init_value=0.0,
-        peak_value=config.learning_rate,
-        warmup_steps=min(config.warmup_steps, steps - 1),
-        decay_steps=steps,
-    )
-
-    def matrices(params: Any) -> Any:
-        return jax.tree.map(lambda x: x.ndim > 1, params)
-
-    return optax.chain(
-        optax.clip_by_global_norm(config.clip_norm),
-        optax.adamw(
-            schedule,
-            b2=config.beta2,
-            weight_decay=config.weight_decay,
-            mask=matrices,
-        ),
-    )
-
-
-def init_state(config: Config, start: dict[str, Any] | None = None) -> State:
+def init_state(
+    config: "wlam.config.Config", start: dict[str, Any] | None = None
+) -> State:
     """A fresh state; call it under `jax.eval_shape` or `jax.jit`.
 
     Args:
@@ -74,12 +56,12 @@ def init_state(config: Config, start: dict[str, Any] | None = None) -> State:
     }
 
 
-def model_params(state: State, config: Config) -> dict[str, Any]:
+def model_params(state: State, config: "wlam.config.Config") -> dict[str, Any]:
     """The parameters of the model that a state holds, adapted or not."""
     return merge_params(state["params"], state.get("frozen", {}), config.adapt)
 
 
-def make_steps(config: Config) -> tuple[Callable, Callable, Callable]:
+def make_steps(config: "wlam.config.Config") -> tuple[Callable, Callable, Callable]:
     """Builds the three functions of a run, all pure.
 
     Returns:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from wlam.data.readers import Radio
-from wlam.data.tensors import DataError
+from wlam.types import DataError
 
 COMPLEX = np.dtype([("real", "<f8"), ("imag", "<f8")])
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from wlam.data.readers import Radio, wifo
-from wlam.data.tensors import Csi
 from wlam.phy.arrays import ula, upa
+from wlam.types import Csi
 
 RNG = np.random.default_rng(0)
 SHAPE = (7, 3, 4, 2)

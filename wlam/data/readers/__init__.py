@@ -1,4 +1,4 @@
-"""Files of other simulators and data sets, read as `wlam.data.tensors.Csi`.
+"""Files of other simulators and data sets, read as `wlam.types.Csi`.
 
   format     file             what it holds
   wifo       .mat v7.3        one complex array [sample, time, subcarrier, antenna]
@@ -14,7 +14,7 @@ from typing import Any
 from wlam.data.files import StrPath
 from wlam.data.readers import deepmimo, llm4cp, sionna, wifo
 from wlam.data.readers.common import Radio
-from wlam.data.tensors import Csi, DataError
+from wlam.types import Csi, DataError
 
 FORMATS = {
     "wifo": wifo.read,

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Complex64
 
 from wlam.data.files import BROKEN, StrPath
-from wlam.data.tensors import Array, Csi, DataError
 from wlam.phy.arrays import ula
+from wlam.types import Array, Csi, DataError
 
 MAX_BYTES = 2**32  # of one array in memory, unless the caller allows more
 

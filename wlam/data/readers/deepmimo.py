@@ -26,8 +26,8 @@ from wlam.data.readers.common import (
     tensor,
 )
 from wlam.data.readers.matlab5 import EMPTY, load
-from wlam.data.tensors import Csi
 from wlam.phy import arrays
+from wlam.types import Csi
 
 ROWS = 8
 LOCATIONS = ("rx_locs", "loc")

@@ -9,7 +9,7 @@ import numpy as np
 from wlam.data.files import StrPath
 from wlam.data.readers.common import MAX_BYTES, Radio, tensor
 from wlam.data.readers.matlab73 import opened
-from wlam.data.tensors import Csi
+from wlam.types import Csi
 
 AXES = ("first", "second", "time", "subcarrier", "antenna", "...")
 

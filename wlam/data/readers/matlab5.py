@@ -16,7 +16,7 @@ import numpy as np
 
 from wlam.data.files import StrPath
 from wlam.data.readers.common import MATLAB_5, UNREADABLE, error, head, kind, some
-from wlam.data.tensors import DataError
+from wlam.types import DataError
 
 NEEDED = "a MATLAB v5 file (save -v7)"
 HEADER = 128

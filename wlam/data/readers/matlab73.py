@@ -24,7 +24,7 @@ from wlam.data.readers.common import (
     single,
     some,
 )
-from wlam.data.tensors import DataError
+from wlam.types import DataError
 
 NEEDED = "a MATLAB v7.3 file (save -v7.3)"
 SLAB_BYTES = 2**26  # read at once, besides the result

@@ -21,7 +21,7 @@ from wlam.data.readers.common import (
     some,
     tensor,
 )
-from wlam.data.tensors import Csi, DataError
+from wlam.types import Csi, DataError
 
 NEEDED = "an .npz with a and tau (numpy.savez)"
 A_AXES = "[batch, rx, rx_ant, tx, tx_ant, path, time]"

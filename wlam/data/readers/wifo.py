@@ -5,15 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from wlam.data.files import CSI_AXES, StrPath
-from wlam.data.readers.common import (
-    MAX_BYTES,
-    Radio,
-    check_positive,
-    error,
-    tensor,
-)
+from wlam.data.readers.common import MAX_BYTES, Radio, check_positive, error, tensor
 from wlam.data.readers.matlab73 import MatArray, opened
-from wlam.data.tensors import Csi
+from wlam.types import Csi
 
 
 def read(

@@ -7,12 +7,7 @@ from wlam.nn.liquid.lrc import LrcConfig
 from wlam.nn.liquid.ltc import LtcConfig, clip_positive
 from wlam.nn.liquid.memory import MixedMemoryConfig
 from wlam.nn.liquid.sequence import Liquid, LiquidConfig, unroll
-from wlam.nn.liquid.wiring import (
-    FullyConnected,
-    Ncp,
-    RandomlyConnected,
-    auto_ncp,
-)
+from wlam.nn.liquid.wiring import FullyConnected, Ncp, RandomlyConnected, auto_ncp
 
 __all__ = [
     "CfcConfig",

@@ -18,8 +18,8 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float
 
+from wlam.kernels.cfc_scan import Recurrence, recur
 from wlam.nn.liquid.cell import LiquidCell, State
-from wlam.nn.liquid.recurrence import Recurrence, recur
 from wlam.nn.liquid.wiring import WiringConfig
 
 Mode = Literal["default", "no_gate", "pure"]

@@ -17,8 +17,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float
 
+from wlam.kernels.linear_scan import Form, linear_scan
 from wlam.nn.liquid.cell import LiquidCell, State, check_sizes
-from wlam.nn.liquid.scans import Form, linear_scan
 
 SLOW, FAST = 0.01, 1.0
 """Fresh rates lie between, evenly by their logarithm."""
@@ -30,7 +30,7 @@ class InputGatedConfig:
 
     # Neurons, all of which are read.
     units: int = 64
-    # How sequences are run, see `wlam.nn.liquid.scans`.
+    # How sequences are run, see `wlam.kernels.linear_scan`.
     form: Form = "auto"
 
     def build(self, inputs: int, rngs: nnx.Rngs) -> "InputGatedCell":

@@ -24,9 +24,9 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float
 
+from wlam.kernels.linear_scan import Form
+from wlam.kernels.newton_scan import nonlinear_scan
 from wlam.nn.liquid.cell import LiquidCell, State, check_sizes
-from wlam.nn.liquid.newton import nonlinear_scan
-from wlam.nn.liquid.scans import Form
 
 Arrays = dict[str, Array]
 

@@ -1,0 +1,63 @@
+"""Scores and a model made up for the tests of the benchmark."""
+
+import numpy as np
+import pytest
+
+from wlam.evaluation.scores import LABELS, Scores
+from wlam.metrics import Statistic, decibel
+
+
+@pytest.fixture(scope="session")
+def in_db():
+    """Makes scores whose NMSE is exactly the given dB, but varies over windows."""
+
+    def make(levels, windows=12, seed=0, **labels):
+        ratio = np.random.default_rng(seed).exponential(size=windows)
+        ratio /= ratio.mean()
+        ones = np.ones(windows)
+        statistics = {
+            name: {"NMSE dB": Statistic(10 ** (level / 10) * ratio, ones, decibel)}
+            for name, level in levels.items()
+        }
+        unknown = {name: np.full(windows, np.nan) for name in LABELS}
+        groups = np.arange(windows)
+        return Scores("NMSE dB", groups, unknown | labels, statistics)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def of_values():
+    """Makes scores whose metrics have the given values: predictor -> metric -> it."""
+
+    def make(values, headline="MAE", windows=12):
+        statistics = {
+            predictor: {
+                metric: Statistic(np.full(windows, value), np.ones(windows))
+                for metric, value in metrics.items()
+            }
+            for predictor, metrics in values.items()
+        }
+        labels = {name: np.full(windows, np.nan) for name in LABELS}
+        return Scores(headline, np.arange(windows), labels, statistics)
+
+    return make
+
+
+class Hold:
+    """Repeats the last value, times a factor; counts how often it is asked."""
+
+    only = None
+
+    def __init__(self, factor=1.0):
+        self.factor, self.calls = factor, 0
+
+    def predict(self, context, interval, horizon, *more):
+        self.calls += 1
+        return np.repeat(self.factor * context[:, -1:], horizon, axis=1)
+
+
+@pytest.fixture
+def hold():
+    """The class of that forecaster."""
+    return Hold

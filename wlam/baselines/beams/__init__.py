@@ -1,0 +1,32 @@
+"""Beam sweeps without training.
+
+trackers   sweeps moved along with their best beam
+bearings   the same from sweeps at irregular times
+sweeps     a full sweep from one with few beams of a sub-array
+sparse     a full sweep from a few of its beams
+"""
+
+from wlam.baselines.beams.bearings import bearing_tracker, line_tracker
+from wlam.baselines.beams.sparse import filled_sweeps, fit_path, smoothed_sweep
+from wlam.baselines.beams.sweeps import subarray_scan
+from wlam.baselines.beams.trackers import (
+    constant_velocity,
+    kalman_beam_tracker,
+    linear_beam_tracker,
+    moved_sweep,
+    peaks,
+)
+
+__all__ = [
+    "bearing_tracker",
+    "constant_velocity",
+    "filled_sweeps",
+    "fit_path",
+    "kalman_beam_tracker",
+    "line_tracker",
+    "linear_beam_tracker",
+    "moved_sweep",
+    "peaks",
+    "smoothed_sweep",
+    "subarray_scan",
+]

@@ -1,0 +1,219 @@
+"""DLinear: two linear layers continue a series, one its trend, one what remains.
+
+Zeng et al., "Are Transformers effective for time series forecasting?", AAAI 2023, arXiv
+2205.13504, and the code of its authors: a moving average splits the context into trend
+and remainder, each is mapped to all steps of the horizon at once, and both are added.
+The same layers serve every series (their DLinear-S).
+
+What differs from the publication: series are scaled by their context instead of a whole
+set's statistics, the loss is that of the predictor's forecast (Huber), and biases start
+at 0.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from einops import rearrange
+from flax import nnx
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
+
+from wlam.models.base import Network, NetworkConfig
+from wlam.models.peers.forecaster import PeerForecaster
+from wlam.models.predictor.request import Request
+from wlam.nn.scale import INPUT_LIMIT, fit_scale
+from wlam.ops.pieces import in_pieces
+from wlam.types import LINEAR_BEYOND, Lattice, Part, Rows
+
+CHUNK = 4096
+"""Rows that a call forecasts at once. Fixed: one compilation serves a case."""
+
+
+@dataclass(frozen=True)
+class DLinearConfig(NetworkConfig):
+    """Sizes of DLinear: 2 horizon (context + 1) parameters."""
+
+    # Steps that the layers see; shorter contexts begin with copies of their first.
+    context: int = 144
+    # Steps that they forecast at once; longer horizons are rolled out.
+    horizon: int = 48
+    # Steps of the moving average; odd, so that it has a middle. As published.
+    kernel: int = 25
+    # Windows that a training row gives, at random places.
+    windows: int = 8
+
+    def __post_init__(self) -> None:
+        for name in ("context", "horizon", "kernel", "windows"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"model.{name}: found {getattr(self, name)}; needed at least 1"
+                )
+        if self.kernel % 2 == 0:
+            raise ValueError(f"model.kernel: found {self.kernel}; needed an odd number")
+
+    def build(self, rngs: nnx.Rngs) -> "DLinear":
+        return DLinear(self, rngs)
+
+
+def moving_average(x: Float[Array, "b l"], kernel: int) -> Float[Array, "b l"]:
+    """The mean of `kernel` steps around each, beyond the edges copies of them."""
+    beside = kernel // 2
+    padded = jnp.pad(x, ((0, 0), (beside, beside)), "edge")
+    total = jax.lax.reduce_window(
+        padded, 0.0, jax.lax.add, (1, kernel), (1, 1), "VALID"
+    )
+    return total / kernel
+
+
+class DLinear(Network):
+    """The two layers, their loss and their forecasts."""
+
+    def __init__(self, config: DLinearConfig, rngs: nnx.Rngs):
+        self.config = config
+        # Uniform within 1 / sqrt(context), where the published code starts.
+        start = jax.nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
+        layer = partial(
+            nnx.Linear, config.context, config.horizon, kernel_init=start, rngs=rngs
+        )
+        self.trend, self.remainder = layer(), layer()
+
+    def __call__(self, x: Float[Array, "b l"]) -> Float[Array, "b h"]:
+        """Forecasts normalised series, each from its `config.context` last steps."""
+        trend = moving_average(x, self.config.kernel)
+        return self.trend(trend) + self.remainder(x - trend)
+
+    def loss(self, part: Part, key: PRNGKeyArray) -> Float[Array, ""]:
+        """Mean Huber error of windows at random places, in units of their contexts.
+
+        Raises:
+            ValueError: anything but single real series, or such that are too short.
+        """
+        if not isinstance(part, Rows) or part.values.shape[1] > 1:
+            raise ValueError(
+                "mixture: found an ingredient of channels or beams; needed traffic "
+                "or other real series, DLinear takes nothing else"
+            )
+        given, horizon = self.config.context, self.config.horizon
+        batch, _, steps = part.values.shape
+        last = steps - given - horizon
+        if last < 0:
+            raise ValueError(
+                f"source: found sequences of {steps} steps; needed at least "
+                f"model.context + model.horizon, {given} + {horizon}"
+            )
+        begin = jax.random.randint(key, (batch, self.config.windows, 1), 0, last + 1)
+        index = begin + jnp.arange(given + horizon)[None, None]
+        row = jnp.arange(batch)[:, None, None]
+
+        def cut(x: Float[Array, "b 1 t"]) -> Float[Array, "n 1 lh"]:
+            return rearrange(x[:, 0][row, index], "b w lh -> (b w) 1 lh")
+
+        context, target = cut(part.values)[..., :given], cut(part.clean)[..., given:]
+        scale = fit_scale(context, jnp.ones_like(context, bool), center=True)
+        target = jnp.clip(scale.apply(target), -INPUT_LIMIT, INPUT_LIMIT)[:, 0]
+        forecast = self(scale.apply(context)[:, 0])
+        error = optax.losses.huber_loss(forecast, target, delta=LINEAR_BEYOND)
+        # A constant context has no unit to measure in.
+        weight = (scale.spread > 0).astype(jnp.float32)
+        return jnp.sum(weight * error.mean(1)) / jnp.maximum(weight.sum(), 1.0)
+
+    def continue_series(
+        self, context: Float[Array, "b l"], horizon: int
+    ) -> Float[Array, "b {horizon}"]:
+        """Forecasts `horizon` steps of series in their own units.
+
+        Beyond `config.horizon` its own forecasts become the context; statistics stay
+        those of the context that was given, `config.context` steps.
+        """
+        given, calls = self.config.context, math.ceil(horizon / self.config.horizon)
+        values = context[:, None]
+        scale = fit_scale(values, jnp.ones_like(values, bool), center=True)
+
+        def step(seen: Array, _: None) -> tuple[Array, Array]:
+            ahead = self(seen)
+            return jnp.concatenate([seen, ahead], axis=1)[:, -given:], ahead
+
+        _, found = jax.lax.scan(step, scale.apply(values)[:, 0], length=calls)
+        found = rearrange(found, "call b h -> b 1 (call h)")
+        return scale.invert(found)[:, 0, :horizon]
+
+    def forecaster(self) -> "SeriesForecaster":
+        return SeriesForecaster(self)
+
+
+def last_steps(
+    rows: Float[np.ndarray, "b t"], known: Bool[np.ndarray, "b t"], count: int
+) -> Float[np.ndarray, "b {count}"]:
+    """The last `count` steps, each unknown one a copy of the last known one before it.
+
+    Before the first known step stand copies of it, as many as are needed.
+    """
+    index = np.where(known, np.arange(rows.shape[1]), 0)
+    latest = np.maximum.accumulate(index, axis=1)
+    latest = np.maximum(latest, known.argmax(axis=1)[:, None])
+    filled = np.take_along_axis(rows, latest, axis=1)
+    missing = max(0, count - rows.shape[1])
+    return np.pad(filled, ((0, 0), (missing, 0)), "edge")[:, -count:]
+
+
+class SeriesForecaster(PeerForecaster):
+    """A trained network of single real series that takes and gives numpy arrays."""
+
+    takes_rows, only = True, "series"
+
+    def __init__(self, model: DLinear):
+        self.model = model
+        graph, self._params = nnx.split(model)
+
+        @partial(jax.jit, static_argnames="horizon")
+        def continued(params, context, horizon):
+            return nnx.merge(graph, params).continue_series(context, horizon)
+
+        self._continued = continued
+
+    def predict(
+        self,
+        context: np.ndarray,
+        interval: float | list[float] | np.ndarray,
+        horizon: int,
+        axis: str = "time",
+        joint: bool = False,
+        grid: tuple[int, int] | None = None,
+        lattice: Lattice = (),
+    ) -> np.ndarray:
+        """Forecasts the samples that follow a context.
+
+        Args:
+            context: real [step], [sample, step] or [sample, step, channel], in any
+                unit; every channel by itself. NaN marks a missing sample.
+            interval, axis: checked, and without influence.
+            horizon: how many steps to forecast.
+            joint, grid: refused, since beams and channels have them.
+            lattice: ignored.
+
+        Returns:
+            float32, shaped like context, with `horizon` steps.
+
+        Raises:
+            ValueError: naming the argument, what was found and what is needed.
+        """
+        if horizon < 1:
+            raise ValueError(f"horizon: found {horizon}; needed at least 1")
+        if joint or grid is not None or np.iscomplexobj(context):
+            raise ValueError(
+                f"context: found {np.asarray(context).dtype} with joint={joint} and "
+                f"grid={grid}; this model takes real series only, not channels or beams"
+            )
+        request = Request.of(context, interval, axis, joint, grid, False)
+        rows, known, _, _ = request.rows()
+        seen = last_steps(rows[:, 0], known, self.model.config.context)
+        found = in_pieces(
+            lambda _, piece: self._continued(self._params, piece, horizon=horizon),
+            min(CHUNK, 1 << (len(seen) - 1).bit_length()),
+            seen,
+        )
+        return request.like_context(request.from_rows(found[:, None]))

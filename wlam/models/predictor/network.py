@@ -1,0 +1,218 @@
+"""The unified multi-task predictor: one scalar series in, its next patches out.
+
+Sheng et al., "A wireless foundation model for multi-task prediction", arXiv 2507.05938:
+univariate decomposition, granularity encoding, causal Transformer and patch masking.
+Details that the paper leaves open are ours and are said where they are decided.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from einops import rearrange
+from flax import nnx
+from jaxtyping import Array, Bool, Float, Int
+
+from wlam.baselines.bank.rows import OPTIONS, Guesses, make_guesses, steps_per_day
+from wlam.models.base import NetworkConfig
+from wlam.models.predictor.channels import Joint, JointConfig
+from wlam.models.predictor.sweeps import Scan, ScanConfig
+from wlam.nn.backbones.base import BackboneConfig
+from wlam.nn.backbones.transformer import TransformerConfig
+from wlam.nn.embeddings import (
+    Granularity,
+    GranularityConfig,
+    PatchEmbedding,
+    ResidualMlp,
+)
+from wlam.nn.experts import Load
+from wlam.nn.quantiles import check_levels, offsets_of
+
+SHARPNESS = 2.0
+"""The weights of training-free forecasts go with this power of one over their error."""
+TINY = 1e-6
+"""Keeps the root of the square of what forecasts are apart smooth."""
+
+
+@dataclass(frozen=True)
+class ModelConfig(NetworkConfig):
+    """Everything that fixes the parameters of a predictor."""
+
+    # Any backbone's config; its class chooses the backbone.
+    backbone: BackboneConfig = field(default_factory=TransformerConfig)
+    # Samples that make one token.
+    patch: int = 16
+    # Patches that the head predicts at once.
+    horizon_patches: int = 1
+    # Levels of the quantiles that rows are given beside the forecast; may be empty.
+    quantiles: tuple[float, ...] = (0.05, 0.25, 0.75, 0.95)
+    # How the sampling interval reaches the model.
+    granularity: GranularityConfig = field(default_factory=GranularityConfig)
+    # Channels may also enter as a whole; None: only as rows.
+    joint: JointConfig | None = None
+    # Sparse sweeps may enter, all beams of them wanted; None: they may not.
+    scan: ScanConfig | None = None
+    # Channels as a whole are asked for a line of sight too.
+    line_of_sight: bool = False
+    # Training-free forecasts are an input and one end of the residual; False: none is.
+    guess: bool = True
+    # Of matrix products; parameters, norms and the residual stream stay float32.
+    dtype: Literal["float32", "bfloat16"] = "float32"
+
+    def __post_init__(self) -> None:
+        check_levels(self.quantiles)
+        ways = [n for n in ("joint", "scan") if getattr(self, n) is not None]
+        if ways and not (self.guess and self.backbone.takes_places):
+            raise ValueError(
+                f"model.{ways[0]}: found with guess=False, or with a backbone that "
+                "knows no places; needed None, or a Transformer that has guesses"
+            )
+        if self.line_of_sight and self.joint is None:
+            raise ValueError(
+                "model.line_of_sight: found True with model.joint=None; needed "
+                "channels as a whole"
+            )
+
+    def build(self, rngs: nnx.Rngs) -> "Predictor":
+        return Predictor(self, rngs)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class RowInputs:
+    """Rows as the predictor takes them: normalised, with training-free forecasts."""
+
+    values: Float[Array, "b t"]  # t is a multiple of the patch
+    hidden: Bool[Array, "b t"]  # True where a sample is unknown: without influence
+    guesses: Guesses  # not looked at with guess=False
+    interval: Float[Array, " b"]  # of the samples, in seconds, Hz or wavelengths
+    axis: Int[Array, " b"]  # index into `AXES`, what the series run along
+
+    @staticmethod
+    def of(
+        values: Float[Array, "b g t"],
+        hidden: Bool[Array, "b t"],
+        given: Bool[Array, "b t"],
+        interval: Float[Array, " b"],
+        axis: Int[Array, " b"],
+        config: ModelConfig,
+        is_complex: bool,
+    ) -> "RowInputs":
+        """Every row of every group by itself; see `make_guesses` for the arguments."""
+        patch, group = config.patch, values.shape[1]
+        horizon, season = config.horizon_patches * patch, steps_per_day(interval, axis)
+        guesses = make_guesses(
+            values, hidden, given, season, patch, horizon, is_complex
+        )
+        return RowInputs(
+            rearrange(values, "b g t -> (b g) t"),
+            jnp.repeat(hidden, group, axis=0),
+            jax.tree.map(lambda x: rearrange(x, "b g ... -> (b g) ..."), guesses),
+            jnp.repeat(interval, group),
+            jnp.repeat(axis, group),
+        )
+
+
+class Predictor(nnx.Module):
+    """Next-patch predictor of normalised scalar series, the same for every task."""
+
+    def __init__(self, config: ModelConfig, rngs: nnx.Rngs):
+        dtype, width = jnp.dtype(config.dtype), config.backbone.width
+        self.config = config
+        self.horizon = config.horizon_patches * config.patch
+        beside = len(OPTIONS) * (self.horizon + 1) if config.guess else 0
+        self.embed = PatchEmbedding(config.patch, beside, width, rngs, dtype)
+        self.granularity = Granularity(config.granularity, width, rngs, dtype)
+        self.backbone = config.backbone.build(rngs, dtype)
+        # For every sample a change, a gap for each quantile, a weight for each guess.
+        weights = len(OPTIONS) if config.guess else 0
+        outputs = (1 + len(config.quantiles) + weights) * self.horizon
+        self.head = ResidualMlp(width, 2 * width, outputs, rngs, dtype, normalise=True)
+        if config.guess:
+            for layer in (self.head.w2, self.head.w3):  # at first, the mix by record
+                layer.kernel[...] = jnp.zeros_like(layer.kernel[...])
+        self.joint = (
+            None if config.joint is None else Joint(config.joint, width, rngs, dtype)
+        )
+        self.scan = (
+            None if config.scan is None else Scan(config.scan, width, rngs, dtype)
+        )
+        self.line_of_sight = (
+            ResidualMlp(width, width, 1, rngs, dtype, normalise=True)
+            if config.line_of_sight
+            else None
+        )
+
+    def __call__(self, rows: RowInputs) -> Float[Array, "b n q"]:
+        """Predicts, after every patch, the samples that follow it.
+
+        The forecast is a mix of training-free ones, weighed by what each missed so far
+        and by what the model makes of it for every sample, plus a change.
+
+        Returns:
+            [:, i] is the forecast of the q = horizon_patches * patch samples after
+            patch i, from patches 0..i only; in the units of the values.
+        """
+        return self.distribution(rows)[0]
+
+    def distribution(
+        self, rows: RowInputs
+    ) -> tuple[Float[Array, "b n q"], Float[Array, "b n q level"]]:
+        """Like a call, and the quantiles of `config.quantiles` minus the forecast."""
+        return self.answer(self.routed(rows)[0], rows)
+
+    def answer(
+        self, features: Float[Array, "b n d"], rows: RowInputs
+    ) -> tuple[Float[Array, "b n q"], Float[Array, "b n q level"]]:
+        """What `distribution` gives, from the features of the patches."""
+        q, p = self.horizon, self.config.patch
+        out = self.head(features).astype(jnp.float32)
+        levels = len(self.config.quantiles)
+        forecast, gaps, weights = jnp.split(out, [q, q + q * levels], axis=-1)
+        gaps = rearrange(gaps, "b n (level q) -> b n q level", q=q)
+        offsets = offsets_of(gaps, self.config.quantiles)
+        if not self.config.guess:
+            forecast += last_visible(
+                rearrange(rows.values, "b (n p) -> b n p", p=p),
+                rearrange(rows.hidden, "b (n p) -> b n p", p=p),
+            )[..., None]
+            return forecast, offsets
+        options, missed = rows.guesses.forecasts, rows.guesses.missed
+        weights = rearrange(weights, "b n (q o) -> b n q o", q=q)
+        weights = jax.nn.softmax(weights - SHARPNESS * jnp.log(missed), axis=-1)
+        mix = (weights * options).sum(-1)
+        # Where those agree that count there is little to change.
+        apart = (weights * (options - mix[..., None]) ** 2).sum(-1)
+        forecast = mix + forecast * jnp.sqrt(apart + TINY)
+        # The quantiles do not ask for other weights.
+        unit = jax.lax.stop_gradient(apart + (weights * missed).sum(-1))
+        return forecast, offsets * jnp.sqrt(unit)[..., None]
+
+    def routed(self, rows: RowInputs) -> tuple[Float[Array, "b n d"], Load | None]:
+        """What the backbone makes of every patch and those before it: features.
+
+        And the load of the backbone's experts, if any.
+        """
+        p = self.config.patch
+        patches = rearrange(rows.values, "b (n p) -> b n p", p=p)
+        masks = rearrange(rows.hidden, "b (n p) -> b n p", p=p)
+        granularity = self.granularity(rows.interval, rows.axis)
+        beside = patches[..., :0]
+        if self.config.guess:
+            by_step = rearrange(rows.guesses.forecasts, "b n q o -> b n (q o)")
+            record = jnp.log10(rows.guesses.missed[:, :, -1])
+            beside = jnp.concatenate([by_step, record], axis=-1)
+        tokens = self.embed(patches, masks, beside) + granularity[:, None, :]
+        visible = ~jnp.all(masks, axis=-1)
+        return self.backbone.routed(tokens.astype(jnp.float32), visible)
+
+
+def last_visible(
+    patches: Float[Array, "b n p"], hidden: Bool[Array, "b n p"]
+) -> Float[Array, "b n"]:
+    """The last sample of each patch that is not hidden, 0 (the mean) where all are."""
+    p = patches.shape[-1]
+    index = jnp.max(jnp.where(hidden, -1, jnp.arange(p)[None, None]), axis=-1)
+    last = jnp.take_along_axis(patches, jnp.maximum(index, 0)[..., None], axis=-1)
+    return jnp.where(index < 0, 0.0, last[..., 0])

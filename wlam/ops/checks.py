@@ -1,0 +1,64 @@
+"""What functions for users ask of their arguments: one line says what is wrong."""
+
+from typing import Any
+
+import numpy as np
+
+LARGEST = float(np.finfo(np.float32).max)
+
+
+def is_whole(x: Any) -> bool:
+    """Whether it is a whole number of 1 or more."""
+    return isinstance(x, int | np.integer) and not isinstance(x, bool) and int(x) >= 1
+
+
+def shown(x: Any) -> str:
+    """What was given, on one line that is not long."""
+    return " ".join(repr(x).split())[:60]
+
+
+def at_least_one(name: str, x: Any) -> None:
+    """A ValueError for what is no whole number of 1 or more."""
+    if not is_whole(x):
+        raise ValueError(f"{name}: found {shown(x)}; needed a whole number, at least 1")
+
+
+def sides_of(grid: Any) -> tuple[int, int]:
+    """Rows and columns of bins, or a ValueError."""
+    sides = tuple(grid) if isinstance(grid, tuple | list | np.ndarray) else ()
+    if len(sides) != 2 or not all(map(is_whole, sides)):
+        raise ValueError(
+            f"grid: found {shown(grid)}; needed rows and columns, two whole numbers of "
+            "at least 1"
+        )
+    return int(sides[0]), int(sides[1])
+
+
+def spacings(interval: Any, samples: int) -> np.ndarray:
+    """The spacing of the steps of each sample, float32, or a ValueError."""
+    try:
+        with np.errstate(over="ignore", under="ignore"):
+            found = np.asarray(interval, np.float64).astype(np.float32)
+    except (TypeError, ValueError):
+        found = np.zeros(0)
+    fits = found.shape in ((), (1,), (samples,))
+    if not fits or not np.all(np.isfinite(found) & (found > 0)):
+        what = f"{found.shape} {found.ravel()[:3]}" if found.size else shown(interval)
+        raise ValueError(
+            f"interval: found {what}; needed one positive number, or one for each of "
+            f"{samples} samples"
+        )
+    return np.broadcast_to(found.reshape(-1), samples)
+
+
+def within_float32(name: str, x: np.ndarray) -> None:
+    """A ValueError for finite numbers that float32 has not; NaN and inf pass."""
+    if x.dtype.itemsize <= (8 if x.dtype.kind == "c" else 4):
+        return
+    largest = np.maximum(abs(np.real(x)), abs(np.imag(x)))
+    beyond = largest[np.isfinite(x) & (largest > LARGEST)]
+    if len(beyond):
+        raise ValueError(
+            f"{name}: found {beyond[0]:.3g}; needed numbers of float32, up to "
+            f"{LARGEST:.3g}"
+        )

@@ -1,0 +1,46 @@
+"""The optimiser of a run."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import optax
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """AdamW with linear warm-up and cosine decay to zero."""
+
+    # Peak of the schedule.
+    learning_rate: float = 1e-3
+    # Steps of linear warm-up.
+    warmup_steps: int = 200
+    # Decoupled; on matrices only.
+    weight_decay: float = 0.05
+    # Global norm that gradients are clipped to.
+    clip_norm: float = 1.0
+    # Memory of the second moment.
+    beta2: float = 0.98
+
+
+def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransformation:
+    """AdamW behind a global-norm clip."""
+    schedule = optax.warmup_cosine_decay_schedule(
+        init_value=0.0,
+        peak_value=config.learning_rate,
+        warmup_steps=min(config.warmup_steps, steps - 1),
+        decay_steps=steps,
+    )
+
+    def matrices(params: Any) -> Any:
+        return jax.tree.map(lambda x: x.ndim > 1, params)
+
+    return optax.chain(
+        optax.clip_by_global_norm(config.clip_norm),
+        optax.adamw(
+            schedule,
+            b2=config.beta2,
+            weight_decay=config.weight_decay,
+            mask=matrices,
+        ),
+    )

@@ -1,0 +1,144 @@
+"""The tensors that wlam works on, and what training batches are made of.
+
+Each is a frozen dataclass and a JAX pytree, so that a generator may return it from
+inside a jitted function. Fields hold numpy or JAX arrays. They are annotated `Array`
+(= Any) because JAX puts tracers and markers in their place; shapes are in the comments.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+from jaxtyping import Complex, Float
+
+Array = Any
+AXES = ("time", "frequency", "antenna")
+"""What a series may run along; its interval is in seconds, Hz or wavelengths."""
+TIME, FREQUENCY, ANTENNA = range(len(AXES))
+# Errors beyond this many context scales count linearly (Huber), not squared. A context
+# of a few near-constant samples before a burst would otherwise own the whole batch.
+LINEAR_BEYOND = 2.0
+Lattice = tuple[tuple[int, int, int], ...]
+"""Antennas along z, y and x, for each polarisation; empty: of no regular array."""
+
+
+class DataError(ValueError):
+    """Data that cannot be used: one line with field, what was found, what is needed."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Csi:
+    """Channel state information: the complex gain of every resource element."""
+
+    csi: Array  # complex64 [sample, time, subcarrier, antenna], as measured
+    time_step_s: Array  # float32 [sample], seconds between two snapshots
+    subcarrier_spacing_hz: Array  # float32 [sample]
+    carrier_hz: Array  # float32 [sample]
+    antenna_positions: Array  # float32 [antenna, 3], in wavelengths
+    antenna_polarisation: Array  # int32 [antenna]
+    clean: Array | None = None  # like csi without noise; None where nobody knows it
+    labels: dict[str, Array] = field(default_factory=dict)  # name -> [sample]
+    # bool [time, subcarrier, antenna], where there are pilots; None: everywhere
+    seen: Array | None = None
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Beams:
+    """Received power over a beam codebook, swept again and again along a track."""
+
+    rsrp_db: Array  # float32 [track, time, beam], in dB or dBm, as measured
+    time_step_s: Array  # float32 [track], seconds between two sweeps
+    clean: Array | None = None  # like rsrp_db without measurement noise
+    labels: dict[str, Array] = field(default_factory=dict)  # name -> [track, ...]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Traffic:
+    """The load of cells. Its randomness is the quantity itself: there is no `clean`."""
+
+    traffic: Array  # float32 [series, time], in any unit
+    time_step_s: Array  # float32 [series]
+    labels: dict[str, Array] = field(default_factory=dict)  # name -> [series]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Series:
+    """Any real multivariate time series: position, KPIs, amplitudes."""
+
+    series: Array  # float32 [sample, time, channel]
+    time_step_s: Array  # float32 [sample]
+    labels: dict[str, Array] = field(default_factory=dict)  # name -> [sample]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Pilots:
+    """What an estimator sees of blocks, and through which array."""
+
+    seen: Array  # bool [step, channel], the same in all samples
+    antenna_positions: Array
+    antenna_polarisation: Array
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Rows:
+    """Univariate training rows in groups that share one scale, see `fit_scale`."""
+
+    values: Float[jax.Array, "b g t"]
+    clean: Float[jax.Array, "b g t"]
+    interval: Float[jax.Array, " b"]
+    axis: int = field(metadata={"static": True})
+    center: bool = field(metadata={"static": True})
+    # Errors beyond this many context scales count linearly (Huber), not squared: far
+    # below 1 the best forecast is the median, and not the mean.
+    linear_beyond: float = field(default=LINEAR_BEYOND, metadata={"static": True})
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Grids:
+    """Training channels that enter as a whole, see `wlam.models.predictor.channels`."""
+
+    values: Complex[jax.Array, "n t u v"]
+    clean: Complex[jax.Array, "n t u v"]
+    interval: Float[jax.Array, " n"]
+    axis: int = field(metadata={"static": True})
+    context: int = field(metadata={"static": True})  # steps that are given
+    lattice: Lattice = field(default=(), metadata={"static": True})  # of the columns
+    every: int = field(default=1, metadata={"static": True})  # see `Sequences`
+    # Whether there is a line of sight, 1 or 0; NaN or None where it is not known.
+    los: Float[jax.Array, " n"] | None = None
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Scans:
+    """Training sweeps that enter as a whole, see `wlam.models.predictor.sweeps`."""
+
+    values: Float[jax.Array, "n t beam"]
+    clean: Float[jax.Array, "n t beam"]
+    interval: Float[jax.Array, " n"]
+    context: int = field(metadata={"static": True})  # sweeps that are given
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Snapshots:
+    """Training channels without noise, a time each, see `wlam.models.estimator`."""
+
+    clean: Complex[jax.Array, "n k a"]  # of mean power 1
+    # The antennas of each uniform line of the array, see `wlam.phy.arrays.lines`.
+    lines: tuple[tuple[int, ...], ...] = field(metadata={"static": True})
+    lattice: Lattice = field(default=(), metadata={"static": True})
+    # Whether k are subcarriers; else they are antennas of another line.
+    frequency: bool = field(default=True, metadata={"static": True})
+    labels: dict[str, Array] = field(default_factory=dict)  # name -> [n]
+
+
+Part = Rows | Grids | Scans | Snapshots
+"""What one ingredient gives a training batch."""
