@@ -15,7 +15,7 @@ import numpy as np
 from wlam.config import Config, load_config
 from wlam.finetune import prepare, pretrained
 from wlam.training.checkpoint import Checkpoints
-from wlam.training.log import Journal
+from wlam.training.log import MetricLogger
 from wlam.training.sharding import make_mesh, tree_shardings
 from wlam.training.signals import StopRequest
 from wlam.training.state import init_state, make_steps
@@ -84,7 +84,7 @@ def train(config: Config) -> int:
             print(f"resuming {checkpoints.folder.parent} at step {step}", flush=True)
 
         # ---- loop --------------------------------------------------------------------
-        with Journal(config.run, step, config.steps) as journal:
+        with MetricLogger(config.run, step, config.steps) as journal:
             pending: tuple[int, dict] | None = None
             began = saved_at = time.monotonic()
             saved_step = step

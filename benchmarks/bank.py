@@ -67,10 +67,10 @@ def forecasts_of(
         lambda _, piece: members(piece, horizon, grid), PIECE, windows.context
     )
     found = {name: alone[..., i] for i, name in enumerate(NAMES)}
-    floors = TASKS[case.task].floors(case.data, windows)
+    baselines = TASKS[case.task].baselines(case.data, windows)
     for name in ("AR bank", WIENER):
-        if name in floors:
-            found[name] = np.asarray(floors[name](windows.context, horizon))
+        if name in baselines:
+            found[name] = np.asarray(baselines[name](windows.context, horizon))
     return found | {model: forecast(wlam.load(model), windows) for model in models}
 
 

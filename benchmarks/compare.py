@@ -16,7 +16,7 @@ from wlam import hub
 from wlam.config import Config
 from wlam.evaluation.cases import fitting, generated_cases
 from wlam.evaluation.judge import MODEL, EvalCase, Verdict, judge
-from wlam.evaluation.table import FLOORS, number
+from wlam.evaluation.table import BASELINES, number
 from wlam.tasks import TASKS
 from wlam.training.checkpoint import FOLDER
 
@@ -47,7 +47,7 @@ def cell(verdict: Verdict, predictor: str) -> str:
     result = verdict.value(TASKS[verdict.case.task].headline, predictor)
     if result is None:
         return ""
-    if predictor in FLOORS:
+    if predictor in BASELINES:
         return number(result.value)
     bounds = f"{number(result.low)}, {number(result.high)}"
     return f"{number(result.value)} [{bounds}]"
@@ -64,11 +64,11 @@ def verdicts_of(
         if skipped:
             raise ValueError(f"{name}: {skipped[0]}")
         for case in fits:
-            verdict = judge(case, model, floors=number_ == 0)
+            verdict = judge(case, model, baselines=number_ == 0)
             found[case.name][name] = verdict
             if number_ == 0:
-                floors = [x for x in verdict.forecasts if x != MODEL]
-                found[case.name] |= dict.fromkeys(floors, verdict)
+                baselines = [x for x in verdict.forecasts if x != MODEL]
+                found[case.name] |= dict.fromkeys(baselines, verdict)
     return found
 
 
@@ -77,14 +77,14 @@ def main(file: str) -> None:
     models = {name: trained(file, name, c) for name, c in configs.items()}
     config = next(iter(configs.values()))
     found = verdicts_of(generated_cases(config.evaluation), models)
-    floors = [x for x in FLOORS if any(x in row for row in found.values())]
+    baselines = [x for x in BASELINES if any(x in row for row in found.values())]
     units = {
         name: TASKS[config.evaluation[name].task].headline.removeprefix("NMSE ")
         for name in found
     }
     print("| | parameters |", " | ".join(f"{x}, {units[x]}" for x in found), "|")
     print("|---|---:|", "---:|" * len(found), sep="")
-    for name in (*floors, *models):
+    for name in (*baselines, *models):
         size = f"{models[name].num_parameters:,}" if name in models else ""
         of_case = (
             cell(row[name], MODEL if name in models else name) if name in row else ""

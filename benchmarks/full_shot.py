@@ -41,9 +41,9 @@ from wlam.evaluation.bootstrap import interval
 from wlam.evaluation.cases import generated_case, measured_root
 from wlam.evaluation.judge import MODEL, EvalCase, Verdict, judge
 from wlam.metrics import Statistic
-from wlam.models.predictor.api import Forecaster
-from wlam.models.predictor.network import ModelConfig
-from wlam.models.predictor.sweeps import ScanConfig
+from wlam.models.predictor.api import PredictorAPI
+from wlam.models.predictor.network import PredictorConfig
+from wlam.models.predictor.sweeps import SweepTokenizerConfig
 from wlam.nn.backbones.transformer import TransformerConfig
 from wlam.tasks import TASKS
 from wlam.tasks.windows import Windows, cut_windows
@@ -238,10 +238,12 @@ def windows_of(case: EvalCase) -> Windows:
     )
 
 
-def untrained() -> Forecaster:
+def untrained() -> PredictorAPI:
     """A model as it begins, whose heads change nothing."""
     small = TransformerConfig(width=16, layers=1, heads=2)
-    return Forecaster(ModelConfig(small, scan=ScanConfig()).build(nnx.Rngs(0)))
+    return PredictorAPI(
+        PredictorConfig(small, sweeps=SweepTokenizerConfig()).build(nnx.Rngs(0))
+    )
 
 
 def scores_of(name: str) -> tuple[Verdict, dict[str, dict[str, Statistic]]]:
@@ -273,11 +275,11 @@ def main() -> None:
         verdict, found = scores_of(name)
         for label, scores in found.items():
             for metric in (m for m in METRICS if m in scores):
-                floor = verdict.best_floor(metric)
-                assert floor is not None
+                baseline = verdict.best_baseline(metric)
+                assert baseline is not None
                 low, high = interval(scores[metric], verdict.windows.groups)
                 cells = (
-                    *(name, metric, floor.predictor, f"{floor.value:.4g}"),
+                    *(name, metric, baseline.predictor, f"{baseline.value:.4g}"),
                     *(label, f"{scores[metric].value:.4g}", f"{low:.4g} … {high:.4g}"),
                 )
                 print(f"| {' | '.join(cells)} |", flush=True)

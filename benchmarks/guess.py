@@ -3,7 +3,7 @@
     python benchmarks/guess.py [CONFIG]
 
 For every ingredient of the mixture that enters as rows: NMSE in dB of every option of
-`wlam.baselines.bank.rows` and of their mean weighed by what each missed so far, which
+`wlam.baselines.bank.series` and of their mean weighed by what each missed so far, which
 is where an untrained model starts; 8 samples ahead of the last but one patch, in units
 of each context. Nothing that is reported elsewhere is looked at.
 """
@@ -13,17 +13,17 @@ import sys
 import jax
 import jax.numpy as jnp
 
-from wlam.baselines.bank.rows import OPTIONS, make_guesses, steps_per_day
+from wlam.baselines.bank.series import OPTIONS, baseline_forecasts, steps_per_day
 from wlam.config import load_config
 from wlam.models.predictor.network import SHARPNESS
 from wlam.nn.scale import fit_scale
 from wlam.tasks.mixture import draw_batch
-from wlam.types import Rows
+from wlam.types import SeriesBatch
 
 HORIZON, SAMPLES, SEED = 8, 64, 12345
 
 
-def errors(rows: Rows, patch: int) -> jax.Array:
+def errors(rows: SeriesBatch, patch: int) -> jax.Array:
     """NMSE of every option and of their weighted mean, [option + 1]."""
     steps = rows.values.shape[2]
     hidden = jnp.zeros((len(rows.values), steps), bool)
@@ -31,7 +31,7 @@ def errors(rows: Rows, patch: int) -> jax.Array:
     scale = fit_scale(rows.values, given[:, None], rows.center)
     values, clean = scale.apply(rows.values), scale.apply(rows.clean)
     season = steps_per_day(rows.interval, rows.axis)
-    found = make_guesses(
+    found = baseline_forecasts(
         values, hidden, given, season, patch, HORIZON, is_complex=not rows.center
     )
     options, missed = found.forecasts[:, :, -2], found.missed[:, :, -2]

@@ -50,7 +50,7 @@ def cases_of(file: dict[str, Any]) -> list[EvalCase]:
 
 def scored(case: EvalCase, model: hub.Loaded) -> tuple[Statistic, Any]:
     """The headline metric over windows, and which of them are one sample's."""
-    verdict = judge(case, model, floors=False)
+    verdict = judge(case, model, baselines=False)
     metric = TASKS[case.task].headline
     return verdict.statistics[MODEL][metric], verdict.windows.groups
 

@@ -119,8 +119,8 @@ class Block:
         found = model.estimate(
             blocks,
             self.noise[: len(blocks)],
-            antenna_positions=self.data.antenna_positions,
-            antenna_polarisation=self.data.antenna_polarisation,
+            antenna_positions=self.data.antennas.positions,
+            antenna_polarisation=self.data.antennas.polarisation,
         )
         bins = self.task.sequences(replace(self.data, csi=found, clean=None))
         return np.asarray(bins.values)
@@ -170,9 +170,9 @@ def main(options: Options) -> None:
         block = Block(name, case, options)
         windows = block.windows
         ways: dict[str, Callable[[Windows], np.ndarray]] = {
-            floor: lambda w, way=way: np.asarray(way(w.context, w.horizon))
-            for floor, way in block.task.floors(block.data, windows).items()
-            if floor != "zero"
+            baseline: lambda w, way=way: np.asarray(way(w.context, w.horizon))
+            for baseline, way in block.task.baselines(block.data, windows).items()
+            if baseline != "zero"
         }
         ways |= {
             "LMMSE, one": block.by_one_covariance,

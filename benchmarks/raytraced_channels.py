@@ -47,8 +47,8 @@ def channels(setting: Setting) -> dict[str, Array]:
     return {
         "csi": data.clean,
         **{name: getattr(data, name)[0] for name in CSI_SCALARS},
-        "antenna_positions": data.antenna_positions.astype(np.float32),
-        "antenna_polarisation": data.antenna_polarisation,
+        "antenna_positions": data.antennas.positions.astype(np.float32),
+        "antenna_polarisation": data.antennas.polarisation,
         **labels,
     }
 

@@ -21,11 +21,11 @@ from wlam.evaluation.table import text_table
 from wlam.types import DataError
 
 
-def differences(verdicts: list[Verdict], floor: str) -> str:
+def differences(verdicts: list[Verdict], baseline: str) -> str:
     """Mean over settings of the model's decibels minus the floor's."""
     scores = [v.statistics for v in verdicts]
-    found = [s[MODEL]["NMSE dB"].value - s[floor]["NMSE dB"].value for s in scores]
-    return f"{np.mean(found):+.2f} dB to {floor} (worst {max(found):+.2f})"
+    found = [s[MODEL]["NMSE dB"].value - s[baseline]["NMSE dB"].value for s in scores]
+    return f"{np.mean(found):+.2f} dB to {baseline} (worst {max(found):+.2f})"
 
 
 def main() -> None:
@@ -46,8 +46,8 @@ def main() -> None:
     print()
     for (no_los, task, noise), group in sorted(verdicts.items(), reverse=True):
         kind = "without a line of sight" if no_los else "others"
-        for floor in ("AR", "AR local"):
-            print(f"{task}, {kind}, {noise}: {differences(group, floor)}")
+        for baseline in ("AR", "AR local"):
+            print(f"{task}, {kind}, {noise}: {differences(group, baseline)}")
     if sys.argv[3:]:
         with open(sys.argv[3], "w") as file:
             for v in everything:

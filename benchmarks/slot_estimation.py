@@ -95,7 +95,7 @@ def slots(one: Case, name: str) -> tuple[Csi, Windows]:
     data = generated_case(name, one).data
     clean, noisy = np.asarray(data.clean), np.asarray(data.csi)
     noise = (abs(noisy - clean) ** 2).mean((1, 2, 3)).astype(np.float32)
-    data = replace(data, seen=seen(), labels={**data.labels, NOISE: noise})
+    data = replace(data, pilots=seen(), labels={**data.labels, NOISE: noise})
     sequences = TASK.sequences(data)
     return data, cut_windows(sequences, SUBCARRIERS, SUBCARRIERS, sliding=False)
 
@@ -135,7 +135,7 @@ def ways_of(
     """Who is judged, and what they say of these slots."""
     ways: dict[str, Callable[[], np.ndarray]] = {
         who: partial(way, windows.context, windows.horizon)
-        for who, way in TASK.floors(data, windows).items()
+        for who, way in TASK.baselines(data, windows).items()
         if who != "zero"
     }
     for who, speeds in (("slot", ALL_KMH), ("one speed", FAST_KMH)):

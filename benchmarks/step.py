@@ -17,7 +17,7 @@ if hasattr(os, "sched_setaffinity"):
 import jax
 
 from wlam.config import load_config
-from wlam.tasks.mixture import Ingredient, draw_batch, samples_per_step, shares
+from wlam.tasks.mixture import DataSource, draw_batch, samples_per_step, shares
 from wlam.training.state import init_state, make_steps
 
 
@@ -31,7 +31,7 @@ def main() -> None:
     step = jax.jit(make_steps(config)[0])
     state = jax.jit(lambda: init_state(config))()
 
-    def batch_of(mixture: dict[str, Ingredient]):
+    def batch_of(mixture: dict[str, DataSource]):
         draw = jax.jit(lambda key: draw_batch(key, mixture, samples))
         return lambda i: draw(jax.random.key(i))
 

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from compare import configs_of, trained, verdicts_of
 
-from wlam.baselines.beams import bearing_tracker
+from wlam.baselines.sweeps import bearing_tracker
 from wlam.evaluation.bootstrap import interval
 from wlam.evaluation.cases import Case, generated_case, generated_cases
 from wlam.evaluation.judge import MODEL, Verdict, judge

@@ -17,19 +17,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from wlam.config import Config
-from wlam.tasks.mixture import Ingredient, shares
+from wlam.tasks.mixture import DataSource, shares
 
 tiny: Config = runpy.run_path(str(Path(__file__).with_name("tiny.py")))["config"]
 
 
-def ablation(name: str, parts: dict[str, Ingredient]) -> Config:
+def ablation(name: str, parts: dict[str, DataSource]) -> Config:
     """Tiny's experiment on other ingredients, of the same names as some of its own."""
     share = shares(tiny.mixture, tiny.temperature)
     rows = round(tiny.rows * sum(share[part] for part in parts))
     return replace(tiny, run=f"runs/ablations/{name}", mixture=parts, rows=rows)
 
 
-def at_carrier(name: str, carrier_hz: float) -> Ingredient:
+def at_carrier(name: str, carrier_hz: float) -> DataSource:
     """An ingredient of tiny at one carrier."""
     part = tiny.mixture[name]
     return replace(part, source=replace(part.source, carriers_hz=(carrier_hz,)))

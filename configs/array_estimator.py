@@ -9,14 +9,14 @@ expected  docs/estimation.md
 from wlam.config import Config
 from wlam.models.deq_estimator.network import ArrayEstimatorConfig
 from wlam.phy.channels.hybrid_field import HybridFieldConfig
-from wlam.tasks.mixture import Ingredient
+from wlam.tasks.mixture import DataSource
 from wlam.training.checkpoint import CheckpointConfig
 from wlam.training.optimisers import OptimizerConfig
 
 config = Config(
     run="runs/array_estimator",
     mixture={
-        "thz": Ingredient("csi_estimate", HybridFieldConfig(), 1.0, rows_per_sample=1)
+        "thz": DataSource("csi_estimate", HybridFieldConfig(), 1.0, rows_per_sample=1)
     },
     evaluation={},
     model=ArrayEstimatorConfig(),

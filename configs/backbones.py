@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from wlam.config import Config
-from wlam.models.predictor.network import ModelConfig
+from wlam.models.predictor.network import PredictorConfig
 from wlam.nn.backbones.base import BackboneConfig
 from wlam.nn.backbones.liquid import LiquidBackboneConfig
 from wlam.nn.backbones.recurrent import RecurrentConfig
 from wlam.nn.backbones.transformer import TransformerConfig
 from wlam.simulate.irregular import IrregularConfig
-from wlam.tasks.mixture import Ingredient
+from wlam.tasks.mixture import DataSource
 
 
 def beside(name: str) -> dict[str, Any]:
@@ -53,8 +53,8 @@ tracks = IrregularConfig(
     missing=(0.0, 0.4),
 )
 measured_now_and_then = {
-    "csi_irregular": Ingredient("csi_irregular", irregular["training"], 2e6, 1),
-    "beam_irregular": Ingredient("beam_irregular", tracks, 2e6, 64),
+    "csi_irregular": DataSource("csi_irregular", irregular["training"], 2e6, 1),
+    "beam_irregular": DataSource("beam_irregular", tracks, 2e6, 64),
 }
 cases_of_them = {
     "csi_irregular_20dB": irregular["evaluation"]["irregular_20dB"],
@@ -74,7 +74,7 @@ def compared(name: str) -> Config:
         run=f"runs/backbones/{name}",
         mixture=parts | measured_now_and_then,
         evaluation=quickstart.evaluation | cases_of_them,
-        model=ModelConfig(BACKBONES[name], patch=8, guess=False),
+        model=PredictorConfig(BACKBONES[name], patch=8, baselines=False),
         steps=1500,
         rows=400,
         optimizer=replace(quickstart.optimizer, learning_rate=3e-3),

@@ -16,12 +16,12 @@ from wlam.nn.denoisers.spectral import SpectralConfig
 from wlam.phy.channels.kronecker import KroneckerConfig
 from wlam.phy.channels.tr38901.config import DropConfig, PanelConfig
 from wlam.phy.channels.tr38901.mimo import MimoConfig
-from wlam.tasks.mixture import Ingredient
+from wlam.tasks.mixture import DataSource
 from wlam.training.checkpoint import CheckpointConfig
 from wlam.training.optimisers import OptimizerConfig
 
 
-def drops(scenario: str, size: float, subcarriers: int, antennas: int) -> Ingredient:
+def drops(scenario: str, size: float, subcarriers: int, antennas: int) -> DataSource:
     source = DropConfig(
         scenario=scenario,
         carriers_hz=(2e9, 3.5e9, 7e9, 28e9),
@@ -30,10 +30,10 @@ def drops(scenario: str, size: float, subcarriers: int, antennas: int) -> Ingred
         subcarrier_spacings_hz=(15e3, 30e3, 60e3, 120e3, 180e3, 360e3),
         base=PanelConfig(1, antennas),
     )
-    return Ingredient("csi_estimate", source, size, rows_per_sample=1)
+    return DataSource("csi_estimate", source, size, rows_per_sample=1)
 
 
-def mimo_drops(scenario: str, size: float) -> Ingredient:
+def mimo_drops(scenario: str, size: float) -> DataSource:
     source = DropConfig(
         scenario=scenario,
         carriers_hz=(2e9, 3.5e9, 7e9, 28e9),
@@ -42,13 +42,13 @@ def mimo_drops(scenario: str, size: float) -> Ingredient:
         base=PanelConfig(1, 64),
         user=PanelConfig(1, 16),
     )
-    return Ingredient("csi_estimate", MimoConfig(source), size, rows_per_sample=1)
+    return DataSource("csi_estimate", MimoConfig(source), size, rows_per_sample=1)
 
 
 config = Config(
     run="runs/estimator",
     mixture={
-        "mimo": Ingredient("csi_estimate", KroneckerConfig(), 16.0, rows_per_sample=1),
+        "mimo": DataSource("csi_estimate", KroneckerConfig(), 16.0, rows_per_sample=1),
         "mimo_umi": mimo_drops("UMi", 2.0),
         "mimo_uma": mimo_drops("UMa", 2.0),
         "mimo_inh": mimo_drops("InH", 2.0),

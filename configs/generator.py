@@ -14,12 +14,12 @@ shortcuts.
 from wlam.config import Config
 from wlam.models.generator.network import GeneratorConfig
 from wlam.phy.channels.tr38901.config import DropConfig, PanelConfig
-from wlam.tasks.mixture import Ingredient
+from wlam.tasks.mixture import DataSource
 from wlam.training.checkpoint import CheckpointConfig
 from wlam.training.optimisers import OptimizerConfig
 
 
-def drops(scenario: str) -> Ingredient:
+def drops(scenario: str) -> DataSource:
     source = DropConfig(
         scenario=scenario,
         num_times=1,
@@ -27,7 +27,7 @@ def drops(scenario: str) -> Ingredient:
         subcarrier_spacings_hz=(180e3,),
         base=PanelConfig(1, 16),
     )
-    return Ingredient("csi_estimate", source, 1.0, rows_per_sample=1)
+    return DataSource("csi_estimate", source, 1.0, rows_per_sample=1)
 
 
 config = Config(

@@ -20,7 +20,7 @@ from wlam.evaluation.cases import Case
 from wlam.models.continuous.network import CELLS, ContinuousConfig
 from wlam.phy.channels.tdl import TdlConfig
 from wlam.simulate.irregular import IrregularConfig
-from wlam.tasks.mixture import Ingredient
+from wlam.tasks.mixture import DataSource
 from wlam.training.optimisers import OptimizerConfig
 
 
@@ -59,7 +59,7 @@ def named(name: str, cell: str, **more: bool) -> Config:
     """One cell, as the others but for what is said of it."""
     return Config(
         run=f"runs/irregular/{name}",
-        mixture={"fading": Ingredient("csi_irregular", training, 1.0, 1)},
+        mixture={"fading": DataSource("csi_irregular", training, 1.0, 1)},
         evaluation=evaluation,
         model=ContinuousConfig(cell=cell, **more),
         steps=6000,

@@ -25,12 +25,12 @@ from wlam.config import Config
 from wlam.models.base import NetworkConfig
 from wlam.models.peers.dlinear import DLinearConfig
 from wlam.models.peers.wifo import WifoConfig
-from wlam.models.predictor.network import ModelConfig
+from wlam.models.predictor.network import PredictorConfig
 from wlam.nn.backbones.base import BackboneConfig
 from wlam.nn.backbones.recurrent import RecurrentConfig
 from wlam.nn.backbones.transformer import TransformerConfig
 from wlam.phy.channels.tr38901.config import DropConfig
-from wlam.tasks.mixture import Ingredient, samples_per_step, shares
+from wlam.tasks.mixture import DataSource, samples_per_step, shares
 
 tiny, little = (
     runpy.run_path(str(Path(__file__).with_name(name)))["config"]
@@ -39,7 +39,7 @@ tiny, little = (
 
 
 def peer(
-    name: str, model: NetworkConfig, parts: dict[str, Ingredient], beside: Config = tiny
+    name: str, model: NetworkConfig, parts: dict[str, DataSource], beside: Config = tiny
 ) -> Config:
     """The experiment of `beside` with another network on some of its ingredients.
 
@@ -58,9 +58,9 @@ def faster(config: Config) -> Config:
     return replace(config, optimizer=replace(config.optimizer, learning_rate=3e-3))
 
 
-def by_rows(backbone: BackboneConfig) -> ModelConfig:
+def by_rows(backbone: BackboneConfig) -> PredictorConfig:
     """Next-patch prediction of rows; 8 steps a patch, since channels have 24."""
-    return ModelConfig(backbone, patch=8, guess=False)
+    return PredictorConfig(backbone, patch=8, baselines=False)
 
 
 ROWS = {

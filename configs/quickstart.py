@@ -8,15 +8,15 @@ expected  docs/quickstart.md
 
 from wlam.config import Config
 from wlam.evaluation.cases import Case
-from wlam.models.predictor.channels import JointConfig
-from wlam.models.predictor.network import ModelConfig
-from wlam.models.predictor.sweeps import ScanConfig
+from wlam.models.predictor.channels import ChannelTokenizerConfig
+from wlam.models.predictor.network import PredictorConfig
+from wlam.models.predictor.sweeps import SweepTokenizerConfig
 from wlam.nn.backbones.transformer import TransformerConfig
 from wlam.phy.channels.cdl import CdlConfig
 from wlam.phy.channels.tr38901.config import DropConfig, PanelConfig
 from wlam.simulate.beams import BeamConfig
 from wlam.simulate.traffic import TrafficConfig
-from wlam.tasks.mixture import Ingredient
+from wlam.tasks.mixture import DataSource
 from wlam.training.optimisers import OptimizerConfig
 
 # ---- what the model is trained on ----------------------------------------------------
@@ -31,7 +31,7 @@ BINS = {"num_subcarriers": 16, "subcarrier_spacings_hz": (360e3,)}
 SUB_7_GHZ = (0.9e9, 2.1e9, 3.5e9, 7e9)
 MMWAVE = (24e9, 39e9)
 mixture = {
-    "csi_time": Ingredient(
+    "csi_time": DataSource(
         task="csi_time",
         source=DropConfig(
             "UMi",
@@ -46,7 +46,7 @@ mixture = {
         size=2e6,
     ),
     # Apart from the above, because Doppler shifts ten times as high are sampled faster.
-    "csi_time_mmwave": Ingredient(
+    "csi_time_mmwave": DataSource(
         task="csi_time",
         source=DropConfig(
             "UMi",
@@ -60,7 +60,7 @@ mixture = {
         context=64,
         size=1e6,
     ),
-    "csi_frequency": Ingredient(
+    "csi_frequency": DataSource(
         task="csi_frequency",
         source=DropConfig(
             "UMa",
@@ -74,7 +74,7 @@ mixture = {
         context=48,
         size=2e6,
     ),
-    "beam": Ingredient(
+    "beam": DataSource(
         task="beam",
         source=BeamConfig(
             num_times=16,
@@ -88,7 +88,7 @@ mixture = {
         rows_per_sample=4,
         context=8,
     ),
-    "traffic": Ingredient(
+    "traffic": DataSource(
         task="traffic",
         source=TrafficConfig(
             num_times=512, time_steps_s=(300.0, 600.0, 1200.0, 1800.0, 3600.0, 10800.0)
@@ -189,10 +189,10 @@ config = Config(
     run="runs/quickstart",
     mixture=mixture,
     evaluation=evaluation,
-    model=ModelConfig(
+    model=PredictorConfig(
         TransformerConfig(width=96, layers=3, heads=4),
-        joint=JointConfig(bins=32),
-        scan=ScanConfig(),
+        channels=ChannelTokenizerConfig(bins=32),
+        sweeps=SweepTokenizerConfig(),
     ),
     steps=280,
     rows=400,

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from wlam.config import Config
-from wlam.models.predictor.channels import JointConfig
+from wlam.models.predictor.channels import ChannelTokenizerConfig
 from wlam.nn.backbones.transformer import TransformerConfig
 from wlam.training.optimisers import OptimizerConfig
 
@@ -24,7 +24,7 @@ config = replace(
     model=replace(
         tiny.model,
         backbone=TransformerConfig(width=256, layers=6, heads=8),
-        joint=JointConfig(bins=128),
+        channels=ChannelTokenizerConfig(bins=128),
     ),
     rows=8 * tiny.rows,
     steps=20_000,

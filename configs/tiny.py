@@ -8,9 +8,9 @@ expected  models/wlam_tiny; docs/benchmark.md
 """
 
 from wlam.config import Config
-from wlam.models.predictor.channels import JointConfig
-from wlam.models.predictor.network import ModelConfig
-from wlam.models.predictor.sweeps import ScanConfig
+from wlam.models.predictor.channels import ChannelTokenizerConfig
+from wlam.models.predictor.network import PredictorConfig
+from wlam.models.predictor.sweeps import SweepTokenizerConfig
 from wlam.nn.backbones.transformer import TransformerConfig
 from wlam.phy.channels.hardware import HardwareConfig
 from wlam.phy.channels.tdl import TdlConfig
@@ -19,7 +19,7 @@ from wlam.simulate.beams import BeamConfig
 from wlam.simulate.kpi import KpiConfig
 from wlam.simulate.mobility import MobilityConfig
 from wlam.simulate.traffic import TrafficConfig
-from wlam.tasks.mixture import Ingredient
+from wlam.tasks.mixture import DataSource
 from wlam.training.optimisers import OptimizerConfig
 
 LOW_HZ = (0.7e9, 1.8e9, 3.3e9, 5.2e9, 7.1e9)
@@ -36,27 +36,27 @@ def drops(scenario: str, base: PanelConfig, **more) -> DropConfig:
     )
 
 
-def csi_time(scenario: str, base: PanelConfig, **more) -> Ingredient:
+def csi_time(scenario: str, base: PanelConfig, **more) -> DataSource:
     """Sixteen snapshots given, eight to predict, on 32 subcarriers."""
     grid = {"num_times": 24, "num_subcarriers": 32}
     source = drops(scenario, base, subcarrier_spacings_hz=KHZ_80_UP, **grid, **more)
-    return Ingredient("csi_time", source, 1.0, rows_per_sample=12, context=16)
+    return DataSource("csi_time", source, 1.0, rows_per_sample=12, context=16)
 
 
-def csi_frequency(scenario: str, base: PanelConfig, **more) -> Ingredient:
+def csi_frequency(scenario: str, base: PanelConfig, **more) -> DataSource:
     """32 subcarriers given, 32 to predict, in eight snapshots."""
     grid = {"num_times": 8, "num_subcarriers": 64}
     spacings = (40e3, *KHZ_80_UP)
     source = drops(scenario, base, subcarrier_spacings_hz=spacings, **grid, **more)
-    return Ingredient("csi_frequency", source, 1.0, rows_per_sample=12, context=32)
+    return DataSource("csi_frequency", source, 1.0, rows_per_sample=12, context=32)
 
 
-def csi_pilots(task: str, size: float) -> Ingredient:
+def csi_pilots(task: str, size: float) -> DataSource:
     """All 64 subcarriers from pilots on every fourth or eighth of them."""
     spacings = (20e3, 40e3, *KHZ_80_UP)
     grid = {"num_times": 4, "num_subcarriers": 64}
     source = drops("UMi", PANEL, subcarrier_spacings_hz=spacings, **grid, **LOW)
-    return Ingredient(task, source, size, rows_per_sample=12, context=64)
+    return DataSource(task, source, size, rows_per_sample=12, context=64)
 
 
 LOW = {"carriers_hz": LOW_HZ, "time_steps_s": SLOW_S}
@@ -73,7 +73,7 @@ mixture = {
     "pilots_4": csi_pilots("csi_pilots_4", 0.5),
     "pilots_8": csi_pilots("csi_pilots_8", 0.5),
     # Eight antennas given, 24 to predict.
-    "antenna": Ingredient(
+    "antenna": DataSource(
         task="csi_antenna",
         source=drops(
             "UMi",
@@ -88,7 +88,7 @@ mixture = {
         context=8,
     ),
     # One subcarrier of one antenna over a longer time.
-    "time_single": Ingredient(
+    "time_single": DataSource(
         task="csi_time",
         source=TdlConfig(
             num_times=72,
@@ -103,7 +103,7 @@ mixture = {
         context=64,
     ),
     # Packets of Wi-Fi, whose carriers' upper half is to follow from the lower.
-    "frequency_wifi": Ingredient(
+    "frequency_wifi": DataSource(
         task="csi_frequency",
         source=HardwareConfig(
             DropConfig(
@@ -124,7 +124,7 @@ mixture = {
     ),
     # Eight sweeps given, all beams of them or a few, of arrays good and bad; the last
     # one is to be completed, and eight more to be predicted.
-    "beam": Ingredient(
+    "beam": DataSource(
         task="beam",
         source=BeamConfig(
             num_times=16,
@@ -140,7 +140,7 @@ mixture = {
         rows_per_sample=2,
         context=8,
     ),
-    "traffic": Ingredient(
+    "traffic": DataSource(
         task="traffic",
         source=TrafficConfig(
             num_times=512, time_steps_s=(300.0, 600.0, 1200.0, 1800.0, 3600.0, 10800.0)
@@ -150,14 +150,14 @@ mixture = {
     ),
     # What a phone shows and where it goes is reported by the mean absolute error, which
     # the median has the least of.
-    "kpi": Ingredient(
+    "kpi": DataSource(
         task="series",
         source=KpiConfig(num_times=128, time_steps_s=(0.5, 1.0, 2.0)),
         size=0.5,
         rows_per_sample=2,
         linear_beyond=0.1,
     ),
-    "position": Ingredient(
+    "position": DataSource(
         task="series",
         source=MobilityConfig(time_steps_s=(0.1, 0.2, 0.5, 1.0, 2.0)),
         size=0.5,
@@ -170,11 +170,11 @@ config = Config(
     run="runs/tiny",
     mixture=mixture,
     evaluation={},
-    model=ModelConfig(
+    model=PredictorConfig(
         TransformerConfig(width=72, layers=3, heads=4),
-        joint=JointConfig(bins=32),
-        scan=ScanConfig(),
-        line_of_sight=True,
+        channels=ChannelTokenizerConfig(bins=32),
+        sweeps=SweepTokenizerConfig(),
+        heads=("line_of_sight",),
     ),
     steps=1600,
     rows=613,

@@ -24,7 +24,7 @@ from wlam.models.beam_tracker.network import BeamTrackerConfig
 from wlam.phy.channels.tr38901.config import PanelConfig
 from wlam.simulate.irregular import IrregularConfig
 from wlam.simulate.sweeps import SweepConfig
-from wlam.tasks.mixture import Ingredient
+from wlam.tasks.mixture import DataSource
 from wlam.training.optimisers import OptimizerConfig
 
 
@@ -84,7 +84,7 @@ def named(name: str, cell: str, steps: int = 800, **more: Any) -> Config:
     """One cell; all are trained on the same tracks, or on more of them."""
     return Config(
         run=f"runs/tracker/{name}",
-        mixture={"tracks": Ingredient("beam_irregular", training, 1.0, 1, context=24)},
+        mixture={"tracks": DataSource("beam_irregular", training, 1.0, 1, context=24)},
         evaluation=evaluation,
         model=BeamTrackerConfig(cell=cell, **more),  # pyright: ignore[reportArgumentType]
         steps=steps,

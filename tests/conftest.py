@@ -43,15 +43,15 @@ ENVIRONMENT = os.environ | {
 }
 CONFIG = """
 from wlam.config import Case, CheckpointConfig, Config, OptimizerConfig
-from wlam.tasks.mixture import Ingredient
-from wlam.models.predictor.network import ModelConfig
+from wlam.tasks.mixture import DataSource
+from wlam.models.predictor.network import PredictorConfig
 from wlam.nn.backbones.transformer import TransformerConfig
 from wlam.simulate.traffic import TrafficConfig
 
 config = Config(
     run="unset",
     mixture={
-        "traffic": Ingredient(
+        "traffic": DataSource(
             task="traffic",
             source=TrafficConfig(num_times=32),
             size=1.0,
@@ -67,7 +67,7 @@ config = Config(
             samples=8,
         )
     },
-    model=ModelConfig(TransformerConfig(width=8, layers=1, heads=2), patch=8),
+    model=PredictorConfig(TransformerConfig(width=8, layers=1, heads=2), patch=8),
     steps=320,
     rows=4,
     steps_per_dispatch=4,

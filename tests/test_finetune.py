@@ -17,8 +17,8 @@ from wlam.config import Config
 from wlam.data.own import OwnFile
 from wlam.evaluation.cases import generated_cases
 from wlam.finetune import prepare, pretrained
-from wlam.models.predictor.channels import JointConfig
-from wlam.models.predictor.network import ModelConfig
+from wlam.models.predictor.channels import ChannelTokenizerConfig
+from wlam.models.predictor.network import PredictorConfig
 from wlam.nn.backbones.transformer import TransformerConfig
 from wlam.serialise import from_json, to_json
 from wlam.tasks import TASKS
@@ -34,7 +34,7 @@ BASE = Config(
     run="unset",
     mixture={},
     evaluation={},
-    model=ModelConfig(TransformerConfig(width=16, layers=1, heads=2), patch=4),
+    model=PredictorConfig(TransformerConfig(width=16, layers=1, heads=2), patch=4),
 )
 
 
@@ -241,7 +241,7 @@ def test_channels_enter_as_they_will_be_predicted(base, tmp_path):
     part = as_rows.mixture["own"]
     assert (part.context, part.source.steps, part.rows_per_sample) == (None, 24, 16)
     # A model of another kind, without an init.
-    model = replace(BASE.model, joint=JointConfig())
+    model = replace(BASE.model, channels=ChannelTokenizerConfig())
     whole, _ = prepare(replace(as_rows, init=None, model=model, own=own))
     part = whole.mixture["own"]
     assert (part.context, part.source.steps) == (16, 24)

@@ -7,7 +7,17 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 LAYERS = (
     *("version", "types", "serialise", "metrics", "ops", "kernels", "phy", "simulate"),
-    *("baselines", "nn", "diffusion", "data", "tasks", "models", "adapt", "training"),
+    *(
+        "baselines",
+        "nn",
+        "diffusion",
+        "data",
+        "tasks",
+        "plot",
+        "models",
+        "adapt",
+        "training",
+    ),
     *("evaluation", "config", "hub", "finetune"),
 )
 """Files and folders of wlam, from the bottom to the top."""

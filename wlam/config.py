@@ -17,8 +17,8 @@ from wlam.adapt.lora import AdaptConfig
 from wlam.data.own import OwnFile
 from wlam.evaluation.cases import Case
 from wlam.models.base import NetworkConfig
-from wlam.models.predictor.network import ModelConfig
-from wlam.tasks.mixture import Ingredient
+from wlam.models.predictor.network import PredictorConfig
+from wlam.tasks.mixture import DataSource
 from wlam.training.checkpoint import CheckpointConfig
 from wlam.training.optimisers import OptimizerConfig
 from wlam.training.sharding import MeshConfig
@@ -31,11 +31,11 @@ class Config:
     # Folder that holds checkpoints, metrics and reports.
     run: str
     # What is trained on, by name.
-    mixture: dict[str, Ingredient]
+    mixture: dict[str, DataSource]
     # What is reported, by name.
     evaluation: dict[str, Case]
     # The network, that its class chooses; that of `init` where one is given.
-    model: NetworkConfig = field(default_factory=ModelConfig)
+    model: NetworkConfig = field(default_factory=PredictorConfig)
     # Run or released model (folder or name) whose parameters to start from.
     init: str | None = None
     # Which of them move.

@@ -12,8 +12,8 @@ from wlam.data.files import ESTIMATE, LAYOUTS, Data
 from wlam.data.own import FileConfig, OwnFile, checksum, settle, split
 from wlam.evaluation.cases import Case
 from wlam.models.base import NetworkConfig
-from wlam.models.predictor.network import ModelConfig
-from wlam.tasks.mixture import Ingredient
+from wlam.models.predictor.network import PredictorConfig
+from wlam.tasks.mixture import DataSource
 from wlam.training.checkpoint import latest_config
 from wlam.types import DataError
 
@@ -59,7 +59,7 @@ def _model_of(config: Config, init: str) -> NetworkConfig:
         model = saved.model
     else:
         model = hub.load_weights(init)[1].model
-    if config.model not in (ModelConfig(), model):
+    if config.model not in (PredictorConfig(), model):
         raise ValueError(
             f"model: found another than that of {init}, which --init takes; needed no "
             "model in the config"
@@ -70,7 +70,7 @@ def _model_of(config: Config, init: str) -> NetworkConfig:
 def _with_file(config: Config, own: OwnFile, data: Data) -> Config:
     """The config whose mixture and evaluation are the two parts of a file."""
     task, context, horizon = str(own.task), int(own.context or 0), int(own.horizon or 0)
-    if task == ESTIMATE and isinstance(config.model, ModelConfig):
+    if task == ESTIMATE and isinstance(config.model, PredictorConfig):
         raise DataError(
             f"task: found {task}, which trains estimators; needed csi_pilots_4 or "
             "csi_pilots_8 for this model, or an estimator as --init"
@@ -82,11 +82,11 @@ def _with_file(config: Config, own: OwnFile, data: Data) -> Config:
     given, rows = context, CHANNEL_ROWS
     length = layout.span(context, horizon)
     model = config.model
-    known = isinstance(model, ModelConfig)
-    if known and layout.name == "rsrp_db" and model.scan:
-        given, rows = min(context, model.scan.sweeps), SWEEPS_ROWS
-        length = given + min(horizon, model.scan.ahead)
-    elif known and (layout.name != "csi" or not model.joint):
+    known = isinstance(model, PredictorConfig)
+    if known and layout.name == "rsrp_db" and model.sweeps:
+        given, rows = min(context, model.sweeps.sweeps), SWEEPS_ROWS
+        length = given + min(horizon, model.sweeps.ahead)
+    elif known and (layout.name != "csi" or not model.channels):
         given = None
         length = max(2, math.ceil(length / model.patch)) * model.patch
         length = min(length, steps // model.patch * model.patch)
@@ -98,7 +98,7 @@ def _with_file(config: Config, own: OwnFile, data: Data) -> Config:
                 f"on; needed at least two patches of the model, {2 * model.patch}"
             )
     source = FileConfig(own, "train", length, checksum(str(own.data)))
-    part = Ingredient(task, source, 1.0, rows, given)
+    part = DataSource(task, source, 1.0, rows, given)
     case = Case(
         task=task,
         source=replace(source, part="held_out"),

@@ -28,13 +28,13 @@ from wlam.models.estimator.api import ChannelEstimator
 from wlam.models.generator.network import ChannelGenerator
 from wlam.models.peers.channels import ChannelForecaster
 from wlam.models.peers.dlinear import SeriesForecaster
-from wlam.models.predictor.api import Forecaster
-from wlam.serialise import from_json, to_json
+from wlam.models.predictor.api import PredictorAPI
+from wlam.serialise import RENAMED_PARAMETERS, from_json, to_json
 from wlam.training.checkpoint import FOLDER, load_params
 from wlam.training.state import init_state, model_params
 
 Loaded = (
-    Forecaster
+    PredictorAPI
     | ChannelEstimator
     | CombinedEstimator
     | ChannelGenerator
@@ -69,7 +69,7 @@ def load_with_config(path: str | Path) -> tuple[Loaded, Config, int]:
     model = nnx.merge(graph, params)
     if isinstance(model, Network):
         return model.forecaster(), config, step
-    return Forecaster(model), config, step
+    return PredictorAPI(model), config, step
 
 
 def model_folder(path: str | Path) -> Path:
@@ -222,11 +222,39 @@ def _load_released(path: Path) -> tuple[Any, Config, int]:
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=home),
         jax.eval_shape(lambda: model_params(init_state(config), config)),
     )
+    names = RENAMED_PARAMETERS.get(saved["config"]["model"]["_"], {})
     try:
-        return ocp.load(str((path / WEIGHTS).absolute()), shapes), config, step
+        found = ocp.load(str((path / WEIGHTS).absolute()), _as_named(shapes, names))
     except Exception as error:  # of many kinds, one of them Exception itself
         why = " ".join(str(error).split())[:200]
         raise ValueError(
             f"model: {path / WEIGHTS} is incomplete or of another model than {CONFIG} "
             f"says: {why}"
         ) from error
+    return _as_placed(found, names), config, step
+
+
+def _as_named(tree: dict[str, Any], names: dict[str, tuple[str, ...]]) -> Any:
+    """Parameters by the names that they had in a file: old name -> where they are."""
+    tree = dict(tree)
+    for old, place in names.items():
+        if len(place) == 1 and place[0] in tree:
+            tree[old] = tree.pop(place[0])
+        elif place[0] in tree and place[-1] in tree[place[0]]:
+            tree[old] = tree[place[0]][place[-1]]
+    for place in names.values():
+        if len(place) > 1:
+            tree.pop(place[0], None)
+    return tree
+
+
+def _as_placed(tree: dict[str, Any], names: dict[str, tuple[str, ...]]) -> Any:
+    """The inverse of `_as_named`."""
+    tree = dict(tree)
+    for old, place in names.items():
+        if old in tree:
+            inside = tree
+            for name in place[:-1]:
+                inside = inside.setdefault(name, {})
+            inside[place[-1]] = tree.pop(old)
+    return tree

@@ -9,7 +9,7 @@ counted. A forecast that holds NaN makes the value NaN.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Inexact, Real
@@ -33,6 +33,7 @@ class Statistic:
     numerator: Float[np.ndarray, " n"]  # 0 where the denominator is
     denominator: Float[np.ndarray, " n"]  # >= 0; 0: the sample is left out
     transform: Callable[[np.ndarray], np.ndarray] = identity  # must be increasing
+    higher_is_better: bool = False
 
     @property
     def value(self) -> float:
@@ -196,7 +197,7 @@ def topk_accuracy(
         raise ValueError(f"k: {k}, must be 1 to {beams} (beams)")
     first = np.argsort(-prediction_db, axis=-1, kind="stable")[..., :k]
     hit = (first == target_db.argmax(axis=-1, keepdims=True)).any(axis=-1)
-    return _mean_over_elements(_unless_nan(prediction_db, hit))
+    return _share(prediction_db, hit)
 
 
 def within_one_beam(
@@ -206,7 +207,7 @@ def within_one_beam(
     """Share of sweeps whose forecast best beam is the true one or its neighbour."""
     prediction_db, target_db = _pair(prediction_db, target_db)
     distance = abs(prediction_db.argmax(axis=-1) - target_db.argmax(axis=-1))
-    return _mean_over_elements(_unless_nan(prediction_db, distance <= 1))
+    return _share(prediction_db, distance <= 1)
 
 
 def power_ratio(
@@ -221,7 +222,7 @@ def power_ratio(
     chosen = prediction_db.argmax(axis=-1, keepdims=True)
     got_db = np.take_along_axis(target_db, chosen, axis=-1)[..., 0]
     ratio = 10 ** ((got_db - target_db.max(axis=-1)) / 10)
-    return _mean_over_elements(_unless_nan(prediction_db, ratio))
+    return _share(prediction_db, ratio)
 
 
 def efficiency_ratio(
@@ -242,7 +243,7 @@ def efficiency_ratio(
     # log2(1 + S / N) is the power of both over that of the noise, but for a factor.
     best_db = target_db.max(axis=-1)
     ratio = np.divide(got_db, best_db, out=np.ones_like(best_db), where=best_db > 0)
-    return _mean_over_elements(_unless_nan(prediction_db, ratio))
+    return _share(prediction_db, ratio)
 
 
 def _pair(prediction, target):
@@ -263,6 +264,12 @@ def _mean_over_elements(values, transform=identity):
     """All elements weigh the same, whichever sample they are in."""
     count = np.full(len(values), np.prod(values.shape[1:]), np.float64)
     return Statistic(_per_sample(values), count, transform)
+
+
+def _share(prediction_db, values):
+    """The mean over sweeps of what is the better the higher it is."""
+    mean = _mean_over_elements(_unless_nan(prediction_db, values))
+    return replace(mean, higher_is_better=True)
 
 
 def _mean_of_ratios(numerator, denominator, transform):

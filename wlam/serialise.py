@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+from collections.abc import Callable
 from typing import Any
 
 MOVED = {
@@ -9,7 +10,7 @@ MOVED = {
     "wlam.config:MeshConfig": "wlam.training.sharding:MeshConfig",
     "wlam.config:CheckpointConfig": "wlam.training.checkpoint:CheckpointConfig",
     "wlam.config:Case": "wlam.evaluation.cases:Case",
-    "wlam.data.streams:Ingredient": "wlam.tasks.mixture:Ingredient",
+    "wlam.data.streams:Ingredient": "wlam.tasks.mixture:DataSource",
     "wlam.nn.array_estimator:ArrayEstimatorConfig": (
         "wlam.models.deq_estimator.network:ArrayEstimatorConfig"
     ),
@@ -40,7 +41,7 @@ MOVED = {
     "wlam.nn.generator:GeneratorConfig": (
         "wlam.models.generator.network:GeneratorConfig"
     ),
-    "wlam.nn.joint:JointConfig": "wlam.models.predictor.channels:JointConfig",
+    "wlam.nn.joint:JointConfig": "wlam.models.predictor.channels:ChannelTokenizerConfig",
     "wlam.nn.liquid_backbone:LiquidBackboneConfig": (
         "wlam.nn.backbones.liquid:LiquidBackboneConfig"
     ),
@@ -48,9 +49,9 @@ MOVED = {
     "wlam.nn.model:NetworkConfig": "wlam.models.base:NetworkConfig",
     "wlam.nn.peers.dlinear:DLinearConfig": "wlam.models.peers.dlinear:DLinearConfig",
     "wlam.nn.peers.wifo:WifoConfig": "wlam.models.peers.wifo:WifoConfig",
-    "wlam.nn.predictor:ModelConfig": "wlam.models.predictor.network:ModelConfig",
+    "wlam.nn.predictor:ModelConfig": "wlam.models.predictor.network:PredictorConfig",
     "wlam.nn.recurrent:RecurrentConfig": "wlam.nn.backbones.recurrent:RecurrentConfig",
-    "wlam.nn.scan:ScanConfig": "wlam.models.predictor.sweeps:ScanConfig",
+    "wlam.nn.scan:ScanConfig": "wlam.models.predictor.sweeps:SweepTokenizerConfig",
     "wlam.nn.spectral_denoiser:SpectralConfig": (
         "wlam.nn.denoisers.spectral:SpectralConfig"
     ),
@@ -83,6 +84,28 @@ MOVED = {
 }
 """Where classes are that a config names by the place they had when it was written."""
 
+RENAMED: dict[str, dict[str, str]] = {
+    "wlam.nn.predictor:ModelConfig": {
+        "joint": "channels",
+        "scan": "sweeps",
+        "guess": "baselines",
+        "line_of_sight": "heads",
+    },
+}
+"""Fields that had other names when a class was named by that path."""
+RENAMED_PARAMETERS: dict[str, dict[str, tuple[str, ...]]] = {
+    "wlam.nn.predictor:ModelConfig": {
+        "joint": ("channels",),
+        "scan": ("sweeps",),
+        "line_of_sight": ("heads", "line_of_sight"),
+    },
+}
+"""Where parameters are that had other names when their network had that path."""
+CONVERTED: dict[str, Callable[[Any], Any]] = {
+    "line_of_sight": lambda on: ("line_of_sight",) if on else (),
+}
+"""What the values of renamed fields are now, where that has changed."""
+
 
 def to_json(node: Any) -> Any:
     """The config as JSON values; a dataclass becomes a dict with its name under "_"."""
@@ -112,6 +135,9 @@ def from_json(node: Any) -> Any:
     values = {key: from_json(value) for key, value in node.items() if key != "_"}
     if "_" not in node:
         return values
+    for old, new in RENAMED.get(node["_"], {}).items():
+        if old in values:
+            values[new] = CONVERTED.get(old, lambda value: value)(values.pop(old))
     module, _, name = str(MOVED.get(node["_"], node["_"])).partition(":")
     # A config comes with downloaded weights: it may name our classes, not run any code.
     if module.partition(".")[0] != "wlam":

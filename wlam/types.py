@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jax
+import numpy as np
 from jaxtyping import Complex, Float
 
 Array = Any
@@ -18,7 +19,7 @@ TIME, FREQUENCY, ANTENNA = range(len(AXES))
 # Errors beyond this many context scales count linearly (Huber), not squared. A context
 # of a few near-constant samples before a burst would otherwise own the whole batch.
 LINEAR_BEYOND = 2.0
-Lattice = tuple[tuple[int, int, int], ...]
+ArrayShape = tuple[tuple[int, int, int], ...]
 """Antennas along z, y and x, for each polarisation; empty: of no regular array."""
 
 
@@ -28,30 +29,61 @@ class DataError(ValueError):
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Csi:
-    """Channel state information: the complex gain of every resource element."""
+class Antennas:
+    """Where the antennas of an array are, and how they are polarised.
 
-    csi: Array  # complex64 [sample, time, subcarrier, antenna], as measured
-    time_step_s: Array  # float32 [sample], seconds between two snapshots
-    subcarrier_spacing_hz: Array  # float32 [sample]
-    carrier_hz: Array  # float32 [sample]
-    antenna_positions: Array  # float32 [antenna, 3], in wavelengths
-    antenna_polarisation: Array  # int32 [antenna]
-    clean: Array | None = None  # like csi without noise; None where nobody knows it
-    labels: dict[str, Array] = field(default_factory=dict)  # name -> [sample]
-    # bool [time, subcarrier, antenna], where there are pilots; None: everywhere
-    seen: Array | None = None
+    `wlam.panel` makes those of a uniform panel; positions follow TR 38.901 clause 7.1:
+    panels lie in the y-z plane and look along x.
+    """
+
+    positions: Array  # float32 [antenna, 3], in wavelengths
+    polarisation: Array  # int32 [antenna], equal numbers for equal polarisations
+
+    def __len__(self) -> int:
+        return np.shape(self.positions)[0]
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Beams:
+class Csi:
+    """Channel state information: the complex gain of every resource element.
+
+    >>> csi = wlam.Csi(h, time_step_s=5e-4, antennas=wlam.panel(4, 8, polarisations=2))
+
+    A field that a question does not need may be left out. `wlam.data.checked` says what
+    is wrong with what a user gives, before anything is computed.
+    """
+
+    # complex64 [sample, time, subcarrier, antenna], as measured; or [sample, time,
+    # subcarrier, receive antenna, transmit antenna]; or either without samples.
+    csi: Array
+    time_step_s: Array = None  # seconds between snapshots: a number or [sample]
+    subcarrier_spacing_hz: Array = None  # a number or [sample]
+    carrier_hz: Array = None  # a number or [sample]
+    # Of the last axis; None: a uniform line, half a wavelength apart.
+    antennas: Antennas | None = None
+    # bool, like csi or of shape that NumPy broadcasts to it: what was measured. The
+    # rest has no influence and is never scored. None: all that is finite.
+    mask: Array | None = None
+    clean: Array | None = None  # like csi without noise; None where nobody knows it
+    labels: dict[str, Array] = field(default_factory=dict)  # name -> [sample]
+    # bool [time, subcarrier, antenna], where a receiver has pilots; None: everywhere
+    pilots: Array | None = None
+    # Of the receive antennas, where they have an axis.
+    receive_antennas: Antennas | None = None
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Sweeps:
     """Received power over a beam codebook, swept again and again along a track."""
 
-    rsrp_db: Array  # float32 [track, time, beam], in dB or dBm, as measured
-    time_step_s: Array  # float32 [track], seconds between two sweeps
+    # float32 [track, time, beam] or [time, beam], in dB or dBm, as measured
+    rsrp_db: Array
+    time_step_s: Array = None  # seconds between sweeps: a number or [track]
     clean: Array | None = None  # like rsrp_db without measurement noise
     labels: dict[str, Array] = field(default_factory=dict)  # name -> [track, ...]
+    mask: Array | None = None  # see `Csi`
 
 
 @jax.tree_util.register_dataclass
@@ -60,18 +92,25 @@ class Traffic:
     """The load of cells. Its randomness is the quantity itself: there is no `clean`."""
 
     traffic: Array  # float32 [series, time], in any unit
-    time_step_s: Array  # float32 [series]
+    time_step_s: Array = None  # a number or [series]
     labels: dict[str, Array] = field(default_factory=dict)  # name -> [series]
+    mask: Array | None = None  # see `Csi`
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Series:
-    """Any real multivariate time series: position, KPIs, amplitudes."""
+    """Any real multivariate time series: position, KPIs, amplitudes, traffic."""
 
-    series: Array  # float32 [sample, time, channel]
-    time_step_s: Array  # float32 [sample]
+    # float32 [sample, time, channel], [sample, time] or [time], in any unit
+    series: Array
+    time_step_s: Array = None  # a number or [sample]
     labels: dict[str, Array] = field(default_factory=dict)  # name -> [sample]
+    mask: Array | None = None  # see `Csi`
+
+
+Question = Csi | Sweeps | Series | Traffic
+"""What a model is asked about."""
 
 
 @jax.tree_util.register_dataclass
@@ -80,13 +119,12 @@ class Pilots:
     """What an estimator sees of blocks, and through which array."""
 
     seen: Array  # bool [step, channel], the same in all samples
-    antenna_positions: Array
-    antenna_polarisation: Array
+    antennas: Antennas
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Rows:
+class SeriesBatch:
     """Univariate training rows in groups that share one scale, see `fit_scale`."""
 
     values: Float[jax.Array, "b g t"]
@@ -101,7 +139,7 @@ class Rows:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Grids:
+class ChannelBatch:
     """Training channels that enter as a whole, see `wlam.models.predictor.channels`."""
 
     values: Complex[jax.Array, "n t u v"]
@@ -109,7 +147,9 @@ class Grids:
     interval: Float[jax.Array, " n"]
     axis: int = field(metadata={"static": True})
     context: int = field(metadata={"static": True})  # steps that are given
-    lattice: Lattice = field(default=(), metadata={"static": True})  # of the columns
+    array_shape: ArrayShape = field(
+        default=(), metadata={"static": True}
+    )  # of the columns
     every: int = field(default=1, metadata={"static": True})  # see `Sequences`
     # Whether there is a line of sight, 1 or 0; NaN or None where it is not known.
     los: Float[jax.Array, " n"] | None = None
@@ -117,7 +157,7 @@ class Grids:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Scans:
+class SweepBatch:
     """Training sweeps that enter as a whole, see `wlam.models.predictor.sweeps`."""
 
     values: Float[jax.Array, "n t beam"]
@@ -128,17 +168,17 @@ class Scans:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Snapshots:
+class SnapshotBatch:
     """Training channels without noise, a time each, see `wlam.models.estimator`."""
 
     clean: Complex[jax.Array, "n k a"]  # of mean power 1
     # The antennas of each uniform line of the array, see `wlam.phy.arrays.lines`.
     lines: tuple[tuple[int, ...], ...] = field(metadata={"static": True})
-    lattice: Lattice = field(default=(), metadata={"static": True})
+    array_shape: ArrayShape = field(default=(), metadata={"static": True})
     # Whether k are subcarriers; else they are antennas of another line.
     frequency: bool = field(default=True, metadata={"static": True})
     labels: dict[str, Array] = field(default_factory=dict)  # name -> [n]
 
 
-Part = Rows | Grids | Scans | Snapshots
+Batch = SeriesBatch | ChannelBatch | SweepBatch | SnapshotBatch
 """What one ingredient gives a training batch."""

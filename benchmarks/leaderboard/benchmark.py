@@ -270,7 +270,7 @@ def judge_entry(entry: Entry, models: Sequence[Model], folder: Path) -> Judged:
                 predicts = None if model is None else model.predicts
                 if predicts is not None and (why := unfit(case, predicts)):
                     raise ValueError(why)
-                found = scores_of(judge(case, predicts, floors=model is None))
+                found = scores_of(judge(case, predicts, baselines=model is None))
             except ValueError as error:
                 if model is None:
                     return Judged(entry, None, str(error))

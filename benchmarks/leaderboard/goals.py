@@ -135,12 +135,12 @@ def statistic(board: Board, case: str, predictor: str, metric: str) -> Statistic
 
 
 def mean_difference(
-    cases: Sequence[str], floor: str | None, metric: str = NMSE
+    cases: Sequence[str], baseline: str | None, metric: str = NMSE
 ) -> Measure:
     """Mean over cases of the model's dB minus those of a floor; None: the peer's."""
 
     def measure(board: Board, model: str, peer: str | None) -> Measured:
-        other = peer if floor is None else floor
+        other = peer if baseline is None else baseline
         if other is None:
             raise NotThere("not there: no peer given")
         pairs = [
@@ -159,14 +159,14 @@ def mean_difference(
     return measure
 
 
-def worst_difference(cases: Sequence[str], floor: str, metric: str) -> Measure:
+def worst_difference(cases: Sequence[str], baseline: str, metric: str) -> Measure:
     """The model's dB minus those of a floor, in the case where that is largest."""
 
     def measure(board: Board, model: str, peer: str | None) -> Measured:
         pairs = {
             case: Pair(
                 statistic(board, case, model, metric),
-                statistic(board, case, floor, metric),
+                statistic(board, case, baseline, metric),
                 board[case].groups,
             )
             for case in cases
@@ -197,7 +197,7 @@ def above_best(case: str, metric: str) -> Measure:
         ours = statistic(board, case, model, metric)
         scores = board[case]
         pick = max if metric in HIGHER_IS_BETTER else min
-        best = pick(scores.floors, key=lambda f: scores.statistics[f][metric].value)
+        best = pick(scores.baselines, key=lambda f: scores.statistics[f][metric].value)
         other = scores.statistics[best][metric]
         found = difference([Pair(ours, other, scores.groups)])
         note = f"{ours.value:.3f} against {other.value:.3f}, {best}"
@@ -245,7 +245,7 @@ def sionna_cases(task: str, snr_db: float | None, nlos: bool) -> list[str]:
 
 def _sionna_goals() -> list[Goal]:
     goals = []
-    for task, floor, nlos_bounds in (
+    for task, baseline, nlos_bounds in (
         ("csi_time", "AR(8)", {20.0: -1.5, None: -1.0}),
         ("csi_frequency", "AR(12)", {20.0: -2.0, None: -2.0}),
     ):
@@ -257,7 +257,7 @@ def _sionna_goals() -> list[Goal]:
                 cases = sionna_cases(task, snr_db, nlos)
                 goals.append(
                     Goal(
-                        f"{what}, {kind}: dB to {floor}",
+                        f"{what}, {kind}: dB to {baseline}",
                         mean_difference(cases, "AR"),
                         at_most=bound if nlos else 0.0,
                     )
@@ -325,11 +325,11 @@ GOALS: tuple[Goal, ...] = (
     Goal("antennas 8→32: dB to AR(4)", mean_difference(["antennas"], "AR")),
     *(
         Goal(
-            f"pilots on every 4th of 64 subcarriers, {snr} dB: dB to {floor}",
-            mean_difference([f"pilots_4_{snr}dB"], floor),
+            f"pilots on every 4th of 64 subcarriers, {snr} dB: dB to {baseline}",
+            mean_difference([f"pilots_4_{snr}dB"], baseline),
         )
         for snr in (10, 20)
-        for floor in ("spline", "IAA")
+        for baseline in ("spline", "IAA")
     ),
     Goal("position along streets, 32→8: MAE in m", value("position_0.5s", "MAE")),
     Goal("UCC RSRP 32→8: MAE in dB", value("ucc_rsrp", "MAE"), at_most=3.25),

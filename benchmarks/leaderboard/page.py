@@ -30,7 +30,7 @@ from benchmarks.leaderboard.strata import all_strata, best_floors, by_snr, strat
 from wlam.evaluation.bootstrap import Pair, difference, interval
 from wlam.evaluation.judge import HIGHER_IS_BETTER
 from wlam.evaluation.scores import Scores, pooled
-from wlam.evaluation.table import ABSENT, FLOORS, number
+from wlam.evaluation.table import ABSENT, BASELINES, number
 
 NONE_YET = "no model given"
 COLOURS = {"met": "win", "missed": "lose"}
@@ -161,20 +161,22 @@ def judged_in(models: Sequence[str], cases: Sequence[Scores]) -> list[str]:
 def _best_of_set(cases: Sequence[Scores]) -> tuple[str, float]:
     """The floor with the lowest mean of dB over cases, and that mean."""
     means = {
-        floor: float(np.mean([c.statistics[floor][c.headline].value for c in cases]))
-        for floor in cases[0].floors
-        if all(floor in c.statistics for c in cases)
+        baseline: float(
+            np.mean([c.statistics[baseline][c.headline].value for c in cases])
+        )
+        for baseline in cases[0].baselines
+        if all(baseline in c.statistics for c in cases)
     }
-    best = min(means, key=lambda floor: means[floor])
+    best = min(means, key=lambda baseline: means[baseline])
     return best, means[best]
 
 
-def _to_floor(cases: Sequence[Scores], predictor: str, floor: str) -> str:
+def _to_floor(cases: Sequence[Scores], predictor: str, baseline: str) -> str:
     """A mean difference with its interval, or that it is not there."""
     pairs = [
         Pair(
             case.statistics[predictor][case.headline],
-            case.statistics[floor][case.headline],
+            case.statistics[baseline][case.headline],
             case.groups,
         )
         for case in cases
@@ -191,7 +193,7 @@ def result_rows(
 ) -> tuple[list[str], list[list[str]]]:
     """Header and a row for each case and metric; what is not there has one row."""
     used = {p for j in judged if j.scores for p in j.scores.statistics}
-    floors = [f for f in FLOORS if f in used] if every_floor else []
+    baselines = [f for f in BASELINES if f in used] if every_floor else []
     header = [
         "case",
         "L→H",
@@ -199,7 +201,7 @@ def result_rows(
         *models,
         "best floor",
         "its value",
-        *floors,
+        *baselines,
         "windows",
     ]
     rows = []
@@ -219,7 +221,7 @@ def result_rows(
                     *(_cell(scores, model, metric) for model in models),
                     ABSENT if best is None else best,
                     ABSENT if best is None else _cell(scores, best, metric),
-                    *(_value(scores, floor, metric) for floor in floors),
+                    *(_value(scores, baseline, metric) for baseline in baselines),
                     f"{len(scores.groups):,}" if i == 0 else "",
                 ]
             )
@@ -230,11 +232,11 @@ def best_in(scores: Scores, metric: str) -> str | None:
     """The floor that is hardest to beat; None where floors have no such metric."""
     pick = max if metric in HIGHER_IS_BETTER else min
     values = {
-        floor: scores.statistics[floor][metric].value
-        for floor in scores.floors
-        if metric in scores.statistics[floor]
+        baseline: scores.statistics[baseline][metric].value
+        for baseline in scores.baselines
+        if metric in scores.statistics[baseline]
     }
-    known = [floor for floor, value in values.items() if not math.isnan(value)]
+    known = [baseline for baseline, value in values.items() if not math.isnan(value)]
     return pick(known, key=values.__getitem__, default=None)
 
 

@@ -50,7 +50,7 @@ def best_floors(scores: Scores, count: int = 2) -> list[str]:
     """The floors that are hardest to beat in the headline metric, best first."""
     sign = -1.0 if scores.headline in HIGHER_IS_BETTER else 1.0
     return sorted(
-        scores.floors,
+        scores.baselines,
         key=lambda name: sign * scores.statistics[name][scores.headline].value,
     )[:count]
 

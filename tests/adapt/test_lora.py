@@ -8,12 +8,14 @@ from flax import nnx
 from flax.traverse_util import flatten_dict
 
 from wlam.adapt.lora import AdaptConfig, merge_params, split_params
-from wlam.models.predictor.channels import JointConfig
-from wlam.models.predictor.network import ModelConfig
+from wlam.models.predictor.channels import ChannelTokenizerConfig
+from wlam.models.predictor.network import PredictorConfig
 from wlam.nn.backbones.transformer import TransformerConfig
 
-MODEL = ModelConfig(
-    TransformerConfig(width=8, layers=1, heads=2), patch=4, joint=JointConfig()
+MODEL = PredictorConfig(
+    TransformerConfig(width=8, layers=1, heads=2),
+    patch=4,
+    channels=ChannelTokenizerConfig(),
 )
 LORA = AdaptConfig("lora", rank=2, alpha=3.0)
 KEY = jax.random.key(0)

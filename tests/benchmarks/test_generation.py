@@ -7,7 +7,7 @@ from wlam.config import Config
 from wlam.evaluation import generation as of
 from wlam.models.generator.network import GeneratorConfig
 from wlam.phy.channels.tr38901.config import DropConfig, PanelConfig
-from wlam.tasks.mixture import Ingredient
+from wlam.tasks.mixture import DataSource
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def program(benchmark):
 def drawn(program):
     """Users of a street, with and without a line of sight, and where they are."""
     source = DropConfig("UMi", num_times=1, num_subcarriers=8, base=PanelConfig(1, 4))
-    part = Ingredient("csi_estimate", source, 1.0, rows_per_sample=1)
+    part = DataSource("csi_estimate", source, 1.0, rows_per_sample=1)
     config = Config("run", {"umi": part}, {}, GeneratorConfig())
     return program["simulated"](config, 60, 5)
 

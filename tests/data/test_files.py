@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from wlam.data.files import check_window, read_npz, write_npz_atomic, write_text_atomic
-from wlam.types import Beams, Csi, DataError, Series, Traffic
+from wlam.types import Csi, DataError, Series, Sweeps, Traffic
 
 RNG = np.random.default_rng(0)
 
@@ -31,7 +31,7 @@ SERIES = {"series": normal(2, 7, 3), "time_step_s": 1}
 GOOD = {
     "csi_time": (CSI, Csi, 5),
     "csi_frequency": (CSI, Csi, 4),
-    "beam": (BEAM, Beams, 6),
+    "beam": (BEAM, Sweeps, 6),
     "traffic": (TRAFFIC, Traffic, 9),
     "series": (SERIES, Series, 7),
 }
@@ -79,9 +79,9 @@ def test_an_array_geometry_is_assumed_and_said_so(path):
     write_npz_atomic(path, **arrays)
     data, notes = read_npz(path, "csi_time")
     np.testing.assert_array_equal(
-        data.antenna_positions, [[0, 0, 0], [0, 0.5, 0], [0, 1, 0]]
+        data.antennas.positions, [[0, 0, 0], [0, 0.5, 0], [0, 1, 0]]
     )
-    assert data.antenna_polarisation.tolist() == [0, 0, 0]
+    assert data.antennas.polarisation.tolist() == [0, 0, 0]
     assert len(notes) == 2
     assert "half-wavelength" in notes[0]
 
@@ -127,9 +127,9 @@ def test_pilots_are_told_in_three_ways(path, shown):
     more = {"noise_variance": [0.1, 0.2], "clean": CSI["csi"].astype(np.complex64)}
     write_npz_atomic(path, **CSI, **shown, **more)
     data, _ = read_npz(path, "csi_estimate")
-    assert data.seen.shape == (5, 4, 3)
-    assert data.seen[:, 1::2].all()
-    assert not data.seen[:, ::2].any()
+    assert data.pilots.shape == (5, 4, 3)
+    assert data.pilots[:, 1::2].all()
+    assert not data.pilots[:, ::2].any()
     np.testing.assert_allclose(data.labels["noise_variance"], [0.1, 0.2])
     np.testing.assert_array_equal(data.clean, CSI["csi"])
 
@@ -137,7 +137,7 @@ def test_pilots_are_told_in_three_ways(path, shown):
 def test_what_an_estimator_is_not_told_is_said(path):
     write_npz_atomic(path, **CSI)
     data, notes = read_npz(path, "csi_estimate")
-    assert data.seen.all()
+    assert data.pilots.all()
     assert data.clean is None
     told = [note.partition(":")[0] for note in notes]
     assert {"pilots", "clean", "noise_variance"} <= set(told)

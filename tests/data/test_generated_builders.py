@@ -26,7 +26,7 @@ from wlam.data.builders import (
 from wlam.data.generated import SIZES, GeneratedConfig, draw_block
 from wlam.phy.channels.tr38901.presets import PRESETS
 from wlam.serialise import from_json
-from wlam.types import Beams, Csi, DataError, Traffic
+from wlam.types import Csi, DataError, Sweeps, Traffic
 
 BLOCK = 4
 POSITIONS = np.array([[0.0, 0.0, 0.0], [0.0, 0.3, 0.1]], np.float32)
@@ -47,7 +47,7 @@ def draw_toy(key, config, count):
         "velocity_mps": x[0, :, 0, :3, 0],
     }
     if config.kind == "beam":
-        return Beams(x[0, :, 0], step, x[1, :, 0], labels)
+        return Sweeps(x[0, :, 0], step, x[1, :, 0], labels)
     if config.kind == "traffic":
         return Traffic(x[0, :, 0, 0], step)
     csi, positions = jax.lax.complex(x[0], x[1]), POSITIONS
@@ -95,8 +95,8 @@ def test_what_was_drawn_is_read(folder):
         expected = np.concatenate([block.labels[name] for block in drawn])[:10]
         np.testing.assert_array_equal(values, expected)
         assert values.dtype == expected.dtype
-    np.testing.assert_array_equal(found.antenna_positions, POSITIONS)
-    np.testing.assert_array_equal(found.antenna_polarisation, [0, 1])
+    np.testing.assert_array_equal(found.antennas.positions, POSITIONS)
+    np.testing.assert_array_equal(found.antennas.polarisation, [0, 1])
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ from wlam.phy.channels.cdl import CdlConfig
 from wlam.phy.channels.tr38901.drops import DropConfig
 from wlam.simulate.beams import BeamConfig
 from wlam.simulate.traffic import TrafficConfig
-from wlam.tasks.mixture import Ingredient, draw_batch, samples_per_step, shares
+from wlam.tasks.mixture import DataSource, draw_batch, samples_per_step, shares
 
 SOURCE = TrafficConfig(num_times=16)
 MIXTURE = {
-    "large": Ingredient("traffic", SOURCE, size=16.0, rows_per_sample=1),
-    "small": Ingredient("traffic", SOURCE, size=1.0, rows_per_sample=1),
+    "large": DataSource("traffic", SOURCE, size=16.0, rows_per_sample=1),
+    "small": DataSource("traffic", SOURCE, size=1.0, rows_per_sample=1),
 }
 
 
@@ -46,7 +46,7 @@ def test_samples_follow_shares_and_devices():
 )
 def test_impossible_ingredients_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
-        Ingredient(*arguments)
+        DataSource(*arguments)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_impossible_ingredients_are_named(arguments, message):
     ],
 )
 def test_every_generator_makes_rows(task, source, rows):
-    mixture = {"it": Ingredient(task, source, size=1.0)}
+    mixture = {"it": DataSource(task, source, size=1.0)}
     shapes = jax.eval_shape(
         lambda key: draw_batch(key, mixture, {"it": 2})["it"].values, jax.random.key(0)
     )

@@ -50,7 +50,7 @@ def test_wifo_files_become_the_splits_that_are_there(manual, values, tmp_path, s
     assert len(list(folder.glob("*train*"))) == shards
     np.testing.assert_array_equal(found.csi, values)
     np.testing.assert_array_equal(found.labels["index"], np.arange(5))
-    np.testing.assert_array_equal(found.antenna_positions, upa(2, 1))
+    np.testing.assert_array_equal(found.antennas.positions, upa(2, 1))
     np.testing.assert_array_equal(found.time_step_s, np.full(5, 5e-4, np.float32))
     assert found.clean is None
     np.testing.assert_array_equal(read_csi(folder, "test").csi, values[:2])

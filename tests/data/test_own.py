@@ -8,7 +8,7 @@ import pytest
 
 from wlam.data import own as own_data
 from wlam.data.own import FileConfig, OwnFile, checksum, generate, settle, split
-from wlam.tasks.mixture import Ingredient, draw_batch
+from wlam.tasks.mixture import DataSource, draw_batch
 from wlam.types import Csi, DataError
 
 SCALARS = {"time_step_s": 1e-3, "subcarrier_spacing_hz": 15e3, "carrier_hz": 3e9}
@@ -144,8 +144,8 @@ def test_windows_run_along_the_axis_that_the_task_forecasts(written):
     config, data = file_config(path, task="csi_frequency", context=3, horizon=3)
     found = generate(jax.random.key(0), config, 16)
     assert found.csi.shape == (16, 6, 6, 2)
-    np.testing.assert_array_equal(found.antenna_positions, data.antenna_positions)
-    part = Ingredient("csi_frequency", config, 1.0, context=3)
+    np.testing.assert_array_equal(found.antennas.positions, data.antennas.positions)
+    part = DataSource("csi_frequency", config, 1.0, context=3)
     grids = draw_batch(jax.random.key(0), {"own": part}, {"own": 2})["own"]
     assert grids.values.shape == (2, 6, 6, 2)
     # Nobody knows a noise-free version: targets are the values.

@@ -9,7 +9,7 @@ from wlam.evaluation.judge import MODEL, EvalCase, judge
 from wlam.evaluation.report import html_report
 from wlam.evaluation.table import number, rows_of, text_table
 from wlam.phy.arrays import ula
-from wlam.types import Csi, Traffic
+from wlam.types import Antennas, Csi, Traffic
 
 T = np.arange(400)
 SERIES = np.stack([2 + T / 1000 + np.sin(2 * np.pi * T / 24 + k) for k in range(4)])
@@ -22,7 +22,7 @@ class Sine:
 
     error = 0.0
 
-    def predict(self, context, interval, horizon, axis, joint, grid, lattice):
+    def predict(self, context, interval, horizon, axis, joint, grid, array_shape):
         windows = len(context) // 4
         starts = 320 + 6 * np.arange(windows)
         steps = starts[:, None] + np.arange(horizon)
@@ -69,7 +69,7 @@ def test_a_floor_that_is_nan_is_not_the_best(verdict):
     ]
     broken.sort(key=lambda r: r.predictor != "zero")  # nothing is less than NaN
     found = replace(verdict, results=broken)
-    assert found.best_floor("MAE") == verdict.best_floor("MAE")
+    assert found.best_baseline("MAE") == verdict.best_baseline("MAE")
     assert found.model_wins("MAE")
 
 
@@ -79,7 +79,7 @@ def test_the_best_is_named_whoever_it_is(verdict):
     worse.error = 0.5
     loser = judge(CASE, worse)
     assert not loser.model_wins("MAE")
-    assert loser.best_floor("MAE").predictor in ("seasonal AR", "AR")
+    assert loser.best_baseline("MAE").predictor in ("seasonal AR", "AR")
     header, rows = rows_of([verdict, loser])
     best = header.index("best")
     assert rows[0][best] == MODEL
@@ -94,7 +94,7 @@ def test_intervals_are_judged_by_what_they_cover(monkeypatch):
     assert found.value == pytest.approx(1 / 3)
     assert found.left_out == 4 * 13 - 20
     assert found.low == found.high == pytest.approx(1 / 3)
-    assert verdict.best_floor("cover 90 %") is None
+    assert verdict.best_baseline("cover 90 %") is None
     assert verdict.model_wins("cover 90 %") is None
     header, rows = rows_of([verdict])
     row = dict(zip(header, rows[-1], strict=True))
@@ -108,8 +108,8 @@ def test_the_table_lines_up_and_leaves_nothing_out(verdict):
     lines = text_table([verdict]).splitlines()
     assert len({len(line) for line in lines}) == 1
     assert len(lines) == 2 + len(verdict.metrics)
-    for floor in ("zero", "repeat last", "context mean", "AR", "seasonal naive"):
-        assert f" {floor} |" in lines[0]
+    for baseline in ("zero", "repeat last", "context mean", "AR", "seasonal naive"):
+        assert f" {baseline} |" in lines[0]
 
 
 def test_the_report_stands_alone(verdict):
@@ -131,14 +131,13 @@ def test_nmse_is_against_the_clean_channel():
         time_step_s=ones,
         subcarrier_spacing_hz=ones,
         carrier_hz=ones,
-        antenna_positions=ula(2),
-        antenna_polarisation=np.zeros(2, np.int32),
+        antennas=Antennas(ula(2), np.zeros(2, np.int32)),
         clean=clean.astype(np.complex64),
     )
 
     class Hold:
-        def predict(self, context, interval, horizon, axis, joint, grid, lattice):
-            assert (grid, lattice) == ((4, 2), ((1, 2, 1),))
+        def predict(self, context, interval, horizon, axis, joint, grid, array_shape):
+            assert (grid, array_shape) == ((4, 2), ((1, 2, 1),))
             return np.repeat(context[:, -1:], horizon, axis=1)
 
     verdict = judge(EvalCase("noisy", "csi_time", data, 9, 3), Hold())
@@ -167,17 +166,17 @@ def test_nmse_is_against_the_clean_channel():
 def test_steps_that_are_skipped_are_forecast_but_not_scored(verdict):
     last = judge(replace(CASE, skip=5), Sine())
     assert last.windows.horizon == 1
-    for floor in ("repeat last", "seasonal AR"):
+    for baseline in ("repeat last", "seasonal AR"):
         everyone = np.arange(len(verdict.windows.source))
-        step = verdict.score_slice(floor, everyone, slice(5, 6))["MAE"]
-        assert last.value("MAE", floor).value == pytest.approx(step.value)
+        step = verdict.score_slice(baseline, everyone, slice(5, 6))["MAE"]
+        assert last.value("MAE", baseline).value == pytest.approx(step.value)
     html_report("title", [], [last], [])
 
 
 def test_the_model_and_the_floors_can_be_judged_apart(verdict):
-    ours, floors = judge(CASE, Sine(), floors=False), judge(CASE, None)
+    ours, baselines = judge(CASE, Sine(), baselines=False), judge(CASE, None)
     assert list(ours.statistics) == [MODEL]
-    assert ours.results + floors.results == verdict.results
+    assert ours.results + baselines.results == verdict.results
 
 
 @pytest.mark.parametrize(

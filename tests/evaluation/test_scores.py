@@ -98,7 +98,7 @@ def test_files_hold_all_of_it(verdict, tmp_path):
 def test_predictors_side_by_side(in_db):
     both = joined([in_db({"AR": -3.0}), in_db({"mine": -5.0})])
     assert both.statistics["mine"]["NMSE dB"].value == pytest.approx(-5)
-    assert both.floors == ["AR"]
+    assert both.baselines == ["AR"]
     assert both.renamed("mine", "yours").statistics.keys() == {"AR", "yours"}
     with pytest.raises(ValueError, match="needed the same windows"):
         joined([in_db({"AR": -3.0}), in_db({"mine": -5.0}, windows=3)])

@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from wlam.models.predictor.network import ModelConfig
+from wlam.models.predictor.network import PredictorConfig
 from wlam.nn.quantiles import draw_scores, offsets_of, pinball, quantile, score
 
 LEVELS = (0.05, 0.25, 0.75, 0.95)
@@ -30,7 +30,7 @@ def test_quantiles_never_cross(levels):
 )
 def test_bad_levels_are_named(levels):
     with pytest.raises(ValueError, match="quantiles: found") as error:
-        ModelConfig(quantiles=levels)
+        PredictorConfig(quantiles=levels)
     assert "\n" not in str(error.value)
 
 

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from wlam.baselines.bank.rows import make_guesses
+from wlam.baselines.bank.series import baseline_forecasts
 from wlam.baselines.bank.smoothers import adaptive_spectrum, covariance, wiener
 from wlam.diffusion.posterior import through_matrix
 from wlam.nn.lipschitz import contracted
@@ -19,7 +19,7 @@ NOTHING = jnp.zeros((1, 32), bool)
 
 def guesses(rows):
     season = jnp.zeros(1, jnp.int32)
-    return make_guesses(rows, NOTHING, ~NOTHING, season, 16, 16, False).forecasts
+    return baseline_forecasts(rows, NOTHING, ~NOTHING, season, 16, 16, False).forecasts
 
 
 def pulled(data):

@@ -8,10 +8,10 @@ import pytest
 from wlam.ops.phasor import angle, product
 from wlam.phy import arrays
 from wlam.phy.arrays import (
+    array_shape,
     beamspace,
     direction,
     element_gain_db,
-    lattice,
     line,
     spherical_cycles,
     ula,
@@ -181,7 +181,7 @@ ARRAYS = {
 def test_angular_bins_go_back_to_antennas_by_their_lattice(name):
     positions, polarisation, want = ARRAYS[name]
     polarisation = np.asarray(polarisation)
-    shapes = lattice(positions, polarisation)
+    shapes = array_shape(positions, polarisation)
     assert shapes == want
     rng = np.random.default_rng(0)
     x = (rng.normal(size=(2, len(positions), 2)) @ [1, 1j]).astype(np.complex64)

@@ -277,7 +277,7 @@ def test_a_display_keeps_its_value():
 
 def test_the_series_task_takes_it(any_series):
     assert generators.GENERATORS[kpi.KpiConfig] is kpi.generate
-    mixture.Ingredient("series", CONFIG, 1.0)
+    mixture.DataSource("series", CONFIG, 1.0)
     task = TASKS["series"]
     assert isinstance(any_series, task.container)
     sequences = task.sequences(any_series)

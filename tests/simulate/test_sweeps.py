@@ -154,8 +154,8 @@ def test_pairs_are_finite_and_reproducible():
     assert np.array_equal(csi.csi, again[0].csi)
     assert np.array_equal(beams.rsrp_db, again[1].rsrp_db)
     assert csi.csi.shape == (16, 4, 4, 8)
-    assert csi.antenna_positions.shape == (8, 3)
-    assert np.array_equal(csi.antenna_polarisation, np.repeat(range(4), 2))
+    assert csi.antennas.positions.shape == (8, 3)
+    assert np.array_equal(csi.antennas.polarisation, np.repeat(range(4), 2))
     assert np.isfinite(csi.csi).all()
     for name in ("state", "distance_m", "position_m"):
         assert np.array_equal(csi.labels[name], beams.labels[name])

@@ -8,7 +8,7 @@ from wlam import baselines
 from wlam.phy.arrays import ula
 from wlam.tasks import TASKS
 from wlam.tasks.windows import cut_windows
-from wlam.types import Csi
+from wlam.types import Antennas, Csi
 
 CONTEXT, HORIZON, SAMPLES = 6, 3, 4
 RNG = np.random.default_rng(0)
@@ -19,8 +19,7 @@ DATA = Csi(
     time_step_s=np.array([1e-3, 2e-3, 1e-3, 1e-3], np.float32),
     subcarrier_spacing_hz=15e3 * ONES,
     carrier_hz=3e9 * ONES,
-    antenna_positions=ula(2),
-    antenna_polarisation=np.zeros(2, np.int32),
+    antennas=Antennas(ula(2), np.zeros(2, np.int32)),
     labels={
         "max_doppler_hz": np.array([20, 20, 40, 10], np.float32),
         "snr_db": np.array([10, 0, 20, 30], np.float32),
@@ -32,7 +31,7 @@ INFORMED = ("Wiener (Doppler known)", "Kalman (Doppler known)")
 def case(data):
     task = TASKS["csi_time"]
     windows = cut_windows(task.sequences(data), CONTEXT, HORIZON, sliding=False)
-    return windows, task.floors(data, windows)
+    return windows, task.baselines(data, windows)
 
 
 def test_every_window_has_its_own_doppler_and_noise():
@@ -40,9 +39,9 @@ def test_every_window_has_its_own_doppler_and_noise():
     cycles = np.array([0.02, 0.04, 0.04, 0.01], np.float32)
     ratio = baselines.noise_to_signal(windows.context, DATA.labels["snr_db"])
     known = [baselines.wiener, baselines.kalman]
-    for name, floor in zip(INFORMED, known, strict=True):
+    for name, baseline in zip(INFORMED, known, strict=True):
         forecast = named[name](windows.context, HORIZON)
-        expected = floor(windows.context, HORIZON, cycles, ratio)
+        expected = baseline(windows.context, HORIZON, cycles, ratio)
         np.testing.assert_allclose(forecast, expected, atol=1e-5)
 
 

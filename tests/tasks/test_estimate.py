@@ -11,7 +11,7 @@ from wlam.phy.noise import complex_normal
 from wlam.tasks import TASKS
 from wlam.tasks.estimate import comb, estimated
 from wlam.tasks.windows import cut_windows
-from wlam.types import Csi
+from wlam.types import Antennas, Csi
 
 TASK = TASKS["csi_estimate"]
 N, T, K, A = 2, 3, 32, 4
@@ -24,10 +24,9 @@ def data_of(csi, seen, **labels):
         time_step_s=1e-3 * ones,
         subcarrier_spacing_hz=15e3 * ones,
         carrier_hz=3e9 * ones,
-        antenna_positions=ula(A),
-        antenna_polarisation=np.zeros(A, np.int32),
+        antennas=Antennas(ula(A), np.zeros(A, np.int32)),
         labels=labels,
-        seen=seen,
+        pilots=seen,
     )
 
 
@@ -41,9 +40,9 @@ def asked(data):
     return cut_windows(TASK.sequences(data), K, K, sliding=False)
 
 
-def floor(data, name):
+def baseline(data, name):
     windows = asked(data)
-    found = TASK.floors(data, windows)[name](windows.context, K)
+    found = TASK.baselines(data, windows)[name](windows.context, K)
     return TASK.user_arrays(np.asarray(found), data, windows)["prediction"]
 
 
@@ -69,12 +68,12 @@ def test_lines_are_exact_on_lines_in_all_directions(slopes):
     seen[1] = False  # a snapshot, and an antenna, without pilots
     seen[:, :, 2] = False
     for name in ("interpolation", "spline"):
-        found = floor(data_of(slopes, seen), name)
+        found = baseline(data_of(slopes, seen), name)
         np.testing.assert_allclose(found, slopes, rtol=1e-4)
 
 
 def test_the_last_pilot_is_held(slopes):
-    found = floor(data_of(slopes, every(4)), "repeat last")
+    found = baseline(data_of(slopes, every(4)), "repeat last")
     np.testing.assert_allclose(found, slopes[:, :, np.arange(K) // 4 * 4], rtol=1e-5)
 
 
@@ -88,7 +87,7 @@ def test_sparse_bayes_knows_one_path(told):
     labels = {"noise_variance": np.full(N, 0.1, np.float32)} if told else {}
     data = data_of(clean + noise, every(4), **labels)
     miss = {
-        name: (abs(floor(data, name) - clean) ** 2).mean()
+        name: (abs(baseline(data, name) - clean) ** 2).mean()
         for name in ("sparse Bayes", "spline")
     }
     # The noise of a beam is fitted to 24 numbers.
@@ -100,7 +99,7 @@ def test_pilots_that_differ_have_no_delay_spectrum(slopes):
     seen[0, 0, 0] = False
     assert comb(seen) is None
     data = data_of(slopes, seen)
-    assert "sparse Bayes" not in TASK.floors(data, asked(data))
+    assert "sparse Bayes" not in TASK.baselines(data, asked(data))
     np.testing.assert_array_equal(comb(every(8, 3, slice(1, 2))), [3, 11, 19, 27])
 
 
@@ -116,13 +115,13 @@ def test_a_model_is_asked_in_the_layout_of_the_file(slopes):
     found = estimated(model, windows)
     assert found.shape == windows.target.shape
     assert model.observed.shape == slopes.shape
-    np.testing.assert_array_equal(np.isfinite(model.observed[0]), data.seen)
+    np.testing.assert_array_equal(np.isfinite(model.observed[0]), data.pilots)
     np.testing.assert_allclose(model.about["noise_variance"], 0.5)
     np.testing.assert_allclose(model.about["antenna_positions"], ula(A))
 
 
 def test_parts_are_snapshots_of_mean_power_one(slopes):
-    data = replace(data_of(5 * slopes, every(1)), seen=None)
+    data = replace(data_of(5 * slopes, every(1)), pilots=None)
     part = TASK.part(jax.random.key(0), data, 1, None)
     assert part.clean.shape == (N * T, K, A)
     np.testing.assert_allclose((abs(part.clean) ** 2).mean((1, 2)), 1, rtol=1e-4)

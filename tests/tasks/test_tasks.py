@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from wlam.evaluation.table import FLOORS
+from wlam.evaluation.table import BASELINES
 from wlam.phy.arrays import ula
 from wlam.phy.codebooks import beam_directions
 from wlam.simulate.beams import array_gain
 from wlam.tasks import TASKS
 from wlam.tasks.windows import cut_windows
-from wlam.types import Beams, Csi, DataError, Series, Traffic
+from wlam.types import Antennas, Csi, DataError, Series, Sweeps, Traffic
 
 RNG = np.random.default_rng(0)
 
@@ -23,8 +23,7 @@ def csi(samples=3, times=12, subcarriers=8, antennas=4):
         time_step_s=1e-3 * ones,
         subcarrier_spacing_hz=15e3 * ones,
         carrier_hz=3e9 * ones,
-        antenna_positions=ula(antennas),
-        antenna_polarisation=np.zeros(antennas, np.int32),
+        antennas=Antennas(ula(antennas), np.zeros(antennas, np.int32)),
     )
 
 
@@ -37,10 +36,10 @@ DATA = {
     "csi_pilots_4": csi(subcarriers=16),
     "csi_pilots_8": csi(subcarriers=32),
     "csi_estimate": csi(),
-    "beam": Beams(RNG.normal(size=(3, 12, 6)).astype(np.float32), STEPS),
-    "beam_irregular": Beams(RNG.normal(size=(3, 12, 6)).astype(np.float32), STEPS),
-    "beam_scan_4": Beams(RNG.normal(size=(3, 12, 8)).astype(np.float32), STEPS),
-    "beam_scan_8": Beams(RNG.normal(size=(3, 12, 16)).astype(np.float32), STEPS),
+    "beam": Sweeps(RNG.normal(size=(3, 12, 6)).astype(np.float32), STEPS),
+    "beam_irregular": Sweeps(RNG.normal(size=(3, 12, 6)).astype(np.float32), STEPS),
+    "beam_scan_4": Sweeps(RNG.normal(size=(3, 12, 8)).astype(np.float32), STEPS),
+    "beam_scan_8": Sweeps(RNG.normal(size=(3, 12, 16)).astype(np.float32), STEPS),
     "traffic": Traffic(
         RNG.uniform(1, 2, size=(3, 60)).astype(np.float32), np.full(3, 3600.0)
     ),
@@ -79,11 +78,11 @@ def test_a_perfect_forecast_has_no_error(case):
 
 def test_every_floor_forecasts_every_window(case):
     task, data, windows = case
-    floors = task.floors(data, windows)
-    assert "repeat last" in floors
-    assert set(floors) <= set(FLOORS)  # or no table would show them
-    for name, floor in floors.items():
-        forecast = np.asarray(floor(windows.context, windows.horizon))
+    baselines = task.baselines(data, windows)
+    assert "repeat last" in baselines
+    assert set(baselines) <= set(BASELINES)  # or no table would show them
+    for name, baseline in baselines.items():
+        forecast = np.asarray(baseline(windows.context, windows.horizon))
         assert forecast.shape == windows.target.shape, name
         assert np.isfinite(forecast).all(), name
         assert forecast.dtype == windows.target.dtype, name
@@ -129,29 +128,29 @@ def test_floors_of_sparse_sweeps_on_what_they_know():
     """A line in dB is a line to two of them, and a single path to the third."""
     task = TASKS["beam_scan_4"]
     line = np.broadcast_to(-70 - 0.5 * np.arange(32, dtype=np.float32), (2, 3, 32))
-    data = Beams(line, np.full(2, 0.1, np.float32))
+    data = Sweeps(line, np.full(2, 0.1, np.float32))
     windows = cut_windows(task.sequences(data), 2, 1, tail=0.1)
-    floors = task.floors(data, windows)
+    baselines = task.baselines(data, windows)
     inside = slice(2, 31)  # edges beyond the outermost measured beams are held
     for name in ("interpolation", "spline"):
-        found = floors[name](windows.context, 1)
+        found = baselines[name](windows.context, 1)
         np.testing.assert_allclose(found[:, 0, inside], line[:, 0, inside], rtol=1e-5)
     measured = np.arange(32) % 4 == 2
-    held = floors["repeat last"](windows.context, 1)
+    held = baselines["repeat last"](windows.context, 1)
     np.testing.assert_array_equal(held[:, 0, measured], line[:, 0, measured])
     assert (held[:, 0, ~measured] < held[:, 0, measured].min()).all()
     # A path between the two beams that see it most.
     gain = array_gain(beam_directions(32)[13] + 0.01, beam_directions(32), 32)
     path = np.broadcast_to(10 * np.log10(np.asarray(gain) + 1e-3), (2, 3, 32))
-    data = Beams(path.astype(np.float32), np.full(2, 0.1, np.float32))
+    data = Sweeps(path.astype(np.float32), np.full(2, 0.1, np.float32))
     windows = cut_windows(task.sequences(data), 2, 1, tail=0.1)
-    matched = task.floors(data, windows)["matched path"](windows.context, 1)
+    matched = task.baselines(data, windows)["matched path"](windows.context, 1)
     np.testing.assert_array_equal(matched[:, 0].argmax(1), 13)
 
 
 @pytest.mark.parametrize("beams", [1, 2])
 def test_sweeps_of_fewer_beams_than_three_are_scored(beams):
-    data = Beams(DATA["beam"].rsrp_db[..., :beams], STEPS)
+    data = Sweeps(DATA["beam"].rsrp_db[..., :beams], STEPS)
     task = TASKS["beam"]
     windows = cut_windows(task.sequences(data), CONTEXT, HORIZON, tail=1.0)
     scores = task.scores(-windows.target, data, windows)
@@ -160,7 +159,7 @@ def test_sweeps_of_fewer_beams_than_three_are_scored(beams):
 
 
 def test_sweeps_of_which_one_beam_would_be_measured_are_refused():
-    data = Beams(np.zeros((1, 3, 7), np.float32), np.full(1, 0.1, np.float32))
+    data = Sweeps(np.zeros((1, 3, 7), np.float32), np.full(1, 0.1, np.float32))
     with pytest.raises(DataError, match="rsrp_db: found 7 beams; needed at least 8"):
         TASKS["beam_scan_4"].sequences(data)
 
@@ -189,9 +188,9 @@ def test_floors_between_pilots_on_what_they_know():
         shape = np.broadcast_to(line**power, data.csi.shape)
         data = Csi(**{**vars(data), "csi": shape.astype(np.complex64)})
         windows = cut_windows(task.sequences(data), 32, 32, sliding=False)
-        floors = task.floors(data, windows)
+        baselines = task.baselines(data, windows)
         for name in exact:
-            found = floors[name](windows.context, 32)
+            found = baselines[name](windows.context, 32)
             np.testing.assert_allclose(found, windows.target, atol=1e-4)
-    held = floors["repeat last"](windows.context, 32)
+    held = baselines["repeat last"](windows.context, 32)
     np.testing.assert_array_equal(held[:, 9], windows.target[:, 6])

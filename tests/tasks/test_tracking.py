@@ -10,7 +10,7 @@ from wlam.simulate.irregular import IrregularConfig
 from wlam.simulate.sweeps import SweepConfig
 from wlam.tasks import TASKS
 from wlam.tasks.windows import cut_windows
-from wlam.types import Beams
+from wlam.types import Sweeps
 
 RNG = np.random.default_rng(0)
 TASK = TASKS["beam_irregular"]
@@ -19,7 +19,7 @@ FLOOR = np.array([-100, -90, -85], np.float32)
 
 
 def windows(clean=CLEAN, **labels):
-    data = Beams(clean, np.full(3, 0.1, np.float32), clean, labels)
+    data = Sweeps(clean, np.full(3, 0.1, np.float32), clean, labels)
     return data, cut_windows(TASK.sequences(data), 8, 4, tail=0.1)
 
 
@@ -55,5 +55,5 @@ def test_floors_know_the_holes_and_the_noise_floor_is_told():
     cut = cut_windows(TASK.sequences(data), 20, 4, tail=0.1)
     assert np.isnan(cut.context).any()
     assert np.isfinite(cut.target).all()
-    for name, floor in TASK.floors(data, cut).items():
-        assert np.isfinite(floor(cut.context, 4)).all(), name
+    for name, baseline in TASK.baselines(data, cut).items():
+        assert np.isfinite(baseline(cut.context, 4)).all(), name

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from wlam.tasks.windows import Sequences, choose_rows, cut_windows, real_rows, wholes
-from wlam.types import TIME, DataError, Scans
+from wlam.types import TIME, DataError, SweepBatch
 
 
 def ramp(samples=2, steps=100, channels=3):
@@ -69,7 +69,7 @@ def test_sparse_sweeps_end_with_the_one_that_is_wanted():
 def test_sweeps_as_a_whole():
     data = replace(ramp(channels=8), joint=True)
     scans = wholes(data, 60)
-    assert isinstance(scans, Scans)
+    assert isinstance(scans, SweepBatch)
     assert (scans.context, scans.values.shape) == (60, (2, 100, 8))
     np.testing.assert_array_equal(scans.interval, data.interval)
     for context in (0, 100):

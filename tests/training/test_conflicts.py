@@ -16,7 +16,7 @@ from wlam.config import Config
 from wlam.data.generators import GENERATORS
 from wlam.models.base import Network, NetworkConfig
 from wlam.tasks import TASKS
-from wlam.tasks.mixture import Ingredient
+from wlam.tasks.mixture import DataSource
 from wlam.tasks.task import Task
 from wlam.tasks.windows import Sequences
 from wlam.training import signals, state
@@ -120,7 +120,7 @@ def config(monkeypatch, tmp_path):
     targets = {"one": (1.0, 0.0), "same": (1.0, 0.0), "against": (-1.0, 0.0)}
     return Config(
         run=str(tmp_path / "run"),
-        mixture={n: Ingredient("given", Constant(x), 1.0) for n, x in targets.items()},
+        mixture={n: DataSource("given", Constant(x), 1.0) for n, x in targets.items()},
         evaluation={},
         model=QuadraticConfig(),
         steps=4,

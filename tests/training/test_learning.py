@@ -14,12 +14,12 @@ from flax import nnx
 
 from wlam.config import Config
 from wlam.data.generators import GENERATORS
-from wlam.models.predictor.api import Forecaster
-from wlam.models.predictor.network import ModelConfig
+from wlam.models.predictor.api import PredictorAPI
+from wlam.models.predictor.network import PredictorConfig
 from wlam.nn.backbones.transformer import TransformerConfig
 from wlam.nn.embeddings import GranularityConfig
 from wlam.tasks import TASKS
-from wlam.tasks.mixture import Ingredient
+from wlam.tasks.mixture import DataSource
 from wlam.tasks.task import Task
 from wlam.tasks.windows import Sequences
 from wlam.training.optimisers import OptimizerConfig
@@ -123,9 +123,9 @@ def fit(source, steps, rows=128, width=64, layers=2, granularity=None, patch=16)
     granularity = granularity or GranularityConfig()
     config = Config(
         run="unused",
-        mixture={"all": Ingredient("given", source, size=1.0, rows_per_sample=1)},
+        mixture={"all": DataSource("given", source, size=1.0, rows_per_sample=1)},
         evaluation={},
-        model=ModelConfig(backbone, patch=patch, granularity=granularity),
+        model=PredictorConfig(backbone, patch=patch, granularity=granularity),
         steps=steps,
         rows=rows,
         steps_per_dispatch=50,
@@ -137,7 +137,7 @@ def fit(source, steps, rows=128, width=64, layers=2, granularity=None, patch=16)
     for _ in range(steps // 50):
         state, _ = advance(state)
     graph = nnx.graphdef(nnx.eval_shape(lambda: config.model.build(nnx.Rngs(0))))
-    return Forecaster(nnx.merge(graph, state["params"]))
+    return PredictorAPI(nnx.merge(graph, state["params"]))
 
 
 def draw(source, samples=2000, seed=99):

@@ -52,8 +52,8 @@ def test_other_devices_go_on_only_where_they_draw_as_many_samples():
 CODE = """
 import jax, numpy as np
 from wlam.config import Config, MeshConfig
-from wlam.tasks.mixture import Ingredient
-from wlam.models.predictor.network import ModelConfig
+from wlam.tasks.mixture import DataSource
+from wlam.models.predictor.network import PredictorConfig
 from wlam.nn.backbones.transformer import TransformerConfig
 from wlam.simulate.traffic import TrafficConfig
 from wlam.training.sharding import make_mesh, tree_shardings
@@ -61,8 +61,8 @@ from wlam.training.state import init_state, make_steps
 
 source = TrafficConfig(num_times=32)
 config = Config(
-    run="", mixture={"t": Ingredient("traffic", source, 1.0, 1)}, evaluation={},
-    model=ModelConfig(TransformerConfig(width=16, layers=1, heads=2), patch=8),
+    run="", mixture={"t": DataSource("traffic", source, 1.0, 1)}, evaluation={},
+    model=PredictorConfig(TransformerConfig(width=16, layers=1, heads=2), patch=8),
     steps=4, rows=8, steps_per_dispatch=4, validate_every=0,
 )
 losses = []

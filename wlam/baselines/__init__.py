@@ -6,5 +6,5 @@ bank       several forecasts at once, weighed by their errors on the context
 estimate   channels from pilots
 """
 
-from wlam.baselines.beams import *  # noqa: F403
 from wlam.baselines.forecast import *  # noqa: F403
+from wlam.baselines.sweeps import *  # noqa: F403

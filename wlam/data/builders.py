@@ -25,7 +25,7 @@ from tensorflow_datasets.core import registered
 
 from wlam.data.files import BROKEN
 from wlam.data.tfds_features import Data, Example, assemble
-from wlam.types import Beams, Csi, DataError, Traffic
+from wlam.types import Csi, DataError, Sweeps, Traffic
 
 DATASETS_DIR = Path(__file__).parents[2] / "datasets"
 
@@ -199,9 +199,9 @@ def read_csi(prepared_dir: str | Path, split: str) -> Csi:
     return _read_tensor(prepared_dir, split, Csi)
 
 
-def read_beams(prepared_dir: str | Path, split: str) -> Beams:
+def read_beams(prepared_dir: str | Path, split: str) -> Sweeps:
     """The beam sweeps of a split; as `read_csi`."""
-    return _read_tensor(prepared_dir, split, Beams)
+    return _read_tensor(prepared_dir, split, Sweeps)
 
 
 def read_traffic(prepared_dir: str | Path, split: str) -> Traffic:

@@ -32,10 +32,10 @@ from uuid import uuid4
 import numpy as np
 
 from wlam.phy.arrays import ula
-from wlam.types import Array, Beams, Csi, DataError, Series, Traffic
+from wlam.types import Antennas, Array, Csi, DataError, Series, Sweeps, Traffic
 
 StrPath = str | os.PathLike[str]
-Data = Csi | Beams | Traffic | Series
+Data = Csi | Sweeps | Traffic | Series
 
 # What numpy and zipfile raise on the many ways in which a member can be broken.
 BROKEN = (
@@ -64,7 +64,7 @@ class Layout:
 CSI_AXES = ("sample", "time", "subcarrier", "antenna")
 CSI_SCALARS = ("time_step_s", "subcarrier_spacing_hz", "carrier_hz")
 CSI = Layout(Csi, "csi", CSI_AXES, "time", np.complex64, CSI_SCALARS)
-BEAM = Layout(Beams, "rsrp_db", ("track", "time", "beam"), "time")
+BEAM = Layout(Sweeps, "rsrp_db", ("track", "time", "beam"), "time")
 ESTIMATE = "csi_estimate"
 """The task that takes pilots anywhere, and all of a block."""
 IRREGULAR = ("csi_irregular", "beam_irregular")
@@ -324,7 +324,7 @@ def _antennas(file, antennas):
     else:
         polarisation = np.zeros(antennas, np.int32)
         file.notes.append("antenna_polarisation: assumed the same for all antennas")
-    return {"antenna_positions": positions, "antenna_polarisation": polarisation}
+    return {"antennas": Antennas(positions, polarisation)}
 
 
 def _pilots(file, shape):
@@ -352,7 +352,7 @@ def _pilots(file, shape):
         file.notes.append("pilots: assumed everywhere")
     if not seen.any():
         raise file.error("mask", "has no pilot, must have one or more")
-    fields: dict[str, Any] = {"seen": seen}
+    fields: dict[str, Any] = {"pilots": seen}
     if "clean" in held:
         fields["clean"] = file.array("clean", np.complex64, CSI_AXES, shape)
     else:

@@ -19,7 +19,7 @@ import numpy as np
 
 from wlam.data import generators
 from wlam.data.sharded import Shard, ShardedConfig
-from wlam.data.tfds_features import SHARED, Data, Example, samples
+from wlam.data.tfds_features import Data, Example, samples
 from wlam.types import DataError
 
 # Sizes of every set of WiFo (arXiv 2412.08908).
@@ -119,7 +119,8 @@ def _shapes(source: Any) -> Data:
     def trace(key):
         data = generators.generate(key, source, 1)
         # Generators leave these as numpy arrays, even when traced.
-        kept.update({k: np.asarray(v) for k, v in vars(data).items() if k in SHARED})
+        if antennas := getattr(data, "antennas", None):
+            kept["antennas"] = jax.tree.map(np.asarray, antennas)
         return data
 
     data = jax.eval_shape(trace, jax.random.key(0))

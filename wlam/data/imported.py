@@ -16,7 +16,7 @@ from wlam.data.readers.matlab73 import opened
 from wlam.data.sharded import Shard, ShardedConfig
 from wlam.data.tfds_features import Example, samples
 from wlam.phy.arrays import upa
-from wlam.types import Csi, DataError
+from wlam.types import Antennas, Csi, DataError
 
 # Places of users are not in every file of DeepMIMO.
 NO_PLACE = dict.fromkeys(("x_m", "y_m", "z_m"), np.float32(np.nan))
@@ -70,8 +70,7 @@ class ImportedConfig(ShardedConfig):
             time_step_s=of((1,), np.float32),
             subcarrier_spacing_hz=of((1,), np.float32),
             carrier_hz=of((1,), np.float32),
-            antenna_positions=radio.antenna_positions,
-            antenna_polarisation=radio.antenna_polarisation,
+            antennas=Antennas(radio.antenna_positions, radio.antenna_polarisation),
             labels={name: of((1,), dtype) for name, dtype in labels.items()},
         )
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from wlam.data import builders
 from wlam.data.builders import Example
-from wlam.types import Beams, Csi, DataError, Series, Traffic
+from wlam.types import Antennas, Csi, DataError, Series, Sweeps, Traffic
 
 Read = Callable[[str, str], list[Example]]  # ("name" or "name/config", split)
 
@@ -38,7 +38,7 @@ class MeasuredCase:
     stride: int  # steps between the targets of two windows of a series
     tail: float  # targets lie in this last share of a series; 1: wherever they fit
     # labels["group"] [sample], int32: resample groups, not samples, for intervals.
-    data: Traffic | Series | Csi | Beams
+    data: Traffic | Series | Csi | Sweeps
     about: str  # source, licence, unit and assumptions
     skip: int = 0  # first steps of the horizon, which are forecast but not scored
 
@@ -166,8 +166,7 @@ def csu_frequency(read: Read, *, every: int = 5) -> MeasuredCase:
         time_step_s=np.full(samples, 0.1024 * every, np.float32),
         subcarrier_spacing_hz=np.full(samples, 312.5e3, np.float32),
         carrier_hz=np.array(carrier, np.float32),
-        antenna_positions=np.zeros((1, 3), np.float32),
-        antenna_polarisation=np.zeros(1, np.int32),
+        antennas=Antennas(np.zeros((1, 3), np.float32), np.zeros(1, np.int32)),
         labels={"group": _ints(group)},
     )
     about = (
@@ -223,7 +222,7 @@ def deepsense(read: Read, name: str, *, last_only: bool = True) -> MeasuredCase:
         windows += cut
         group += [example["vehicle_pass"]] * len(cut)
         scenario += [example["scenario"]] * len(cut)
-    data = Beams(
+    data = Sweeps(
         rsrp_db=_stack(windows),
         time_step_s=np.full(len(windows), 0.1, np.float32),
         labels={"group": _ints(group), "scenario": _ints(scenario)},
@@ -284,7 +283,7 @@ def new_stamps(t: np.ndarray) -> np.ndarray:
     return np.diff(t, prepend=t[:1] - 1) != 0
 
 
-def _case(name: str, data: Traffic | Series | Csi | Beams, about: str) -> MeasuredCase:
+def _case(name: str, data: Traffic | Series | Csi | Sweeps, about: str) -> MeasuredCase:
     dataset = _CASES[name][0]
     source = _SOURCES[dataset.split("/")[0]]
     return MeasuredCase(name, *_CASES[name], data=data, about=f"{source}; {about}")

@@ -20,7 +20,7 @@ from jaxtyping import Bool, Complex64, Float
 from wlam.data.generated import Draw, GeneratedConfig
 from wlam.ops.units import SPEED_OF_LIGHT
 from wlam.phy.arrays import upa
-from wlam.types import Csi, DataError
+from wlam.types import Antennas, Csi, DataError
 
 # Ground of each scene; a place of the base station in m, on a roof or a mast.
 SCENES: dict[str, tuple[str, tuple[float, float, float]]] = {
@@ -119,8 +119,7 @@ class RayTracedConfig(GeneratedConfig):
             time_step_s=of((1,), np.float32),
             subcarrier_spacing_hz=of((1,), np.float32),
             carrier_hz=of((1,), np.float32),
-            antenna_positions=positions,
-            antenna_polarisation=np.zeros(len(positions), np.int32),
+            antennas=Antennas(positions, np.zeros(len(positions), np.int32)),
             clean=of(shape, np.complex64),
             labels={name: of((1, *s), dtype) for name, (s, dtype) in LABELS.items()},
         )
@@ -265,8 +264,7 @@ def _tensor(source, rng, rows) -> Csi:
             samples, source.subcarrier_spacing_hz, np.float32
         ),
         carrier_hz=np.full(samples, source.carrier_hz, np.float32),
-        antenna_positions=positions,
-        antenna_polarisation=np.zeros(len(positions), np.int32),
+        antennas=Antennas(positions, np.zeros(len(positions), np.int32)),
         clean=clean,
         labels={
             name: labels[name].astype(dtype) for name, (_, dtype) in LABELS.items()

@@ -13,16 +13,19 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from wlam.types import Beams, Csi, DataError, Series, Traffic
+from wlam.types import Antennas, Csi, DataError, Series, Sweeps, Traffic
 
-Data = Csi | Beams | Traffic | Series
+Data = Csi | Sweeps | Traffic | Series
 Example = dict[str, Any]  # feature -> numpy array or scalar; text as bytes
 
 TENSORS: dict[str, type[Data]] = {
-    kind.__name__: kind for kind in (Csi, Beams, Traffic, Series)
+    kind.__name__: kind for kind in (Csi, Sweeps, Traffic, Series)
 }
-# Fields without a sample axis, and those that hold complex numbers.
+TENSORS["Beams"] = Sweeps  # as sets say that were prepared before it had that name
+# Fields without a sample axis: those of the antennas, in the metadata of the set.
 SHARED = {"antenna_positions": np.float32, "antenna_polarisation": np.int32}
+UNSTORED = ("labels", "antennas", "receive_antennas", "mask")
+# Fields that hold complex numbers.
 COMPLEX: dict[type[Data], tuple[str, ...]] = {Csi: ("csi", "clean")}
 
 
@@ -77,9 +80,10 @@ def sample_bytes(data: Data) -> int:
 def shared_fields(data: Data) -> dict[str, Any]:
     """What all samples share, as JSON values for the metadata of the set."""
     found: dict[str, Any] = {"tensor": type(data).__name__}
-    for name in SHARED:
-        if hasattr(data, name):
-            found[name] = np.asarray(getattr(data, name)).tolist()
+    if isinstance(data, Csi) and data.antennas is not None:
+        values = data.antennas.positions, data.antennas.polarisation
+        for name, value in zip(SHARED, values, strict=True):
+            found[name] = np.asarray(value).tolist()
     return found
 
 
@@ -120,9 +124,10 @@ def assemble(rows: Sequence[Example], metadata: Mapping[str, Any]) -> Data:
     for name in COMPLEX.get(kind, ()):
         if name in found:
             found[name] = found[name].view(np.complex64)[..., 0]
-    for name, dtype in SHARED.items():
-        if name in metadata:
-            found[name] = np.asarray(metadata[name], dtype)
+    if {*SHARED} <= {*metadata}:
+        found["antennas"] = Antennas(
+            *(np.asarray(metadata[name], dtype) for name, dtype in SHARED.items())
+        )
     found["labels"] = {
         name: np.stack([row["labels"][name] for row in rows])
         for name in rows[0].get("labels", {})
@@ -134,7 +139,7 @@ def _columns(data: Data) -> Iterator[tuple[str, Any]]:
     """The fields with a sample axis that are there, except the labels."""
     for name in (field.name for field in fields(data)):
         value = getattr(data, name)
-        if name != "labels" and name not in SHARED and value is not None:
+        if name not in UNSTORED and value is not None:
             yield name, value
 
 

@@ -18,10 +18,10 @@ from wlam.evaluation.judge import EvalCase
 from wlam.phy.noise import awgn
 from wlam.tasks import TASKS
 from wlam.tasks.estimate import NOISE
-from wlam.types import Beams, Csi, DataError, Series, Traffic
+from wlam.types import Csi, DataError, Series, Sweeps, Traffic
 
 NOISE_SEED = 0
-ONLY = {"channels": Csi, "series": Series | Traffic, "sweeps": Beams}
+ONLY = {"channels": Csi, "series": Series | Traffic, "sweeps": Sweeps}
 """Tensors of a model that forecasts one kind of data only, by the kind's name."""
 USUAL = tuple(name for name in CASES if name not in (*SINGLE_HORIZONS, *SCANS))
 

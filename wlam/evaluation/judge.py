@@ -11,7 +11,7 @@ from wlam.metrics import Statistic, coverage
 from wlam.tasks import TASKS
 from wlam.tasks.estimate import estimated
 from wlam.tasks.windows import Windows, cut_windows
-from wlam.types import AXES, Lattice
+from wlam.types import AXES, ArrayShape
 
 MODEL = "wlam"
 """Name of the model among the predictors."""
@@ -37,7 +37,7 @@ class Predicts(Protocol):
         axis: str,
         joint: bool,
         grid: tuple[int, int] | None,
-        lattice: Lattice,
+        array_shape: ArrayShape,
     ) -> np.ndarray: ...
 
 
@@ -111,13 +111,13 @@ class Verdict:
     def metrics(self) -> list[str]:
         return list(dict.fromkeys(r.metric for r in self.results))
 
-    def best_floor(self, metric: str) -> Result | None:
+    def best_baseline(self, metric: str) -> Result | None:
         """The floor that is hardest to beat, of those that know what the model does.
 
         None where floors do not have the metric, as for the coverage of intervals.
         """
         others = {MODEL} | INFORMED
-        floors = [
+        baselines = [
             r
             for r in self.results
             if r.metric == metric
@@ -125,17 +125,17 @@ class Verdict:
             and not math.isnan(r.value)  # which would be less than nothing
         ]
         pick = max if metric in HIGHER_IS_BETTER else min
-        return pick(floors, key=lambda r: r.value, default=None)
+        return pick(baselines, key=lambda r: r.value, default=None)
 
     def model_wins(self, metric: str) -> bool | None:
         """Whether the model's value is better than every floor's; None without one."""
-        model, floor = self.value(metric, MODEL), self.best_floor(metric)
+        model, baseline = self.value(metric, MODEL), self.best_baseline(metric)
         assert model is not None
-        if floor is None:
+        if baseline is None:
             return None
         if metric in HIGHER_IS_BETTER:
-            return model.value > floor.value
-        return model.value < floor.value
+            return model.value > baseline.value
+        return model.value < baseline.value
 
     def score_slice(
         self, predictor: str, keep: np.ndarray, steps: slice = slice(None)
@@ -147,7 +147,7 @@ class Verdict:
 
 
 def judge(
-    case: EvalCase, model: Predicts | Estimates | None, floors: bool = True
+    case: EvalCase, model: Predicts | Estimates | None, baselines: bool = True
 ) -> Verdict:
     """Forecasts a case with the model and with its floors, and scores all alike.
 
@@ -167,8 +167,10 @@ def judge(
     forecasts = {}
     if model is not None:
         forecasts[MODEL] = forecast(model, windows)
-    for name, floor in task.floors(case.data, windows).items() if floors else ():
-        forecasts[name] = np.asarray(floor(windows.context, case.horizon))
+    for name, baseline in (
+        task.baselines(case.data, windows).items() if baselines else ()
+    ):
+        forecasts[name] = np.asarray(baseline(windows.context, case.horizon))
     scored = windows.steps(slice(case.skip, None))
     forecasts = {name: x[:, case.skip :] for name, x in forecasts.items()}
     results, statistics = [], {}
@@ -215,7 +217,7 @@ def forecast(model: Any, windows: Windows) -> np.ndarray:
         AXES[windows.axis],
         windows.joint,
         windows.grid,
-        windows.lattice,
+        windows.array_shape,
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from wlam.data.files import BROKEN, LAYOUTS, write_npz_atomic
 from wlam.evaluation.judge import INFORMED, Verdict
-from wlam.evaluation.table import FLOORS
+from wlam.evaluation.table import BASELINES
 from wlam.metrics import Statistic, decibel, identity
 from wlam.tasks import TASKS
 from wlam.types import DataError
@@ -50,9 +50,9 @@ class Scores:
     statistics: dict[str, dict[str, Statistic]]
 
     @property
-    def floors(self) -> list[str]:
+    def baselines(self) -> list[str]:
         """Predictors that need no training and know what a model knows."""
-        known = set(FLOORS) - INFORMED
+        known = set(BASELINES) - INFORMED
         return [name for name in self.statistics if name in known]
 
     @property

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from wlam.evaluation.judge import INFORMED, MODEL, Verdict
 
-FLOORS = (
+BASELINES = (
     "zero",
     "repeat last",
     "context mean",
@@ -49,16 +49,16 @@ def number(value: float) -> str:
 def rows_of(verdicts: Sequence[Verdict]) -> tuple[list[str], list[list[str]]]:
     """Header and cells; only the floors that occur get a column."""
     used = {r.predictor for v in verdicts for r in v.results}
-    floors = [f for f in FLOORS if f in used]
-    header = ["case", "L→H", "metric", MODEL, "95 %", *floors, "best", "windows"]
+    baselines = [f for f in BASELINES if f in used]
+    header = ["case", "L→H", "metric", MODEL, "95 %", *baselines, "best", "windows"]
     rows = []
     for verdict in verdicts:
         for i, metric in enumerate(verdict.metrics):
             model = verdict.value(metric, MODEL)
             assert model is not None
-            cells = [verdict.value(metric, floor) for floor in floors]
-            floor = verdict.best_floor(metric)
-            best = ABSENT if floor is None else floor.predictor
+            cells = [verdict.value(metric, baseline) for baseline in baselines]
+            baseline = verdict.best_baseline(metric)
+            best = ABSENT if baseline is None else baseline.predictor
             best = MODEL if verdict.model_wins(metric) else best
             rows.append(
                 [

@@ -14,7 +14,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Complex, Complex64, Float, Float32, Int, Num
 
 from wlam.ops.phasor import cis
-from wlam.types import DataError, Lattice
+from wlam.types import ArrayShape, DataError
 
 # Positions closer than this, in wavelengths, count as equal.
 _TOLERANCE = 1e-3
@@ -162,9 +162,9 @@ def beamspace(
     return matrix
 
 
-def lattice(
+def array_shape(
     positions: Num[ArrayLike, "antenna 3"], polarisation: Int[ArrayLike, "antenna"]
-) -> Lattice:
+) -> ArrayShape:
     """Return the shapes whose unitary DFTs `beamspace` is; empty if the identity."""
     antennas = _groups(positions, polarisation) or []
     return tuple((grid.shape[0], grid.shape[1], grid.shape[2]) for grid in antennas)
@@ -179,7 +179,7 @@ def line(
         DataError: they are no uniform line along a coordinate axis, or of more than one
             polarisation.
     """
-    shapes = lattice(positions, polarisation)
+    shapes = array_shape(positions, polarisation)
     if len(shapes) != 1 or sum(length > 1 for length in shapes[0]) != 1:
         raise DataError(
             f"antenna_positions: found {shapes or 'no regular array'} along z, y and x "
@@ -210,32 +210,32 @@ def lines(
 
 
 def from_beamspace(
-    bins: Complex[Array, "*batch bin"], lattice: Lattice
+    bins: Complex[Array, "*batch bin"], array_shape: ArrayShape
 ) -> Complex[Array, "*batch bin"]:
     """Return the antennas whose angular bins these are: the inverse of `beamspace`.
 
     They come one polarisation after the other, within it by z, y and x, the latter
     fastest, whatever the order in which the array names them.
     """
-    return _by_polarisation(bins, lattice, jnp.fft.ifftn)
+    return _by_polarisation(bins, array_shape, jnp.fft.ifftn)
 
 
 def to_beamspace(
-    antennas: Complex[Array, "*batch bin"], lattice: Lattice
+    antennas: Complex[Array, "*batch bin"], array_shape: ArrayShape
 ) -> Complex[Array, "*batch bin"]:
     """Return the angular bins of antennas in the order of `from_beamspace`."""
-    return _by_polarisation(antennas, lattice, jnp.fft.fftn)
+    return _by_polarisation(antennas, array_shape, jnp.fft.fftn)
 
 
-def _by_polarisation(x: Array, lattice: Lattice, transform: Callable) -> Array:
+def _by_polarisation(x: Array, array_shape: ArrayShape, transform: Callable) -> Array:
     parts, first = [], 0
-    for shape in lattice:
+    for shape in array_shape:
         part = x[..., first : first + math.prod(shape)]
         grid = part.reshape(*x.shape[:-1], *shape)
         turned = transform(grid, axes=(-3, -2, -1), norm="ortho")
         parts.append(turned.reshape(part.shape))
         first += math.prod(shape)
-    return jnp.concatenate(parts, axis=-1) if lattice else x
+    return jnp.concatenate(parts, axis=-1) if array_shape else x
 
 
 def _groups(positions: ArrayLike, polarisation: ArrayLike) -> list[np.ndarray] | None:

@@ -15,7 +15,7 @@ from wlam.ops.phasor import cis
 from wlam.ops.units import SPEED_OF_LIGHT
 from wlam.phy.codebooks import beam_directions
 from wlam.simulate.mobility import Draws, MobilityConfig, gauss_markov, random_track
-from wlam.types import Beams
+from wlam.types import Sweeps
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,7 @@ def path_power_db(
     return power_db, direction, labels | {"blockage_db": jnp.max(blocked_db)}
 
 
-def generate(key: PRNGKeyArray, config: BeamConfig, num_tracks: int) -> Beams:
+def generate(key: PRNGKeyArray, config: BeamConfig, num_tracks: int) -> Sweeps:
     """Beam sweeps along random tracks of users passing the array.
 
     RSRP in dBm is the power of all paths and of a noise floor, constant along the
@@ -275,6 +275,6 @@ def generate(key: PRNGKeyArray, config: BeamConfig, num_tracks: int) -> Beams:
         noisy = clean + noise_db * jax.random.normal(keys[3], clean.shape)
         labels |= {"speed_kmh": track.speed_kmh, "carrier_hz": carrier_hz}
         labels |= {"time_step_s": track.time_step_s, "noise_db": noise_db}
-        return Beams(noisy, track.time_step_s, clean, labels)
+        return Sweeps(noisy, track.time_step_s, clean, labels)
 
     return jax.vmap(one)(jax.random.split(key, num_tracks))

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, PRNGKeyArray
 
-from wlam.types import Beams, Csi
+from wlam.types import Csi, Sweeps
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,9 @@ def measured(
     return (at[:, :, None] == jnp.arange(times)[None, None]).any(1)
 
 
-def hide(key: PRNGKeyArray, data: Csi | Beams, config: IrregularConfig) -> Csi | Beams:
+def hide(
+    key: PRNGKeyArray, data: Csi | Sweeps, config: IrregularConfig
+) -> Csi | Sweeps:
     """The same with NaN in the snapshots that are not measured."""
     name = "csi" if isinstance(data, Csi) else "rsrp_db"
     values = getattr(data, name)

@@ -3,8 +3,8 @@
 from wlam.tasks.csi import CsiAntenna, CsiFrequency, CsiIrregular, CsiTime
 from wlam.tasks.estimate import CsiEstimate
 from wlam.tasks.pilots import CsiPilots4, CsiPilots8
-from wlam.tasks.real import BeamTask, SeriesTask, TrafficTask
-from wlam.tasks.scan import BeamScan4, BeamScan8
+from wlam.tasks.series import BeamTask, SeriesTask, TrafficTask
+from wlam.tasks.sparse_sweep import SparseSweep4, SparseSweep8
 from wlam.tasks.task import Task
 from wlam.tasks.tracking import BeamIrregular
 
@@ -20,8 +20,8 @@ TASKS: dict[str, Task] = {
         CsiEstimate(),
         BeamTask(),
         BeamIrregular(),
-        BeamScan4(),
-        BeamScan8(),
+        SparseSweep4(),
+        SparseSweep8(),
         TrafficTask(),
         SeriesTask(),
     )

@@ -17,25 +17,25 @@ from wlam import baselines
 from wlam.baselines.bank.ar_bank import ar_bank
 from wlam.metrics import Statistic, nmse, nmse_mean_db
 from wlam.ops.einsum import einsum
-from wlam.phy.arrays import beamspace, lattice, line
-from wlam.tasks.task import Forecaster, Task
+from wlam.phy.arrays import array_shape, beamspace, line
+from wlam.tasks.task import Baseline, Task
 from wlam.tasks.windows import Sequences, Windows
 from wlam.types import ANTENNA, FREQUENCY, TIME, Array, Csi
 
 
 def to_angles(csi: Array, data: Csi) -> Array:
     """Antennas (last axis) to angular bins."""
-    matrix = beamspace(data.antenna_positions, data.antenna_polarisation)
+    matrix = beamspace(data.antennas.positions, data.antennas.polarisation)
     return einsum("...a,ba->...b", csi, matrix)
 
 
 def from_angles(csi: np.ndarray, data: Csi) -> np.ndarray:
     """Angular bins (last axis) back to antennas."""
-    matrix = beamspace(data.antenna_positions, data.antenna_polarisation)
+    matrix = beamspace(data.antennas.positions, data.antennas.polarisation)
     return np.einsum("...b,ba->...a", csi, matrix.conj()).astype(np.complex64)
 
 
-def doppler_known(windows: Windows) -> dict[str, Forecaster]:
+def doppler_known(windows: Windows) -> dict[str, Baseline]:
     """Floors that are told max_doppler_hz and snr_db; none where labels lack either."""
     if not {"max_doppler_hz", "snr_db"} <= windows.labels.keys():
         return {}
@@ -52,7 +52,7 @@ def doppler_known(windows: Windows) -> dict[str, Forecaster]:
     }
 
 
-def ar_local(windows: Windows) -> Forecaster:
+def ar_local(windows: Windows) -> Baseline:
     """The floor of that name, on the grid that the channels of windows are."""
 
     def forecast(context: Array, horizon: int) -> Array:
@@ -63,7 +63,7 @@ def ar_local(windows: Windows) -> Forecaster:
     return forecast
 
 
-def bank_by_record(windows: Windows) -> Forecaster:
+def bank_by_record(windows: Windows) -> Baseline:
     """The floor "AR bank" on that grid."""
     assert windows.grid is not None
     return partial(ar_bank, grid=windows.grid)
@@ -84,7 +84,7 @@ class CsiTask(Task):
     order: ClassVar[int]
     """Of the floor "AR"."""
 
-    def floors(self, data: Csi, windows: Windows) -> dict[str, Forecaster]:
+    def baselines(self, data: Csi, windows: Windows) -> dict[str, Baseline]:
         return {
             "zero": baselines.zero,
             "repeat last": baselines.repeat_last,
@@ -126,12 +126,14 @@ class CsiTime(CsiTask):
             axis=TIME,
             labels=data.labels,
             grid=data.csi.shape[2:],
-            lattice=lattice(data.antenna_positions, data.antenna_polarisation),
+            array_shape=array_shape(
+                data.antennas.positions, data.antennas.polarisation
+            ),
         )
 
-    def floors(self, data: Csi, windows: Windows) -> dict[str, Forecaster]:
+    def baselines(self, data: Csi, windows: Windows) -> dict[str, Baseline]:
         return {
-            **super().floors(data, windows),
+            **super().baselines(data, windows),
             "AR per bin": partial(baselines.ar_per_channel, order=4),
             "PAD": baselines.pad,
             **doppler_known(windows),
@@ -156,8 +158,8 @@ class CsiIrregular(CsiTime):
 
     name = "csi_irregular"
 
-    def floors(self, data: Csi, windows: Windows) -> dict[str, Forecaster]:
-        found: dict[str, Forecaster] = {
+    def baselines(self, data: Csi, windows: Windows) -> dict[str, Baseline]:
+        found: dict[str, Baseline] = {
             "zero": baselines.zero,
             "repeat last": baselines.hold,
             "Wiener bands": baselines.irregular_bands,
@@ -201,7 +203,9 @@ class CsiFrequency(CsiTask):
             labels=data.labels,
             joint=True,
             grid=(times, antennas),
-            lattice=lattice(data.antenna_positions, data.antenna_polarisation),
+            array_shape=array_shape(
+                data.antennas.positions, data.antennas.polarisation
+            ),
         )
 
     def user_arrays(
@@ -226,7 +230,7 @@ class CsiAntenna(CsiTask):
 
     def sequences(self, data: Csi) -> Sequences:
         """DataError where antennas are no uniform line of one polarisation."""
-        order, spacing = line(data.antenna_positions, data.antenna_polarisation)
+        order, spacing = line(data.antennas.positions, data.antennas.polarisation)
 
         def doppler_delay(csi: Array) -> Array:
             bins = jnp.fft.fft(csi[..., order], axis=1, norm="ortho")

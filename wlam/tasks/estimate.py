@@ -11,11 +11,11 @@ from jaxtyping import PRNGKeyArray
 from wlam.baselines.estimate import linear_matrix, spline_matrix
 from wlam.baselines.estimate.combs import by_delay_spectrum
 from wlam.baselines.estimate.interpolation import between_snapshots
-from wlam.phy.arrays import beamspace, lattice, lines
+from wlam.phy.arrays import array_shape, beamspace, lines
 from wlam.tasks.csi import CsiTask
-from wlam.tasks.task import Forecaster
+from wlam.tasks.task import Baseline
 from wlam.tasks.windows import Sequences, Windows
-from wlam.types import FREQUENCY, LINEAR_BEYOND, Array, Csi, Pilots, Snapshots
+from wlam.types import FREQUENCY, LINEAR_BEYOND, Array, Csi, Pilots, SnapshotBatch
 
 TX_ANTENNAS = "tx_antennas"
 """The label of channels whose subcarriers are antennas of another line."""
@@ -44,7 +44,11 @@ class CsiEstimate(CsiTask):
         def steps(csi: Array) -> Array:
             return rearrange(csi, "n t k a -> n k (t a)")
 
-        seen = np.ones(np.shape(data.csi)[1:], bool) if data.seen is None else data.seen
+        seen = (
+            np.ones(np.shape(data.csi)[1:], bool)
+            if data.pilots is None
+            else data.pilots
+        )
         return Sequences(
             values=steps(data.csi),
             clean=steps(data.csi if data.clean is None else data.clean),
@@ -54,8 +58,7 @@ class CsiEstimate(CsiTask):
             grid=(times, antennas),
             pilots=Pilots(
                 rearrange(seen, "t k a -> k (t a)"),
-                data.antenna_positions,
-                data.antenna_polarisation,
+                data.antennas,
             ),
         )
 
@@ -66,28 +69,28 @@ class CsiEstimate(CsiTask):
         per_sample: int,
         context: int | None,
         linear_beyond: float = LINEAR_BEYOND,
-    ) -> Snapshots:
+    ) -> SnapshotBatch:
         """Every time by itself, without noise and of mean power 1."""
         clean = jnp.asarray(data.csi if data.clean is None else data.clean)
         clean = rearrange(clean, "n t k a -> (n t) k a")
         power = (abs(clean) ** 2).mean((1, 2), keepdims=True)
-        array = data.antenna_positions, data.antenna_polarisation
+        array = data.antennas.positions, data.antennas.polarisation
         times = np.shape(data.csi)[1]
         labels = {name: x for name, x in data.labels.items() if jnp.ndim(x) == 1}
-        return Snapshots(
+        return SnapshotBatch(
             clean / jnp.sqrt(jnp.where(power > 0, power, 1)),
             tuple(tuple(line) for line in lines(*array).tolist()),
-            lattice(*array),
+            array_shape(*array),
             frequency=TX_ANTENNAS not in data.labels,
             labels={name: jnp.repeat(x, times) for name, x in labels.items()},
         )
 
-    def floors(self, data: Csi, windows: Windows) -> dict[str, Forecaster]:
+    def baselines(self, data: Csi, windows: Windows) -> dict[str, Baseline]:
         assert windows.grid is not None
         assert windows.pilots is not None
         seen = np.asarray(windows.pilots.seen)[: windows.horizon]
         seen = rearrange(seen, "k (t a) -> t k a", t=windows.grid[0])
-        found: dict[str, Forecaster] = {
+        found: dict[str, Baseline] = {
             "zero": lambda context, horizon: np.zeros_like(np.nan_to_num(context)),
             "repeat last": partial(filled, seen=seen, matrix=hold_matrix),
             "interpolation": partial(filled, seen=seen, matrix=linear_matrix),
@@ -95,7 +98,9 @@ class CsiEstimate(CsiTask):
         if seen.any((0, 2)).sum() >= FEWEST:
             found["spline"] = partial(filled, seen=seen, matrix=spline_matrix)
         at = comb(seen)
-        regular = lines(data.antenna_positions, data.antenna_polarisation).shape[1] > 1
+        regular = (
+            lines(data.antennas.positions, data.antennas.polarisation).shape[1] > 1
+        )
         if at is not None and regular:
             told = windows.labels.get(NOISE)
             found["sparse Bayes"] = partial(
@@ -118,8 +123,8 @@ def estimated(model: Any, windows: Windows) -> np.ndarray:
         rearrange(windows.context, "n k (t a) -> n t k a", t=windows.grid[0]),
         noise_variance=windows.labels.get(NOISE),
         subcarrier_spacing_hz=windows.interval,
-        antenna_positions=windows.pilots.antenna_positions,
-        antenna_polarisation=windows.pilots.antenna_polarisation,
+        antenna_positions=windows.pilots.antennas.positions,
+        antenna_polarisation=windows.pilots.antennas.polarisation,
     )
     return rearrange(found, "n t k a -> n k (t a)")
 
@@ -191,7 +196,7 @@ def by_spectrum(
         blocks[:, there][:, :, at],
         at,
         horizon,
-        beamspace(data.antenna_positions, data.antenna_polarisation),
+        beamspace(data.antennas.positions, data.antennas.polarisation),
         noise_variance,
     )
     whole = between_snapshots(found, np.tile(there, (len(found), 1)))

@@ -13,11 +13,11 @@ from jaxtyping import PRNGKeyArray
 
 from wlam.data.generators import generate
 from wlam.tasks import TASKS
-from wlam.types import LINEAR_BEYOND, Part
+from wlam.types import LINEAR_BEYOND, Batch
 
 
 @dataclass(frozen=True)
-class Ingredient:
+class DataSource:
     """One task on one generator, a part of the training mixture."""
 
     # A name of wlam.tasks.TASKS.
@@ -49,7 +49,7 @@ class Ingredient:
             )
 
 
-def shares(mixture: Mapping[str, Ingredient], temperature: float) -> dict[str, float]:
+def shares(mixture: Mapping[str, DataSource], temperature: float) -> dict[str, float]:
     """Share of each ingredient: size ** temperature, normalised.
 
     0.5 keeps a large set from drowning a small one; 1 is proportional, 0 uniform.
@@ -60,7 +60,7 @@ def shares(mixture: Mapping[str, Ingredient], temperature: float) -> dict[str, f
 
 
 def samples_per_step(
-    mixture: Mapping[str, Ingredient],
+    mixture: Mapping[str, DataSource],
     share: Mapping[str, float],
     rows: int,
     devices: int = 1,
@@ -77,8 +77,8 @@ def samples_per_step(
 
 
 def draw_batch(
-    key: PRNGKeyArray, mixture: Mapping[str, Ingredient], samples: Mapping[str, int]
-) -> dict[str, Part]:
+    key: PRNGKeyArray, mixture: Mapping[str, DataSource], samples: Mapping[str, int]
+) -> dict[str, Batch]:
     """One training batch of every ingredient."""
     batch = {}
     for i, (name, part) in enumerate(sorted(mixture.items())):

@@ -9,7 +9,7 @@ import numpy as np
 from wlam.baselines.bank.smoothers import between_pilots
 from wlam.baselines.estimate import linear_matrix, spline_matrix
 from wlam.tasks.csi import CsiFrequency
-from wlam.tasks.task import Forecaster
+from wlam.tasks.task import Baseline
 from wlam.tasks.windows import Sequences, Windows
 from wlam.types import Csi, DataError
 
@@ -39,7 +39,7 @@ class CsiPilots(CsiFrequency):
             )
         return replace(super().sequences(data), every=self.every)
 
-    def floors(self, data: Csi, windows: Windows) -> dict[str, Forecaster]:
+    def baselines(self, data: Csi, windows: Windows) -> dict[str, Baseline]:
         assert windows.grid is not None
         return {
             "zero": lambda context, horizon: np.zeros_like(np.nan_to_num(context)),

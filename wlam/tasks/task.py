@@ -8,9 +8,9 @@ from jaxtyping import PRNGKeyArray
 
 from wlam.metrics import Statistic
 from wlam.tasks.windows import Sequences, Windows, choose_rows, wholes
-from wlam.types import LINEAR_BEYOND, Part
+from wlam.types import LINEAR_BEYOND, Batch
 
-Forecaster = Callable[[Any, int], Any]
+Baseline = Callable[[Any, int], Any]
 """context [window, L, channel], H -> forecast [window, H, channel]"""
 
 
@@ -36,8 +36,8 @@ class Task:
         per_sample: int,
         context: int | None,
         linear_beyond: float = LINEAR_BEYOND,
-    ) -> Part:
-        """What a training batch takes from the tensor; see `Ingredient` for the rest.
+    ) -> Batch:
+        """What a training batch takes from the tensor; see `DataSource` for the rest.
 
         Rows of single channels, or channels as a whole where a context is given.
 
@@ -49,7 +49,7 @@ class Task:
             return choose_rows(key, sequences, per_sample, linear_beyond)
         return wholes(sequences, context)
 
-    def floors(self, data: Any, windows: Windows) -> dict[str, Forecaster]:
+    def baselines(self, data: Any, windows: Windows) -> dict[str, Baseline]:
         """Training-free forecasters by name; "repeat last" is always among them."""
         raise NotImplementedError
 

@@ -1,16 +1,17 @@
 """Beam tracking at irregular times: the best beam between and after sweeps."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from wlam import baselines, metrics
 from wlam.metrics import Statistic
-from wlam.tasks.real import BeamTask
-from wlam.tasks.task import Forecaster
+from wlam.tasks.series import BeamTask
+from wlam.tasks.task import Baseline
 from wlam.tasks.windows import Windows
-from wlam.types import Beams
+from wlam.types import Sweeps
 
 FLOOR = "floor_dbm"
 """Label: the power that a beam shows which receives nothing."""
@@ -29,7 +30,7 @@ class BeamIrregular(BeamTask):
 
     name = "beam_irregular"
 
-    def floors(self, data: Beams, windows: Windows) -> dict[str, Forecaster]:
+    def baselines(self, data: Sweeps, windows: Windows) -> dict[str, Baseline]:
         interval = np.float32(windows.interval)
         return {
             "repeat last": baselines.hold,
@@ -38,7 +39,7 @@ class BeamIrregular(BeamTask):
         }
 
     def scores(
-        self, forecast: np.ndarray, data: Beams, windows: Windows
+        self, forecast: np.ndarray, data: Sweeps, windows: Windows
     ) -> dict[str, Statistic]:
         target = windows.target
         most = min(3, forecast.shape[-1])
@@ -49,9 +50,9 @@ class BeamIrregular(BeamTask):
             "power ratio": _where_known(forecast, target, metrics.power_ratio),
         }
         if FLOOR in windows.labels:
-            floor = np.asarray(windows.labels[FLOOR], np.float64)
+            baseline = np.asarray(windows.labels[FLOOR], np.float64)
             found["SE ratio"] = _where_known(
-                forecast, target - floor[:, None, None], metrics.efficiency_ratio
+                forecast, target - baseline[:, None, None], metrics.efficiency_ratio
             )
         return found
 
@@ -71,4 +72,4 @@ def _where_known(
         np.where(known, x.reshape(shape), 0.0).sum(1)
         for x in (one.numerator, one.denominator)
     )
-    return Statistic(numerator, denominator, one.transform)
+    return replace(one, numerator=numerator, denominator=denominator)

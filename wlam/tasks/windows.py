@@ -14,7 +14,15 @@ from einops import rearrange
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from wlam.phy.channels.tr38901.tables import LOS
-from wlam.types import LINEAR_BEYOND, DataError, Grids, Lattice, Pilots, Rows, Scans
+from wlam.types import (
+    LINEAR_BEYOND,
+    ArrayShape,
+    ChannelBatch,
+    DataError,
+    Pilots,
+    SeriesBatch,
+    SweepBatch,
+)
 from wlam.types import Array as AnyArray
 
 
@@ -36,7 +44,7 @@ class Sequences:
     # Rows and columns of the grid of bins that the channels are; None: they are none.
     grid: tuple[int, int] | None = field(default=None, metadata={"static": True})
     # Where the columns of that grid are angles: of which arrays.
-    lattice: Lattice = field(default=(), metadata={"static": True})
+    array_shape: ArrayShape = field(default=(), metadata={"static": True})
     # A forecaster sees every n-th, from n // 2 on, and completes the others: steps of a
     # grid, such as subcarriers with pilots; else channels, beams of the last sweep.
     every: int = field(default=1, metadata={"static": True})
@@ -55,7 +63,7 @@ def choose_rows(
     sequences: Sequences,
     per_sample: int,
     linear_beyond: float = LINEAR_BEYOND,
-) -> Rows:
+) -> SeriesBatch:
     """Draws `per_sample` channels of every sequence as training rows.
 
     Half of them are drawn in proportion to a channel's power and half uniformly: a
@@ -78,7 +86,9 @@ def choose_rows(
         )
         center = not jnp.iscomplexobj(sequences.values)
         interval = jnp.asarray(sequences.interval)
-        return Rows(values, clean, interval, sequences.axis, center, linear_beyond)
+        return SeriesBatch(
+            values, clean, interval, sequences.axis, center, linear_beyond
+        )
     channels = sequences.values.shape[2]
     if per_sample < channels:
         power = jnp.mean(abs(sequences.clean) ** 2, axis=1)  # [sample, channel]
@@ -93,7 +103,7 @@ def choose_rows(
         )
     else:
         values, clean = sequences.values, sequences.clean
-    return Rows(
+    return SeriesBatch(
         values=real_rows(values),
         clean=real_rows(clean),
         interval=jnp.repeat(sequences.interval, values.shape[2]),
@@ -103,7 +113,7 @@ def choose_rows(
     )
 
 
-def wholes(sequences: Sequences, context: int) -> Grids | Scans:
+def wholes(sequences: Sequences, context: int) -> ChannelBatch | SweepBatch:
     """The sequences with their channels as a whole: the grid or the sweeps they are.
 
     Raises:
@@ -121,14 +131,14 @@ def wholes(sequences: Sequences, context: int) -> Grids | Scans:
         )
     if grid is None:
         values, clean = map(jnp.asarray, (sequences.values, sequences.clean))
-        return Scans(values, clean, interval, context)
+        return SweepBatch(values, clean, interval, context)
     values, clean = (
         rearrange(jnp.asarray(x), "n t (u v) -> n t u v", u=grid[0])
         for x in (sequences.values, sequences.clean)
     )
-    axis, lattice, every = sequences.axis, sequences.lattice, sequences.every
+    axis, array_shape, every = sequences.axis, sequences.array_shape, sequences.every
     los = line_of_sight(sequences.labels, len(interval))
-    return Grids(values, clean, interval, axis, context, lattice, every, los)
+    return ChannelBatch(values, clean, interval, axis, context, array_shape, every, los)
 
 
 def line_of_sight(labels: dict[str, AnyArray], samples: int) -> Float[Array, " n"]:
@@ -151,7 +161,7 @@ class Windows:
     source: np.ndarray  # int64 [window], which sequence
     start: np.ndarray  # int64 [window], index of the first target step
     labels: dict[str, np.ndarray]  # name -> [window]
-    lattice: Lattice = ()  # of the arrays whose angles the grid's columns are
+    array_shape: ArrayShape = ()  # of the arrays whose angles the grid's columns are
     # The target as measured, like target; None where that is the target itself.
     noisy: np.ndarray | None = None
     # More than 1: the context itself is to be completed, its last sweep or, of a grid,
@@ -261,7 +271,7 @@ def cut_windows(
         source=repeat(np.arange(samples)),
         start=np.tile(starts, samples).astype(np.int64),
         labels={name: repeat(x) for name, x in sequences.labels.items()},
-        lattice=sequences.lattice,
+        array_shape=sequences.array_shape,
         noisy=None if np.array_equal(target, measured) else measured,
         every=sequences.every,
         pilots=pilots,

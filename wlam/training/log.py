@@ -11,7 +11,7 @@ from tqdm import tqdm
 METRICS = "metrics.jsonl"
 
 
-class Journal:
+class MetricLogger:
     """Records one number per name and step. A resumed run continues its own record:
 
     what was written after the restored step is taken back, since it happens again.
@@ -29,7 +29,7 @@ class Journal:
             total=total, initial=step, unit="step", dynamic_ncols=True, mininterval=0.5
         )
 
-    def __enter__(self) -> "Journal":
+    def __enter__(self) -> "MetricLogger":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -10,10 +10,10 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from wlam.models.base import Network
 from wlam.models.predictor.channel_loss import channel_losses
-from wlam.models.predictor.row_loss import rows_loss
-from wlam.models.predictor.sweep_loss import scan_loss
+from wlam.models.predictor.series_loss import series_loss
+from wlam.models.predictor.sweep_loss import sweep_loss
 from wlam.nn.experts import Load, in_all
-from wlam.types import Grids, Part, Rows, Scans
+from wlam.types import Batch, ChannelBatch, SeriesBatch, SweepBatch
 
 Figures = dict[str, Float[Array, ""]]
 """Scalars by name."""
@@ -22,7 +22,7 @@ Figures = dict[str, Float[Array, ""]]
 def mixture_loss(
     graph: Any,
     params: Any,
-    batch: Mapping[str, Part],
+    batch: Mapping[str, Batch],
     shares: Mapping[str, float],
     key: PRNGKeyArray,
 ) -> tuple[Float[Array, ""], tuple[Figures, Figures]]:
@@ -39,16 +39,20 @@ def mixture_loss(
     if isinstance(model, Network):
         losses = {name: model.loss(batch[name], keys[name]) for name in keys}
     else:
-        rows = {name: part for name, part in batch.items() if isinstance(part, Rows)}
-        channels = {n: part for n, part in batch.items() if isinstance(part, Grids)}
+        rows = {
+            name: part for name, part in batch.items() if isinstance(part, SeriesBatch)
+        }
+        channels = {
+            n: part for n, part in batch.items() if isinstance(part, ChannelBatch)
+        }
         last_key = jax.random.fold_in(key, len(keys))
         losses, loads = channel_losses(model, channels, last_key)
         for name in rows:
-            losses[name], load = rows_loss(model, rows[name], keys[name])
+            losses[name], load = series_loss(model, rows[name], keys[name])
             loads.append(load)
         for name, part in batch.items():
-            if isinstance(part, Scans):
-                losses[name], load = scan_loss(model, part, keys[name])
+            if isinstance(part, SweepBatch):
+                losses[name], load = sweep_loss(model, part, keys[name])
                 loads.append(load)
     total = jnp.sum(jnp.stack([shares[name] * losses[name] for name in losses]))
     known = [load for load in loads if load is not None]

@@ -50,7 +50,7 @@ def test_settings_that_are_not_there_are_made_and_judged(
     assert case.name == "csi_frequency san_francisco 3.5 GHz 5 km/h 20 dB"
     clean, labels = case.data.clean, case.data.labels
     assert clean.shape == (32, 24, 64, 16)
-    assert case.data.antenna_positions.shape == (16, 3)
+    assert case.data.antennas.positions.shape == (16, 3)
     np.testing.assert_allclose(np.abs(clean), np.ones(clean.shape), rtol=1e-5)
     np.testing.assert_allclose(labels["speed_kmh"], np.full(32, 5.0), rtol=1e-6)
     assert set(labels["los"]) == {0, 1}

@@ -8,7 +8,7 @@ from wlam.config import Config
 from wlam.evaluation.scores import QUARTERS
 from wlam.phy.channels.cdl import CdlConfig
 from wlam.simulate.traffic import TrafficConfig
-from wlam.tasks.mixture import Ingredient
+from wlam.tasks.mixture import DataSource
 
 SPEED = np.array([0, 5, 10, 29, 60, 120, 300, np.nan, 15, 45, 61, 9.9])
 SNR = np.array([-3, 0, 5, 20, 20, 40, 60, np.inf, np.nan, 25, 15, 10.0])
@@ -91,10 +91,10 @@ def test_quarters_of_the_horizon(in_db):
 def test_sizes_of_training_are_those_of_its_samples():
     def part(subcarriers, antennas):
         source = CdlConfig(num_times=24, num_subcarriers=subcarriers, array=antennas)
-        return Ingredient("csi_time", source, 1.0)
+        return DataSource("csi_time", source, 1.0)
 
-    nowhere = Ingredient("csi_time", "a file of somebody else", 1.0)
-    series = Ingredient("traffic", TrafficConfig(num_times=32), 1.0)
+    nowhere = DataSource("csi_time", "a file of somebody else", 1.0)
+    series = DataSource("traffic", TrafficConfig(num_times=32), 1.0)
     mixture = {"a": part(16, (1, 4)), "b": part(32, (2, 4)), "c": series, "d": nowhere}
     config = Config(run="unused", mixture=mixture, evaluation={})
     assert of.trained_sizes(config, "csi_time") == {

@@ -27,8 +27,8 @@ def test_a_file_is_a_tensor(path, radio):
     np.testing.assert_array_equal(data.time_step_s, np.full(7, 5e-4, np.float32))
     np.testing.assert_array_equal(data.subcarrier_spacing_hz, np.full(7, 180e3))
     np.testing.assert_array_equal(data.carrier_hz, np.full(7, 2.4e9, np.float32))
-    np.testing.assert_array_equal(data.antenna_positions, ula(2))
-    np.testing.assert_array_equal(data.antenna_polarisation, [0, 0])
+    np.testing.assert_array_equal(data.antennas.positions, ula(2))
+    np.testing.assert_array_equal(data.antennas.polarisation, [0, 0])
     np.testing.assert_array_equal(data.labels["index"], np.arange(7))
     assert [note.split(":")[0] for note in notes] == [
         "antenna_positions",
@@ -96,8 +96,8 @@ def test_a_stream_stops_at_a_bad_value(tmp_path, radio, save73, problem):
 def test_a_geometry_that_is_given_is_kept_and_must_fit(path, radio, problem):
     given = Radio(5e-4, 180e3, 2.4e9, ula(2, 0.7), np.array([0, 1]))
     data, notes = wifo.read(path, given)
-    np.testing.assert_array_equal(data.antenna_positions, ula(2, 0.7))
-    np.testing.assert_array_equal(data.antenna_polarisation, [0, 1])
+    np.testing.assert_array_equal(data.antennas.positions, ula(2, 0.7))
+    np.testing.assert_array_equal(data.antennas.polarisation, [0, 1])
     assert notes == []
     for positions, polarisation, expected in (
         (upa(2, 2), None, "antenna_positions: is float32 [4, 3], must be float32 [2"),

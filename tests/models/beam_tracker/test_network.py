@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 from wlam.models.beam_tracker.network import CELLS, BeamTrackerConfig
-from wlam.types import Rows, Scans
+from wlam.types import SeriesBatch, SweepBatch
 
 N, T, B, Q = 3, 14, 12, 4
 RNG = np.random.default_rng(0)
@@ -111,12 +111,12 @@ def test_the_loss_is_of_finite_gradient_where_sweeps_and_truth_are_missing():
     holes = np.where(SEEN[..., None], SWEEPS, np.nan)
     clean = SWEEPS.copy()
     clean[0, 4:] = np.nan
-    part = Scans(jnp.asarray(holes), jnp.asarray(clean), jnp.asarray(INTERVAL), 8)
+    part = SweepBatch(jnp.asarray(holes), jnp.asarray(clean), jnp.asarray(INTERVAL), 8)
     run = jax.jit(nnx.value_and_grad(lambda n: n.loss(part, jax.random.key(0))))
     loss, gradients = run(network)
     assert float(loss) == pytest.approx(np.log(B), abs=1.0)  # fresh, all alike
     assert all(jnp.isfinite(g).all() for g in jax.tree.leaves(gradients))
-    rows = Rows(part.values, part.clean, part.interval, 0, True)
+    rows = SeriesBatch(part.values, part.clean, part.interval, 0, True)
     with pytest.raises(ValueError, match="needed task beam_irregular with a context"):
         network.loss(rows, jax.random.key(0))
 

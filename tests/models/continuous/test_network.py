@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 from wlam.models.continuous.network import CELLS, ContinuousConfig
-from wlam.types import Rows
+from wlam.types import SeriesBatch
 
 B, T, H = 3, 20, 4
 RNG = np.random.default_rng(0)
@@ -95,14 +95,14 @@ def test_who_is_told_the_times():
 def rows(values, center=False):
     interval = jnp.ones(len(values))
     clean = jnp.nan_to_num(values) + 0.1
-    return Rows(values, clean, interval, axis=0, center=center)
+    return SeriesBatch(values, clean, interval, axis=0, center=center)
 
 
 def test_the_loss_does_not_depend_on_units_and_is_of_finite_gradient():
     network = ContinuousConfig(units=6).build(nnx.Rngs(0))
     holes = np.where(SEEN[..., None], VALUES, np.nan).swapaxes(1, 2)
     part = rows(jnp.asarray(holes))
-    scaled = Rows(1e-6 * part.values, 1e-6 * part.clean, part.interval, 0, False)
+    scaled = SeriesBatch(1e-6 * part.values, 1e-6 * part.clean, part.interval, 0, False)
     key = jax.random.key(0)
     loss = jax.jit(lambda n, p: n.loss(p, key))
     np.testing.assert_allclose(loss(network, scaled), loss(network, part), rtol=1e-4)

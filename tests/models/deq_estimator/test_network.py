@@ -47,7 +47,7 @@ def test_the_sensing_of_angles_sees_what_that_of_antennas_does(network, model, c
 
     @jax.jit
     def see(clean):
-        angles = to_beamspace(clean, network.lattice).reshape(4, 2, 8)
+        angles = to_beamspace(clean, network.array_shape).reshape(4, 2, 8)
         return jnp.einsum("smd,nsd->nsm", network.sensing(receiver), angles)
 
     found = see(clean)

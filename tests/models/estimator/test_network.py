@@ -15,7 +15,7 @@ from wlam.models.observation import Observation
 from wlam.nn.denoisers.spectral import SpectralConfig
 from wlam.phy.arrays import ula, upa
 from wlam.phy.noise import complex_normal
-from wlam.types import Rows, Snapshots
+from wlam.types import SeriesBatch, SnapshotBatch
 
 CONFIG = EstimatorConfig(SpectralConfig(width=8, blocks=1), steps=21)
 N, T, K, A = 2, 3, 12, 8
@@ -42,7 +42,7 @@ def blocks():
 def test_the_loss_is_that_of_the_velocity_and_of_the_noise(network):
     """An untrained network on data of nothing but noise: finite, and with gradients."""
     line = tuple(range(A))
-    part = Snapshots(complex_normal(jax.random.key(0), (4, K, A)), (line,))
+    part = SnapshotBatch(complex_normal(jax.random.key(0), (4, K, A)), (line,))
     graph, params = nnx.split(network)
 
     def loss(params):
@@ -57,7 +57,7 @@ def test_the_loss_is_that_of_the_velocity_and_of_the_noise(network):
 
 
 def test_parts_of_other_tasks_are_named(network):
-    rows = Rows(jnp.ones((1, 1, 8)), jnp.ones((1, 1, 8)), jnp.ones(1), 0, True)
+    rows = SeriesBatch(jnp.ones((1, 1, 8)), jnp.ones((1, 1, 8)), jnp.ones(1), 0, True)
     with pytest.raises(ValueError, match="needed csi_estimate"):
         network.loss(rows, jax.random.key(0))
 

@@ -13,7 +13,7 @@ from wlam.config import Config
 from wlam.models.estimator.network import EstimatorConfig
 from wlam.nn.denoisers.spectral import SpectralConfig
 from wlam.phy.channels.kronecker import KroneckerConfig, generate
-from wlam.tasks.mixture import Ingredient
+from wlam.tasks.mixture import DataSource
 from wlam.training.checkpoint import CheckpointConfig
 from wlam.training.optimisers import OptimizerConfig
 
@@ -26,7 +26,7 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("estimator") / "run"
     config = Config(
         run=str(folder),
-        mixture={"mimo": Ingredient("csi_estimate", SOURCE, 1.0, rows_per_sample=1)},
+        mixture={"mimo": DataSource("csi_estimate", SOURCE, 1.0, rows_per_sample=1)},
         evaluation={},
         model=EstimatorConfig(SpectralConfig(width=8, blocks=1)),
         steps=30,

@@ -18,7 +18,7 @@ from wlam.models.generator.network import (
 )
 from wlam.nn.denoisers.dit import DitConfig
 from wlam.phy.noise import complex_normal
-from wlam.types import Snapshots
+from wlam.types import SnapshotBatch
 
 DIT = DitConfig(width=16, layers=1, heads=2, mlp_ratio=1, conditions=(*KINDS, 5))
 CONFIG = GeneratorConfig(DIT, size=(8, 4), steps=16)
@@ -46,7 +46,7 @@ def model(network):
 def part(labels):
     clean = complex_normal(jax.random.key(0), (3, 8, 8))
     two_lines = (tuple(range(4)), tuple(range(4, 8)))
-    return Snapshots(clean, two_lines, labels=labels)
+    return SnapshotBatch(clean, two_lines, labels=labels)
 
 
 def test_an_untrained_loss_is_the_power_of_the_velocity():

@@ -36,12 +36,12 @@ def test_bins_of_a_task_are_brought_back(name, axis):
     csi = Csi(x, 1e-3 * ones, 15e3 * ones, 3e9 * ones, places, polarisation)
     sequences = TASKS[name].sequences(csi)
     grids = wholes(sequences, 3)
-    channel = to_channel(grids.values, axis, grids.lattice)
+    channel = to_channel(grids.values, axis, grids.array_shape)
     np.testing.assert_allclose(channel, x.transpose(0, 1, 3, 2), atol=1e-5)
-    back = to_bins(channel, axis, grids.lattice)
+    back = to_bins(channel, axis, grids.array_shape)
     np.testing.assert_allclose(back, grids.values, atol=1e-5)
     # A part of the steps is a part of the channel.
-    part = to_channel(grids.values[:, :3], axis, grids.lattice)
+    part = to_channel(grids.values[:, :3], axis, grids.array_shape)
     want = channel[:, :3] if axis == TIME else channel[..., :3]
     np.testing.assert_allclose(part, want, atol=1e-5)
 
@@ -52,7 +52,7 @@ BAD = [
     ({"context": np.ones((1, 8, 32))}, "grid: .* float64"),
     ({"horizon": 0}, "horizon, axis: found 0"),
     ({"axis": "space"}, "horizon, axis: .*'space'"),
-    ({"lattice": ((2, 4, 1),)}, "lattice: found 8 antennas"),
+    ({"array_shape": ((2, 4, 1),)}, "lattice: found 8 antennas"),
 ]
 
 

@@ -18,7 +18,7 @@ from wlam.models.peers.dlinear import DLinearConfig, last_steps, moving_average
 from wlam.training.checkpoint import Checkpoints
 from wlam.training.objective import mixture_loss
 from wlam.training.state import init_state
-from wlam.types import TIME, Beams, Csi, Grids, Rows, Series, Traffic
+from wlam.types import TIME, ChannelBatch, Csi, Series, SeriesBatch, Sweeps, Traffic
 
 L, H = 12, 4
 CONFIG = DLinearConfig(context=L, horizon=H, kernel=5)
@@ -59,7 +59,9 @@ def loss(model):
 
 def rows_of(values, clean=None):
     clean = values if clean is None else clean
-    return Rows(*map(jnp.float32, (values, clean)), jnp.ones(len(values)), TIME, True)
+    return SeriesBatch(
+        *map(jnp.float32, (values, clean)), jnp.ones(len(values)), TIME, True
+    )
 
 
 def test_trend_is_the_mean_around_and_both_parts_are_the_whole():
@@ -191,7 +193,7 @@ def test_a_few_steps_on_sines_lower_the_loss(model):
     def loss_of(params, key):
         phase = jax.random.uniform(key, (32, 1, 1), maxval=2 * jnp.pi)
         rows = jnp.sin(0.7 * jnp.arange(2.0 * L)[None, None] + phase)
-        part = Rows(rows, rows, jnp.ones(32), TIME, True)
+        part = SeriesBatch(rows, rows, jnp.ones(32), TIME, True)
         graph_loss = partial(mixture_loss, graph, shares={"sine": 1.0}, key=key)
         return graph_loss(params, {"sine": part})[0]
 
@@ -233,7 +235,7 @@ def test_bad_training_data_and_configs_are_named(model):
         model.loss(rows_of(normal(2, 2, 30)), KEY)
     grid = jnp.ones((1, 6, 2, 2), jnp.complex64)
     with pytest.raises(ValueError, match="mixture: found an ingredient of channels or"):
-        model.loss(Grids(grid, grid, jnp.ones(1), TIME, 3), KEY)
+        model.loss(ChannelBatch(grid, grid, jnp.ones(1), TIME, 3), KEY)
     with pytest.raises(ValueError, match=r"source: found .* 15 steps; .* 12 \+ 4"):
         model.loss(rows_of(normal(2, 1, 15)), KEY)
     for name in ("context", "horizon", "kernel", "windows"):
@@ -252,7 +254,7 @@ def test_series_are_judged_and_other_cases_left_out_and_named(model):
     todo = [
         EvalCase("channel", "csi_time", csi, 4, 4),
         EvalCase("cell", "traffic", Traffic(normal(2, 40), ones), 16, 6),
-        EvalCase("sweep", "beam", Beams(normal(2, 9, 8), ones), 4, 4),
+        EvalCase("sweep", "beam", Sweeps(normal(2, 9, 8), ones), 4, 4),
         EvalCase("track", "series", Series(normal(2, 40, 3), ones), 16, 6),
     ]
     forecaster = model.forecaster()

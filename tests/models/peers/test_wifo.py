@@ -26,7 +26,7 @@ from wlam.models.peers.wifo import (
 from wlam.training.checkpoint import Checkpoints
 from wlam.training.objective import mixture_loss
 from wlam.training.state import init_state
-from wlam.types import FREQUENCY, TIME, Grids, Rows
+from wlam.types import FREQUENCY, TIME, ChannelBatch, SeriesBatch
 
 P = 4
 CONFIG = WifoConfig(width=16, encoder_layers=2, decoder_layers=1, heads=2)
@@ -68,7 +68,7 @@ def grids_of(clean, noisy=None, context=8):
         to_bins(jnp.asarray(x), TIME, LATTICE)
         for x in (clean if noisy is None else noisy, clean)
     )
-    return Grids(values, clean, jnp.ones(len(clean)), TIME, context, LATTICE)
+    return ChannelBatch(values, clean, jnp.ones(len(clean)), TIME, context, LATTICE)
 
 
 # Of the authors' module at widths 64 to 512, tables of 172 unused rows included.
@@ -252,7 +252,7 @@ def test_the_steps_after_the_context_are_asked_for(axis):
 def test_predict(model):
     forecaster = model.forecaster()
     context = complex_normal(6, 8, 8 * 4)  # more than one call
-    options = {"horizon": 3, "axis": "time", "grid": (8, 4), "lattice": LATTICE}
+    options = {"horizon": 3, "axis": "time", "grid": (8, 4), "array_shape": LATTICE}
     found = forecaster.predict(context, 1e-3, **options)
     assert found.shape == (6, 3, 32)
     assert found.dtype == np.complex64
@@ -271,7 +271,7 @@ def test_bad_training_data_and_configs_are_named(model):
     with pytest.raises(
         ValueError, match="mixture: found an ingredient that is no channel"
     ):
-        model.loss(Rows(rows, rows, jnp.ones(2), TIME, False), KEY)
+        model.loss(SeriesBatch(rows, rows, jnp.ones(2), TIME, False), KEY)
     pilots = replace(grids_of(complex_normal(1, *SHAPE)), every=4)
     with pytest.raises(ValueError, match=r"mixture: found .* is pilots"):
         model.loss(pilots, KEY)
@@ -362,6 +362,6 @@ def test_a_path_is_learned_along_time_and_along_frequency():
         want = np.asarray(to_bins(ahead, axis, LATTICE)).reshape(16, 4, -1)
         name = ("time", "frequency")[axis]
         grid = (bins.shape[2], bins.shape[3])
-        found = forecaster.predict(flat, 1e-3, 4, name, grid=grid, lattice=LATTICE)
+        found = forecaster.predict(flat, 1e-3, 4, name, grid=grid, array_shape=LATTICE)
         error = (abs(found - want) ** 2).sum()
         assert error < 0.4 * (abs(flat[:, -1:] - want) ** 2).sum()  # 4 dB below hold

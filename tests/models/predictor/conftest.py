@@ -7,11 +7,11 @@ import pytest
 from einops import rearrange
 from flax import nnx
 
-from wlam.models.predictor.api import Forecaster
-from wlam.models.predictor.network import ModelConfig, RowInputs
+from wlam.models.predictor.api import PredictorAPI
+from wlam.models.predictor.network import PredictorConfig, SeriesInputs
 from wlam.nn.backbones.transformer import TransformerConfig
 
-TINY = ModelConfig(TransformerConfig(width=16, layers=2, heads=2), patch=4)
+TINY = PredictorConfig(TransformerConfig(width=16, layers=2, heads=2), patch=4)
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +30,7 @@ def model():
 
 @pytest.fixture(scope="session")
 def forecaster(model):
-    return Forecaster(model)
+    return PredictorAPI(model)
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +47,7 @@ def apply(model):
         first = slice(None, None, group)
         about = (interval[first], axis[first], TINY, group == 2)
         given = ~hidden[first].at[:, steps or values.shape[1] :].set(True)
-        rows = RowInputs.of(grouped, hidden[first], given, *about)
+        rows = SeriesInputs.of(grouped, hidden[first], given, *about)
         return nnx.merge(graph, state)(rows)
 
     return forward

@@ -11,30 +11,31 @@ import pytest
 from flax import nnx
 
 from wlam.models.predictor import channel_loss as grids
-from wlam.models.predictor import row_loss
+from wlam.models.predictor import series_loss
 from wlam.models.predictor.channel_loss import (
     FAR,
+    channel_loss,
     channel_losses,
     gaussian_loss,
-    grids_loss,
 )
-from wlam.models.predictor.channels import LEAST_SPREAD, JointConfig
-from wlam.models.predictor.network import ModelConfig
+from wlam.models.predictor.channels import LEAST_SPREAD, ChannelTokenizerConfig
+from wlam.models.predictor.network import PredictorConfig
 from wlam.nn.backbones.transformer import TransformerConfig
 from wlam.phy.channels.cdl import CdlConfig
 from wlam.simulate.traffic import TrafficConfig
-from wlam.tasks.mixture import Ingredient, draw_batch
+from wlam.tasks.mixture import DataSource, draw_batch
 from wlam.tasks.windows import Sequences, wholes
 from wlam.training.objective import mixture_loss
-from wlam.types import Grids
+from wlam.types import ChannelBatch
 
-CONFIG = ModelConfig(
-    TransformerConfig(width=16, layers=1, heads=2), joint=JointConfig(bins=8)
+CONFIG = PredictorConfig(
+    TransformerConfig(width=16, layers=1, heads=2),
+    channels=ChannelTokenizerConfig(bins=8),
 )
 CHANNELS = CdlConfig(num_times=24, num_subcarriers=4, array=(1, 4), snr_db=(9.0, 9.0))
 MIXTURE = {
-    "csi": Ingredient("csi_time", CHANNELS, 1.0, context=16),
-    "traffic": Ingredient("traffic", TrafficConfig(num_times=32), 1.0),
+    "csi": DataSource("csi_time", CHANNELS, 1.0, context=16),
+    "traffic": DataSource("traffic", TrafficConfig(num_times=32), 1.0),
 }
 SAMPLES = {"csi": 2, "traffic": 2}
 KEY = jax.random.key(0)
@@ -55,12 +56,12 @@ def model():
 def loss(model):
     graph, params = model
     return jax.jit(
-        lambda grids: grids_loss(nnx.merge(graph, params), grids, KEY)[0].mean()
+        lambda grids: channel_loss(nnx.merge(graph, params), grids, KEY)[0].mean()
     )
 
 
 def test_a_batch_holds_rows_and_whole_channels(batch):
-    assert isinstance(batch["csi"], Grids)
+    assert isinstance(batch["csi"], ChannelBatch)
     assert batch["csi"].values.shape == (2, 24, 4, 4)
     assert batch["csi"].context == 16
     assert batch["traffic"].values.shape == (2, 1, 32)
@@ -86,7 +87,7 @@ def test_parts_of_one_shape_go_together_and_keep_their_losses(batch, model):
     graph, params = model
     grids = batch["csi"]
     exact = replace(grids, values=grids.clean, clean=0 * grids.clean)
-    other_array = replace(grids, lattice=((2, 2, 1),))
+    other_array = replace(grids, array_shape=((2, 2, 1),))
     parts = {"a": grids, "b": exact, "c": other_array}
     found = jax.jit(lambda parts: channel_losses(nnx.merge(graph, params), parts, KEY))(
         parts
@@ -126,7 +127,7 @@ def test_gradients_reach_both_ways_in_and_silence_breaks_none(batch, model):
     def gradient(params, batch, weight):
         function = partial(mixture_loss, graph, shares=shares, key=KEY)
         with (
-            mock.patch.object(row_loss, "QUANTILES", weight),
+            mock.patch.object(series_loss, "QUANTILES", weight),
             mock.patch.object(grids, "SPREAD", weight),
         ):
             return jax.grad(lambda p: function(p, batch)[0])(params)
@@ -183,9 +184,9 @@ def test_the_likelihood_is_greatest_at_the_root_mean_square_error():
 
 
 def test_bad_requests_are_named(batch):
-    rows_only = ModelConfig(CONFIG.backbone).build(nnx.Rngs(0))
-    with pytest.raises(ValueError, match=r"model\.joint: found None"):
-        grids_loss(rows_only, batch["csi"], KEY)
+    rows_only = PredictorConfig(CONFIG.backbone).build(nnx.Rngs(0))
+    with pytest.raises(ValueError, match=r"model\.channels: found None"):
+        channel_loss(rows_only, batch["csi"], KEY)
     x = np.ones((2, 24, 3), np.complex64)
     sequences = Sequences(x, x, np.ones(2, np.float32), 0)
     with pytest.raises(ValueError, match="context: found 16 of 24 steps"):
@@ -194,7 +195,7 @@ def test_bad_requests_are_named(batch):
         wholes(replace(sequences, grid=(1, 3)), 24)
 
 
-PILOTS = Ingredient(
+PILOTS = DataSource(
     "csi_pilots_4", replace(CHANNELS, num_subcarriers=16), 1.0, context=16
 )
 
@@ -208,7 +209,7 @@ def test_channels_are_completed_from_their_pilots_alone(model):
 
     @jax.jit
     def loss(grids):
-        return grids_loss(nnx.merge(graph, params), grids, KEY)[0]
+        return channel_loss(nnx.merge(graph, params), grids, KEY)[0]
 
     between = (jnp.arange(16) % 4 != 2)[None, :, None, None]
     hidden = replace(part, values=jnp.where(between, 7.0, part.values))
@@ -219,7 +220,7 @@ def test_channels_are_completed_from_their_pilots_alone(model):
 
 @pytest.mark.slow
 def test_the_line_of_sight_is_learnt_where_it_is_known(batch):
-    config = replace(CONFIG, line_of_sight=True)
+    config = replace(CONFIG, heads=("line_of_sight",))
     graph, params = nnx.split(config.build(nnx.Rngs(0)))
     part = batch["csi"]
 
@@ -227,7 +228,7 @@ def test_the_line_of_sight_is_learnt_where_it_is_known(batch):
     def slopes(params, los):
         def loss(params):
             model = nnx.merge(graph, params)
-            found = grids_loss(model, replace(part, los=los), jax.random.key(3))
+            found = channel_loss(model, replace(part, los=los), jax.random.key(3))
             return found[0].mean()
 
         return jax.grad(loss)(params)["line_of_sight"]

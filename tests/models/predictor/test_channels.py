@@ -11,9 +11,9 @@ from flax import nnx
 
 from wlam.baselines.bank.ar_bank import ar_bank
 from wlam.baselines.bank.smoothers import between_pilots
-from wlam.models.predictor.api import Forecaster
-from wlam.models.predictor.channels import Channel, JointConfig, all_bins
-from wlam.models.predictor.network import ModelConfig
+from wlam.models.predictor.api import PredictorAPI
+from wlam.models.predictor.channels import Channel, ChannelTokenizerConfig, all_bins
+from wlam.models.predictor.network import PredictorConfig
 from wlam.nn.backbones.transformer import TransformerConfig
 from wlam.types import TIME
 
@@ -21,8 +21,9 @@ N, L, H, U, V = 2, 16, 8, 4, 3
 K = 6
 INTERVAL = jnp.full(N, 1e-3)
 RNG = np.random.default_rng(0)
-CONFIG = ModelConfig(
-    TransformerConfig(width=16, layers=1, heads=2), joint=JointConfig(patch=8, bins=K)
+CONFIG = PredictorConfig(
+    TransformerConfig(width=16, layers=1, heads=2),
+    channels=ChannelTokenizerConfig(patch=8, bins=K),
 )
 
 
@@ -50,7 +51,7 @@ def model():
 def build(config):
     """With a head that is not zero, as training leaves it."""
     model = config.build(nnx.Rngs(0))
-    for layer in (model.joint.head.w2, model.joint.head.w3):
+    for layer in (model.channels.head.w2, model.channels.head.w3):
         shape = layer.kernel[...].shape
         layer.kernel[...] = 0.1 * jax.random.normal(jax.random.key(1), shape)
     return model
@@ -65,7 +66,7 @@ def continued(model):
     def run(x, known):
         model = nnx.merge(graph, params)
         channel = Channel.of(x, known, INTERVAL, TIME, H)
-        return all_bins(model.joint, model.backbone, channel, H)
+        return all_bins(model.channels, model.backbone, channel, H)
 
     return lambda x, known=ALL: [np.asarray(y) for y in run(x, known)]
 
@@ -77,7 +78,7 @@ def forecast(continued):
 
 @pytest.fixture(scope="module")
 def forecaster(model):
-    return Forecaster(model)
+    return PredictorAPI(model)
 
 
 def close(a, b, tolerance=2e-3):
@@ -128,7 +129,7 @@ def channel():
 
 
 def test_bins_of_a_group_see_each_other_and_their_order_does_not_matter(model, channel):
-    run = jax.jit(lambda chosen: model.joint(model.backbone, channel, chosen, H)[0])
+    run = jax.jit(lambda chosen: model.channels(model.backbone, channel, chosen, H)[0])
     chosen = jnp.tile(jnp.array([7, 2, 9, 4, 0, 11]), (N, 1))
     first = np.asarray(run(chosen))
     assert close(np.asarray(run(chosen[:, ::-1]))[..., ::-1], first, 1e-4)
@@ -138,9 +139,11 @@ def test_bins_of_a_group_see_each_other_and_their_order_does_not_matter(model, c
 
 @pytest.mark.parametrize("bins", [5, 50])
 def test_training_starts_from_the_floor_of_that_name(bins, channel):
-    config = ModelConfig(CONFIG.backbone, joint=JointConfig(patch=8, bins=bins))
+    config = PredictorConfig(
+        CONFIG.backbone, channels=ChannelTokenizerConfig(patch=8, bins=bins)
+    )
     model = config.build(nnx.Rngs(0))
-    start = jax.jit(lambda c: all_bins(model.joint, model.backbone, c, H)[0])
+    start = jax.jit(lambda c: all_bins(model.channels, model.backbone, c, H)[0])
     assert close(np.asarray(start(channel)), ar_bank(FLAT, H, (U, V)))
 
 
@@ -150,7 +153,7 @@ def test_attention_says_what_the_backbone_takes(model, channel):
 
     @jax.jit
     def look(channel):
-        tokens = model.joint.tokens(channel, chosen, H)
+        tokens = model.channels.tokens(channel, chosen, H)
         visible = jnp.arange(tokens.values.shape[1])[None] != 2
         visible = jnp.broadcast_to(visible, tokens.values.shape[:2])
         weights = model.backbone.attention(tokens.values, visible, tokens.places)
@@ -224,7 +227,7 @@ def test_intervals_and_draws_are_those_of_a_complex_gaussian(forecaster, continu
 @pytest.fixture(scope="module")
 def sighted():
     """A model that tells, from its features, whether there is a line of sight."""
-    return Forecaster(build(replace(CONFIG, line_of_sight=True)))
+    return PredictorAPI(build(replace(CONFIG, heads=("line_of_sight",))))
 
 
 def test_features_know_no_phase_unit_or_doppler_shift(sighted):
@@ -262,7 +265,7 @@ def test_all_steps_are_completed_from_pilots(completed):
 
 
 def test_completing_starts_from_the_smoothers_by_their_record():
-    fresh = Forecaster(CONFIG.build(nnx.Rngs(0)))
+    fresh = PredictorAPI(CONFIG.build(nnx.Rngs(0)))
     flat = BOTH.reshape(N, L + H, U * V)
     hidden = np.full(flat.shape, np.nan, np.complex64)
     hidden[:, PILOTS] = flat[:, PILOTS]
@@ -281,10 +284,10 @@ def test_what_cannot_be_completed_is_named(forecaster):
         forecaster.complete(x, 1e3, "frequency", (U, V))
     with pytest.raises(ValueError, match="context: found float32 of shape"):
         forecaster.complete(x.real, 1e3, "frequency", (U, V))
-    rows = Forecaster(ModelConfig(CONFIG.backbone).build(nnx.Rngs(0)))
-    with pytest.raises(ValueError, match=r"model\.joint: found None"):
+    rows = PredictorAPI(PredictorConfig(CONFIG.backbone).build(nnx.Rngs(0)))
+    with pytest.raises(ValueError, match=r"model\.channels: found None"):
         rows.complete(x, 1e3, "frequency", (U, V))
-    with pytest.raises(ValueError, match=r"model\.line_of_sight: found False"):
+    with pytest.raises(ValueError, match=r"model\.heads: found no line_of_sight"):
         forecaster.line_of_sight(FLAT, 1e-3, grid=(U, V))
 
 
@@ -296,5 +299,5 @@ def test_a_line_of_sight_is_a_probability_without_unit_or_phase(sighted):
     np.testing.assert_allclose(again, found, atol=1e-3)
     with pytest.raises(ValueError, match="grid: found None"):
         sighted.line_of_sight(FLAT, 1e-3)
-    with pytest.raises(ValueError, match=r"model\.line_of_sight: found True with"):
-        ModelConfig(CONFIG.backbone, line_of_sight=True)
+    with pytest.raises(ValueError, match=r"model\.heads: found"):
+        PredictorConfig(CONFIG.backbone, heads=("line_of_sight",))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from wlam.models.predictor.api import PATHS, Forecaster
-from wlam.models.predictor.network import ModelConfig, Predictor
+from wlam.models.predictor.api import PATHS, PredictorAPI
+from wlam.models.predictor.network import Predictor, PredictorConfig
 from wlam.nn.backbones.transformer import TransformerConfig
 from wlam.nn.quantiles import score
 
@@ -88,8 +88,8 @@ class KnownAr1(Predictor):
     """Stands in for a trained model: knows x[t+1] = PHI x[t] + w, w of variance 1."""
 
     def __init__(self):
-        self.config = ModelConfig(TransformerConfig(width=8), patch=P)
-        self.horizon, self.joint, self.scan = P, None, None
+        self.config = PredictorConfig(TransformerConfig(width=8), patch=P)
+        self.horizon, self.channels, self.sweeps = P, None, None
 
     def distribution(self, rows):
         last = rows.values[:, P - 1 :: P, None]
@@ -103,7 +103,7 @@ def test_intervals_of_a_known_process_cover_what_they_promise():
     """In the first patch by the normal quantiles, later as errors of paths add up."""
     signs = RNG.choice([-1.0, 1.0], (2, 300, P))  # of power 1, so that units stay
     context = (signs[0] + 1j * signs[1]).astype(np.complex64)
-    low, high = Forecaster(KnownAr1()).predict_interval(context, 1.0, 2 * P)
+    low, high = PredictorAPI(KnownAr1()).predict_interval(context, 1.0, 2 * P)
     normal = NormalDist()
     for part in (np.real, np.imag):
         mean = part(context)[:, -1:] * PHI**STEPS
@@ -170,8 +170,10 @@ def test_bad_requests_are_named(forecaster, method, change, message):
 
 
 def test_a_model_without_quantiles_says_so():
-    config = ModelConfig(TransformerConfig(width=8, layers=1, heads=2), quantiles=())
-    plain = Forecaster(config.build(nnx.Rngs(0)))
+    config = PredictorConfig(
+        TransformerConfig(width=8, layers=1, heads=2), quantiles=()
+    )
+    plain = PredictorAPI(config.build(nnx.Rngs(0)))
     assert not plain.has_intervals
     for method in (plain.predict_interval, plain.sample):
         with pytest.raises(ValueError, match="quantiles: found none"):

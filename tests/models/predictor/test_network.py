@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from wlam.baselines.bank.rows import OPTIONS, Guesses
-from wlam.models.predictor.channels import JointConfig
+from wlam.baselines.bank.series import OPTIONS, BaselineForecasts
+from wlam.models.predictor.channels import ChannelTokenizerConfig
 from wlam.models.predictor.network import (
     SHARPNESS,
-    ModelConfig,
-    RowInputs,
+    PredictorConfig,
+    SeriesInputs,
     last_visible,
 )
 from wlam.nn.backbones.transformer import TransformerConfig
@@ -35,7 +35,7 @@ def rows():
 def nothing(value):
     """Guesses that are all the same."""
     forecasts = jnp.full((B, N, P, len(OPTIONS)), value)
-    return Guesses(forecasts, jnp.ones((B, N, P, len(OPTIONS))))
+    return BaselineForecasts(forecasts, jnp.ones((B, N, P, len(OPTIONS))))
 
 
 def test_no_output_depends_on_later_samples(apply, rows):
@@ -116,7 +116,9 @@ def test_an_untrained_forecast_is_a_mix_by_the_record(model, rows):
     missed = jnp.exp(jax.random.normal(keys[1], (B, N, P, len(OPTIONS))))
     weights = missed**-SHARPNESS / (missed**-SHARPNESS).sum(-1, keepdims=True)
 
-    given = RowInputs(values, hidden, Guesses(options, missed), interval, axis)
+    given = SeriesInputs(
+        values, hidden, BaselineForecasts(options, missed), interval, axis
+    )
     found = nnx.jit(lambda m: m(given))(silent)
     expected = (weights * options).sum(-1)
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -124,18 +126,20 @@ def test_an_untrained_forecast_is_a_mix_by_the_record(model, rows):
 
 def test_without_guesses_a_forecast_starts_from_the_last_value(model, rows):
     values, hidden, interval, axis = rows
-    plain = replace(model.config, guess=False).build(nnx.Rngs(0))
+    plain = replace(model.config, baselines=False).build(nnx.Rngs(0))
     for layer in (plain.head.w2, plain.head.w3):
         layer.kernel[...] = jnp.zeros_like(layer.kernel[...])
     last = last_visible(values.reshape(B, N, P), hidden.reshape(B, N, P))
     held = jnp.repeat(last[..., None], P, 2)
-    given = RowInputs(values, hidden, nothing(3.0), interval, axis)
+    given = SeriesInputs(values, hidden, nothing(3.0), interval, axis)
     np.testing.assert_array_equal(nnx.jit(lambda m: m(given))(plain), held)
 
 
 def test_bad_sizes_are_named():
-    with pytest.raises(ValueError, match=r"model\.joint: found with guess=False"):
-        ModelConfig(guess=False, joint=JointConfig())
+    with pytest.raises(
+        ValueError, match=r"model\.channels: found with baselines=False"
+    ):
+        PredictorConfig(baselines=False, channels=ChannelTokenizerConfig())
     with pytest.raises(ValueError, match=r"backbone\.heads: 3 heads"):
         TransformerConfig(width=16, heads=3)
     with pytest.raises(ValueError, match=r"granularity\.known_intervals: empty"):
@@ -147,7 +151,7 @@ def test_bfloat16_products_are_near_float32_ones(model, rows):
     values, hidden, interval, axis = rows
     narrow = replace(model.config, dtype="bfloat16").build(nnx.Rngs(0))
     nnx.update(narrow, nnx.state(model))
-    given = RowInputs(values, hidden, nothing(0.0), interval, axis)
+    given = SeriesInputs(values, hidden, nothing(0.0), interval, axis)
 
     @nnx.jit
     def outputs(models):

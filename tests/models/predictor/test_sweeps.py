@@ -7,16 +7,16 @@ import pytest
 from flax import nnx
 
 from wlam.models.predictor import sweeps as scan
-from wlam.models.predictor.api import Forecaster
-from wlam.models.predictor.network import ModelConfig
-from wlam.models.predictor.sweep_loss import draw_measured, scan_loss
-from wlam.models.predictor.sweeps import OPTIONS, ScanConfig
+from wlam.models.predictor.api import PredictorAPI
+from wlam.models.predictor.network import PredictorConfig
+from wlam.models.predictor.sweep_loss import draw_measured, sweep_loss
+from wlam.models.predictor.sweeps import OPTIONS, SweepTokenizerConfig
 from wlam.nn.backbones.transformer import TransformerConfig
 from wlam.phy.codebooks import beam_directions
 from wlam.simulate.beams import array_gain
 from wlam.tasks import TASKS
 from wlam.tasks.windows import cut_windows
-from wlam.types import Beams, Scans
+from wlam.types import SweepBatch, Sweeps
 
 BEAMS, EVERY, SWEEPS, AHEAD = 32, 4, 4, 2
 SINES = np.linspace(-0.9, 0.9, 8, dtype=np.float32)
@@ -25,9 +25,10 @@ PLACES = SINES[:, None] + 0.01 * np.arange(8, dtype=np.float32)[None]
 GAIN = array_gain(jnp.asarray(PLACES), beam_directions(BEAMS), BEAMS)
 SWEPT = np.asarray(10 * jnp.log10(GAIN / BEAMS + 1e-4) - 70, np.float32)
 TRUE, STEP = jnp.asarray(SWEPT), jnp.full(8, 0.1)
-DATA = Beams(SWEPT, np.full(8, 0.1, np.float32))
-CONFIG = ModelConfig(
-    TransformerConfig(width=16, layers=1, heads=2), scan=ScanConfig(SWEEPS, AHEAD)
+DATA = Sweeps(SWEPT, np.full(8, 0.1, np.float32))
+CONFIG = PredictorConfig(
+    TransformerConfig(width=16, layers=1, heads=2),
+    sweeps=SweepTokenizerConfig(SWEEPS, AHEAD),
 )
 options = jax.jit(scan.options, static_argnames="ahead")
 
@@ -41,10 +42,10 @@ def fresh():
 def moved():
     """Weights of a head that has learned something."""
     model = CONFIG.build(nnx.Rngs(0))
-    for layer in (model.scan.head.w2, model.scan.head.w3):
+    for layer in (model.sweeps.head.w2, model.sweeps.head.w3):
         noise = jax.random.normal(jax.random.key(1), layer.kernel[...].shape)
         layer.kernel[...] = 0.3 * noise
-    return Forecaster(model)
+    return PredictorAPI(model)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,7 @@ def test_a_window_shows_every_fourth_beam_and_wants_all_of_its_last_sweep(window
 
 def test_an_untrained_model_says_the_mean_of_the_options(fresh):
     context = SWEPT[:, :SWEEPS]
-    found = predict(Forecaster(fresh), context, AHEAD)
+    found = predict(PredictorAPI(fresh), context, AHEAD)
     top = context.max((1, 2), keepdims=True)
     shown = jnp.asarray(context - top)
     said = options(shown, jnp.ones(context.shape, bool), AHEAD)
@@ -166,24 +167,24 @@ def test_what_cannot_be_told_is_refused(moved, windows, fresh):
         predict(moved, nothing)
     with pytest.raises(ValueError, match=r"context: found float32 of shape \(32,\)"):
         complete(moved, SWEPT[0, 0])
-    without = ModelConfig(CONFIG.backbone).build(nnx.Rngs(0))
+    without = PredictorConfig(CONFIG.backbone).build(nnx.Rngs(0))
     with pytest.raises(ValueError, match="context: a channel has no finite sample"):
-        predict(Forecaster(without), windows.context)
-    with pytest.raises(ValueError, match=r"model\.scan: found None"):
-        complete(Forecaster(without), windows.context)
-    scans = Scans(TRUE, TRUE, STEP, SWEEPS)
-    with pytest.raises(ValueError, match=r"model\.scan: found None"):
-        scan_loss(without, scans, jax.random.key(0))
+        predict(PredictorAPI(without), windows.context)
+    with pytest.raises(ValueError, match=r"model\.sweeps: found None"):
+        complete(PredictorAPI(without), windows.context)
+    scans = SweepBatch(TRUE, TRUE, STEP, SWEEPS)
+    with pytest.raises(ValueError, match=r"model\.sweeps: found None"):
+        sweep_loss(without, scans, jax.random.key(0))
     with pytest.raises(ValueError, match="source: 8 sweeps, 4 of them given"):
-        scan_loss(fresh, scans, jax.random.key(0))
+        sweep_loss(fresh, scans, jax.random.key(0))
 
 
 def test_the_loss_is_lower_for_what_is_nearer(fresh):
     """The sweeps as they will be, against those of another track."""
-    loss = jax.jit(lambda scans, key: scan_loss(fresh, scans, key)[0])
+    loss = jax.jit(lambda scans, key: sweep_loss(fresh, scans, key)[0])
     some = TRUE[:, : SWEEPS + AHEAD]
-    true = loss(Scans(some, some, STEP, SWEEPS), jax.random.key(0))
-    false = loss(Scans(some, some[::-1], STEP, SWEEPS), jax.random.key(0))
+    true = loss(SweepBatch(some, some, STEP, SWEEPS), jax.random.key(0))
+    false = loss(SweepBatch(some, some[::-1], STEP, SWEEPS), jax.random.key(0))
     assert np.isfinite(true)
     assert true < 0.5 * false
 

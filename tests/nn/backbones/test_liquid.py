@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from wlam.models.predictor.channels import JointConfig
-from wlam.models.predictor.network import ModelConfig
+from wlam.models.predictor.channels import ChannelTokenizerConfig
+from wlam.models.predictor.network import PredictorConfig
 from wlam.nn.backbones.liquid import CELLS, LiquidBackboneConfig
 from wlam.nn.liquid.cell import LiquidCell
 
@@ -71,8 +71,8 @@ def test_a_hidden_token_is_a_longer_time(case):
 
 
 def test_channels_as_a_whole_are_refused(case):
-    with pytest.raises(ValueError, match=r"model\.joint: found"):
-        ModelConfig(case[0], joint=JointConfig())
+    with pytest.raises(ValueError, match=r"model\.channels: found"):
+        PredictorConfig(case[0], channels=ChannelTokenizerConfig())
 
 
 def test_sizes_are_checked():

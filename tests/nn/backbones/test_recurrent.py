@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from wlam.models.predictor.channels import JointConfig
-from wlam.models.predictor.network import ModelConfig
+from wlam.models.predictor.channels import ChannelTokenizerConfig
+from wlam.models.predictor.network import PredictorConfig
 from wlam.nn.backbones.recurrent import RecurrentConfig
 
 B, N, D = 2, 6, 8
@@ -90,5 +90,5 @@ def test_hidden_tokens_have_no_influence_and_padding_changes_nothing(case):
 
 
 def test_channels_as_a_whole_are_refused(case):
-    with pytest.raises(ValueError, match=r"model\.joint: found"):
-        ModelConfig(case[0], joint=JointConfig())
+    with pytest.raises(ValueError, match=r"model\.channels: found"):
+        PredictorConfig(case[0], channels=ChannelTokenizerConfig())

@@ -262,8 +262,8 @@ def test_generated_channels(make):
     data = make(KEY)
     assert data.csi.shape == data.clean.shape == (100, 6, 8, 4)
     assert data.csi.dtype == data.clean.dtype == jnp.complex64
-    np.testing.assert_array_equal(data.antenna_positions, upa(2, 2))
-    np.testing.assert_array_equal(data.antenna_polarisation, np.zeros(4))
+    np.testing.assert_array_equal(data.antennas.positions, upa(2, 2))
+    np.testing.assert_array_equal(data.antennas.polarisation, np.zeros(4))
     labels = jax.tree.map(np.asarray, data.labels)
     assert set(np.unique(labels["profile"])) == {0, 3}
     assert labels["profile"].dtype == np.int32

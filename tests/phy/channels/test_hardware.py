@@ -9,7 +9,7 @@ import pytest
 
 from wlam.phy.arrays import ula
 from wlam.phy.channels.hardware import HardwareConfig, receive
-from wlam.types import Csi
+from wlam.types import Antennas, Csi
 
 RE, IM, RE2, IM2 = np.random.default_rng(0).normal(size=(4, 3, 6, 8, 2))
 LEVEL = 10 ** np.linspace(-2, 1, 6)[None, :, None, None]
@@ -18,8 +18,7 @@ CHANNELS = Csi(
     time_step_s=np.full(3, 1e-3, np.float32),
     subcarrier_spacing_hz=np.full(3, 312.5e3, np.float32),
     carrier_hz=np.full(3, 2.4e9, np.float32),
-    antenna_positions=ula(2),
-    antenna_polarisation=np.zeros(2, np.int32),
+    antennas=Antennas(ula(2), np.zeros(2, np.int32)),
     clean=np.complex64(LEVEL * (RE2 + 1j * IM2)),
 )
 ALL = HardwareConfig(None, timing_s=(5e-8, 1e-7), agc_step_db=(2.0, 4.0))

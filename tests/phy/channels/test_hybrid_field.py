@@ -139,7 +139,7 @@ def test_as_many_paths_are_far_as_their_distances_or_the_config_say(thz, line):
 
 def energy_in_sight(data, spacing):
     """Share of the energy in bins whose sines are at most 1 for a spacing of 0.2."""
-    matrix = arrays.beamspace(data.antenna_positions, data.antenna_polarisation)
+    matrix = arrays.beamspace(data.antennas.positions, data.antennas.polarisation)
     bins = np.abs(np.asarray(data.clean)[:, 0, 0] @ matrix.T) ** 2
     assert bins.sum() == pytest.approx(64 * 1024, rel=1e-4)
     frequency = np.fft.fftfreq(16)

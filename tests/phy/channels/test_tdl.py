@@ -216,7 +216,7 @@ def test_generated_channels():
     data = make(KEY)
     assert data.csi.shape == data.clean.shape == (200, 4, 6, 4)
     assert data.csi.dtype == data.clean.dtype == jnp.complex64
-    np.testing.assert_array_equal(data.antenna_positions, upa(2, 2))
+    np.testing.assert_array_equal(data.antennas.positions, upa(2, 2))
     labels = jax.tree.map(np.asarray, data.labels)
     assert set(np.unique(labels["profile"])) == {1, 4}
     assert labels["profile"].dtype == np.int32

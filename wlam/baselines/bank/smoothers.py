@@ -23,8 +23,8 @@ from jaxtyping import Array, Complex, Float, Int
 
 from wlam.baselines.bank.ar_bank import TINY, Options, mixed_by_record, of_bins
 from wlam.baselines.forecast.local import Reach, pool
-from wlam.ops.phasor import angle, cis
 from wlam.ops.einsum import einsum
+from wlam.ops.phasor import angle, cis
 from wlam.ops.pieces import in_pieces
 from wlam.ops.solve import inverse_factor, inverse_positive
 

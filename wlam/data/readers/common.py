@@ -13,7 +13,7 @@ from jaxtyping import Complex64
 
 from wlam.data.files import BROKEN, StrPath
 from wlam.phy.arrays import ula
-from wlam.types import Array, Csi, DataError
+from wlam.types import Antennas, Array, Csi, DataError
 
 MAX_BYTES = 2**32  # of one array in memory, unless the caller allows more
 
@@ -149,11 +149,9 @@ def tensor(
     data = Csi(
         csi=csi,
         **scalars,
-        antenna_positions=given(
-            path, "antenna_positions", positions, np.float32, (antennas, 3)
-        ),
-        antenna_polarisation=given(
-            path, "antenna_polarisation", polarisation, np.int32, (antennas,)
+        antennas=Antennas(
+            given(path, "antenna_positions", positions, np.float32, (antennas, 3)),
+            given(path, "antenna_polarisation", polarisation, np.int32, (antennas,)),
         ),
         labels=labels,
     )

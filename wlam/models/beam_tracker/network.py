@@ -32,7 +32,7 @@ from wlam.nn.liquid.recent import Recent
 from wlam.nn.liquid.wiring import FullyConnected
 from wlam.ops.checks import at_least_one
 from wlam.ops.pieces import in_pieces
-from wlam.types import Lattice, Part, Scans
+from wlam.types import ArrayShape, Batch, SweepBatch
 
 CHUNK = 64
 """Tracks that a call forecasts at once. Fixed: one compilation serves a case."""
@@ -225,13 +225,13 @@ class BeamTracker(Network):
         logits = rearrange(logits, "(n q) k c -> n q (k c)", n=n)
         return jax.nn.log_softmax(logits)
 
-    def loss(self, part: Part, key: PRNGKeyArray) -> Float[Array, ""]:
+    def loss(self, part: Batch, key: PRNGKeyArray) -> Float[Array, ""]:
         """Mean cross-entropy of the best beam, at random times after random sweeps.
 
         Raises:
             ValueError: anything but whole sweeps.
         """
-        if not isinstance(part, Scans):
+        if not isinstance(part, SweepBatch):
             raise ValueError(
                 "mixture: found an ingredient of rows; needed task beam_irregular with "
                 "a context"
@@ -303,7 +303,7 @@ class BeamTrackerForecaster(PeerForecaster):
         axis: str = "time",
         joint: bool = True,
         grid: tuple[int, int] | None = None,
-        lattice: Lattice = (),
+        array_shape: ArrayShape = (),
     ) -> np.ndarray:
         """How likely every beam is to be the best at the steps that follow a context.
 

@@ -38,7 +38,7 @@ from wlam.nn.liquid.sequence import Carried
 from wlam.nn.scale import INPUT_LIMIT, fit_scale
 from wlam.ops.checks import at_least_one
 from wlam.ops.pieces import in_pieces
-from wlam.types import LINEAR_BEYOND, Lattice, Part, Rows
+from wlam.types import LINEAR_BEYOND, ArrayShape, Batch, SeriesBatch
 
 CHUNK = 1024
 """Rows that a call forecasts at once. Fixed: one compilation serves a case."""
@@ -161,15 +161,15 @@ class Continuous(Network):
         found = self.head(jnp.concatenate([x, again], axis=-1))
         return found.reshape(batch, asked, -1)
 
-    def loss(self, part: Part, key: PRNGKeyArray) -> Float[Array, ""]:
+    def loss(self, part: Batch, key: PRNGKeyArray) -> Float[Array, ""]:
         """Mean Huber error of random steps behind a random context, in its units.
 
         Raises:
             ValueError: anything but rows of as many channels as the network has.
         """
         channels = self.config.channels
-        if not isinstance(part, Rows) or part.values.shape[1] != channels:
-            found = part.values.shape[1] if isinstance(part, Rows) else "no rows"
+        if not isinstance(part, SeriesBatch) or part.values.shape[1] != channels:
+            found = part.values.shape[1] if isinstance(part, SeriesBatch) else "no rows"
             raise ValueError(
                 f"mixture: found an ingredient with {found}; needed rows of "
                 f"model.channels, {channels}: 2 where they are complex, 1 if real"
@@ -253,7 +253,7 @@ class ContinuousForecaster(PeerForecaster):
         axis: str = "time",
         joint: bool = False,
         grid: tuple[int, int] | None = None,
-        lattice: Lattice = (),
+        array_shape: ArrayShape = (),
     ) -> np.ndarray:
         """Forecasts the samples that follow a context.
 

@@ -20,7 +20,7 @@ from wlam.phy.arrays import from_beamspace, to_beamspace
 from wlam.phy.channels.hybrid_field import HybridFieldConfig
 from wlam.phy.mimo.combining import Receiver
 from wlam.phy.noise import complex_normal
-from wlam.types import Part, Snapshots
+from wlam.types import Batch, SnapshotBatch
 
 PIECE = 8
 """Channels that a call estimates at once."""
@@ -71,7 +71,7 @@ class ArrayEstimator(Network):
         self.deq = Deq(config.deq, rngs)
 
     @property
-    def lattice(self) -> tuple[tuple[int, int, int], ...]:
+    def array_shape(self) -> tuple[tuple[int, int, int], ...]:
         """Of the sub-arrays."""
         rows, columns = self.config.array.antennas
         return ((rows, columns, 1),) * math.prod(self.config.array.sub_arrays)
@@ -80,9 +80,9 @@ class ArrayEstimator(Network):
         """What is seen of angles, sub-array by sub-array."""
         blocks = jnp.asarray(receiver.sensing)
         # Rows of A F^H are the transforms of those of A, conjugated twice.
-        return to_beamspace(blocks.conj(), self.lattice[:1]).conj()
+        return to_beamspace(blocks.conj(), self.array_shape[:1]).conj()
 
-    def loss(self, part: Part, key: PRNGKeyArray) -> Float[Array, ""]:
+    def loss(self, part: Batch, key: PRNGKeyArray) -> Float[Array, ""]:
         """Mean NMSE at SNRs of `HybridFieldConfig.snr_db`, uniform in dB.
 
         In dB, so that all SNRs count alike.
@@ -90,8 +90,8 @@ class ArrayEstimator(Network):
         Raises:
             ValueError: channels of another array.
         """
-        antennas = math.prod(self.config.array.antennas) * len(self.lattice)
-        if not isinstance(part, Snapshots) or part.clean.shape[1:] != (1, antennas):
+        antennas = math.prod(self.config.array.antennas) * len(self.array_shape)
+        if not isinstance(part, SnapshotBatch) or part.clean.shape[1:] != (1, antennas):
             raise ValueError(
                 "mixture: found an ingredient that is no csi_estimate of single "
                 f"subcarriers and {antennas} antennas; needed those of model.array"
@@ -100,7 +100,7 @@ class ArrayEstimator(Network):
         sensing = self.sensing(receiver)
         snr_key, noise_key = jax.random.split(key)
         low, high = self.config.array.snr_db
-        clean = to_beamspace(part.clean[:, 0], self.lattice)
+        clean = to_beamspace(part.clean[:, 0], self.array_shape)
         n = len(clean)
         level = 10 ** (-jax.random.uniform(snr_key, (n,), minval=low, maxval=high) / 20)
         parts = clean.reshape(n, len(sensing), -1)
@@ -131,7 +131,7 @@ class CombinedEstimator:
             model = nnx.merge(graph, params)
             splitting = model.deq.split(model.sensing(self.receiver))
             angles, found = model.deq.solve(splitting, observed, solver, level)
-            return from_beamspace(angles, model.lattice), found.residuals[None]
+            return from_beamspace(angles, model.array_shape), found.residuals[None]
 
         self._estimated = estimated
 

@@ -19,7 +19,7 @@ from wlam.diffusion.process import rates
 from wlam.models.base import Network, NetworkConfig
 from wlam.models.estimator.api import ChannelEstimator
 from wlam.nn.denoisers.spectral import SpectralConfig, SpectralDenoiser
-from wlam.types import Part, Snapshots
+from wlam.types import Batch, SnapshotBatch
 
 NOISE = 0.01
 """Weight of the loss of what the network takes for the noise."""
@@ -68,7 +68,7 @@ class Estimator(Network):
         level = jnp.broadcast_to((of_noise / of_data)[:, 0, 0] ** 2, len(x))
         return self.denoiser(x / of_data, level, frequency)
 
-    def loss(self, part: Part, key: PRNGKeyArray) -> Float[Array, ""]:
+    def loss(self, part: Batch, key: PRNGKeyArray) -> Float[Array, ""]:
         """The diffusion loss at random SNRs, weighed so that all count alike.
 
         The error of the velocity is that of the data times 1 + SNR. Some samples take
@@ -78,7 +78,7 @@ class Estimator(Network):
         Raises:
             ValueError: anything but channels without noise.
         """
-        if not isinstance(part, Snapshots):
+        if not isinstance(part, SnapshotBatch):
             raise ValueError(
                 "mixture: found an ingredient of another task; needed csi_estimate, "
                 "an estimator takes nothing else"

@@ -39,7 +39,7 @@ from wlam.nn.denoisers.spectral import centred_fft, centred_ifft
 from wlam.ops.pieces import in_pieces
 from wlam.phy.channels.tr38901.tables import SCENARIOS, STATES
 from wlam.phy.noise import complex_normal
-from wlam.types import Part, Snapshots
+from wlam.types import Batch, SnapshotBatch
 
 PIECE = 64
 """Channels that a call draws at once."""
@@ -112,13 +112,13 @@ class Generator(Network):
         self.config = config
         self.dit = Dit(config.dit, rngs)
 
-    def loss(self, part: Part, key: PRNGKeyArray) -> Float[Array, ""]:
+    def loss(self, part: Batch, key: PRNGKeyArray) -> Float[Array, ""]:
         """The loss of velocities, of plain calls at random SNRs and of shortcuts.
 
         Raises:
             ValueError: anything but channels without noise, with LABELS.
         """
-        if not isinstance(part, Snapshots) or not {*LABELS} <= {*part.labels}:
+        if not isinstance(part, SnapshotBatch) or not {*LABELS} <= {*part.labels}:
             raise ValueError(
                 "mixture: found an ingredient that a generator does not take; needed "
                 f"csi_estimate of a source with labels {', '.join(LABELS)}"

@@ -14,35 +14,35 @@ from wlam.models.base import Network
 from wlam.models.peers.forecaster import PeerForecaster
 from wlam.ops.pieces import in_pieces
 from wlam.phy.arrays import from_beamspace, to_beamspace
-from wlam.types import FREQUENCY, TIME, Lattice
+from wlam.types import FREQUENCY, TIME, ArrayShape
 
 CHANNELS = 4
 """Channels that a call forecasts at once. Fixed: one compilation serves a case."""
 
 
 def to_channel(
-    bins: Complex[Array, "n step u v"], axis: int, lattice: Lattice
+    bins: Complex[Array, "n step u v"], axis: int, array_shape: ArrayShape
 ) -> Complex[Array, "n t a k"]:
     """Bins of the tasks csi_time or csi_frequency back to time, antenna, subcarrier.
 
     The transforms of those tasks act on each step of the axis by itself, so that a part
     of the steps gives that part of the channel.
     """
-    x = from_beamspace(bins, lattice)
+    x = from_beamspace(bins, array_shape)
     if axis == TIME:
         return rearrange(jnp.fft.fft(x, axis=2, norm="ortho"), "n t k a -> n t a k")
     return rearrange(jnp.fft.ifft(x, axis=2, norm="ortho"), "n k t a -> n t a k")
 
 
 def to_bins(
-    channel: Complex[Array, "n t a k"], axis: int, lattice: Lattice
+    channel: Complex[Array, "n t a k"], axis: int, array_shape: ArrayShape
 ) -> Complex[Array, "n step u v"]:
     """The inverse of `to_channel`."""
     if axis == TIME:
         x = jnp.fft.ifft(rearrange(channel, "n t a k -> n t k a"), axis=2, norm="ortho")
     else:
         x = jnp.fft.fft(rearrange(channel, "n t a k -> n k t a"), axis=2, norm="ortho")
-    return to_beamspace(x, lattice)
+    return to_beamspace(x, array_shape)
 
 
 class ChannelNetwork(Network):
@@ -54,7 +54,7 @@ class ChannelNetwork(Network):
         known: Bool[Array, "n l"],
         horizon: int,
         axis: int,
-        lattice: Lattice,
+        array_shape: ArrayShape,
     ) -> Complex[Array, "n {horizon} u v"]:
         """The bins of the next steps; values of unknown steps have no influence."""
         raise NotImplementedError
@@ -72,11 +72,11 @@ class ChannelForecaster(PeerForecaster):
         self.model = model
         graph, self._params = nnx.split(model)
 
-        @partial(jax.jit, static_argnames=("horizon", "axis", "grid", "lattice"))
-        def continued(params, context, known, horizon, axis, grid, lattice):
+        @partial(jax.jit, static_argnames=("horizon", "axis", "grid", "array_shape"))
+        def continued(params, context, known, horizon, axis, grid, array_shape):
             model = nnx.merge(graph, params)
             bins = rearrange(context, "n l (u v) -> n l u v", u=grid[0])
-            found = model.continue_bins(bins, known, horizon, axis, lattice)
+            found = model.continue_bins(bins, known, horizon, axis, array_shape)
             return rearrange(found, "n h u v -> n h (u v)")
 
         self._continued = continued
@@ -89,7 +89,7 @@ class ChannelForecaster(PeerForecaster):
         axis: str = "time",
         joint: bool = False,
         grid: tuple[int, int] | None = None,
-        lattice: Lattice = (),
+        array_shape: ArrayShape = (),
     ) -> np.ndarray:
         """Forecasts the steps that follow a context of channels.
 
@@ -121,8 +121,8 @@ class ChannelForecaster(PeerForecaster):
                 f"horizon, axis: found {horizon}, {axis!r}; needed at least 1, and "
                 "'time' or 'frequency'"
             )
-        antennas = sum(map(math.prod, lattice))
-        if lattice and antennas != grid[1]:
+        antennas = sum(map(math.prod, array_shape))
+        if array_shape and antennas != grid[1]:
             raise ValueError(
                 f"lattice: found {antennas} antennas; needed the {grid[1]} columns of "
                 "the grid, or none"
@@ -134,7 +134,7 @@ class ChannelForecaster(PeerForecaster):
             horizon=horizon,
             axis=FREQUENCY if axis == "frequency" else TIME,
             grid=tuple(grid),
-            lattice=lattice,
+            array_shape=array_shape,
         )
         return in_pieces(
             lambda _, *piece: continued(self._params, *piece), CHANNELS, x, known

@@ -27,7 +27,7 @@ from wlam.models.peers.forecaster import PeerForecaster
 from wlam.models.predictor.request import Request
 from wlam.nn.scale import INPUT_LIMIT, fit_scale
 from wlam.ops.pieces import in_pieces
-from wlam.types import LINEAR_BEYOND, Lattice, Part, Rows
+from wlam.types import LINEAR_BEYOND, ArrayShape, Batch, SeriesBatch
 
 CHUNK = 4096
 """Rows that a call forecasts at once. Fixed: one compilation serves a case."""
@@ -86,13 +86,13 @@ class DLinear(Network):
         trend = moving_average(x, self.config.kernel)
         return self.trend(trend) + self.remainder(x - trend)
 
-    def loss(self, part: Part, key: PRNGKeyArray) -> Float[Array, ""]:
+    def loss(self, part: Batch, key: PRNGKeyArray) -> Float[Array, ""]:
         """Mean Huber error of windows at random places, in units of their contexts.
 
         Raises:
             ValueError: anything but single real series, or such that are too short.
         """
-        if not isinstance(part, Rows) or part.values.shape[1] > 1:
+        if not isinstance(part, SeriesBatch) or part.values.shape[1] > 1:
             raise ValueError(
                 "mixture: found an ingredient of channels or beams; needed traffic "
                 "or other real series, DLinear takes nothing else"
@@ -183,7 +183,7 @@ class SeriesForecaster(PeerForecaster):
         axis: str = "time",
         joint: bool = False,
         grid: tuple[int, int] | None = None,
-        lattice: Lattice = (),
+        array_shape: ArrayShape = (),
     ) -> np.ndarray:
         """Forecasts the samples that follow a context.
 

@@ -29,7 +29,7 @@ from jaxtyping import Array, Bool, Complex, Float, Float32, PRNGKeyArray
 from wlam.models.base import NetworkConfig
 from wlam.models.peers.channels import ChannelNetwork, to_bins, to_channel
 from wlam.nn.scale import fit_scale
-from wlam.types import TIME, Grids, Lattice, Part
+from wlam.types import TIME, ArrayShape, Batch, ChannelBatch
 
 RANDOM_KEPT = 0.15
 """Share of the patches that a random mask keeps; masks along an axis keep half of it,
@@ -223,20 +223,21 @@ class Wifo(ChannelNetwork):
             x = block(x, jnp.ones_like(visible))
         return self.head(self.last_norm(x)).astype(jnp.float32)
 
-    def loss(self, part: Part, key: PRNGKeyArray) -> Float[Array, ""]:
+    def loss(self, part: Batch, key: PRNGKeyArray) -> Float[Array, ""]:
         """Mean squared error of the hidden patches, in units of the visible ones.
 
         Raises:
             ValueError: rows or pilots, or sizes that are no multiples of the patch.
         """
-        if not isinstance(part, Grids) or part.every > 1:
+        if not isinstance(part, ChannelBatch) or part.every > 1:
             raise ValueError(
                 "mixture: found an ingredient that is no channel, has no context or is "
                 "pilots; needed channels as a whole, WiFo takes nothing else"
             )
         p = self.config.patch
         noisy, clean = (
-            to_channel(x, part.axis, part.lattice) for x in (part.values, part.clean)
+            to_channel(x, part.axis, part.array_shape)
+            for x in (part.values, part.clean)
         )
         n, *shape = noisy.shape
         if any(length % p for length in shape) or part.context % p:
@@ -263,7 +264,7 @@ class Wifo(ChannelNetwork):
         known: Bool[Array, "n l"],
         horizon: int,
         axis: int,
-        lattice: Lattice,
+        array_shape: ArrayShape,
     ) -> Complex[Array, "n {horizon} u v"]:
         """Continues channels of any size by `horizon` steps along `axis`.
 
@@ -273,7 +274,7 @@ class Wifo(ChannelNetwork):
         """
         p, length = self.config.patch, bins.shape[1]
         shown = jnp.where(known[:, :, None, None], bins, 0)
-        channel = to_channel(shown, axis, lattice)
+        channel = to_channel(shown, axis, array_shape)
         along = 1 if axis == TIME else 3
         # The front is filled up, so that a patch ends where the context does.
         front, follow = -length % p, horizon + -horizon % p
@@ -293,4 +294,4 @@ class Wifo(ChannelNetwork):
         begin, limits = front + length, list(channel.shape)
         limits[along] = horizon
         asked = jax.lax.slice_in_dim(whole, begin, begin + horizon, axis=along)
-        return to_bins(asked[tuple(map(slice, limits))], axis, lattice)
+        return to_bins(asked[tuple(map(slice, limits))], axis, array_shape)

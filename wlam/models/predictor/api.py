@@ -13,12 +13,17 @@ from wlam.models.observation import CompletesCombs
 from wlam.models.predictor.channels import Channel, all_bins, channel_features
 from wlam.models.predictor.network import Predictor
 from wlam.models.predictor.request import Request, pilot_steps
-from wlam.models.predictor.rollout import RowContext, roll_out, row_bounds, row_features
+from wlam.models.predictor.rollout import (
+    SeriesContext,
+    roll_out,
+    row_bounds,
+    row_features,
+)
 from wlam.models.predictor.sweeps import roll_sweeps
 from wlam.nn.quantiles import score
 from wlam.ops.checks import at_least_one
 from wlam.ops.pieces import in_pieces
-from wlam.types import Lattice
+from wlam.types import ArrayShape
 
 CHUNK = 4096
 """Rows that a call forecasts at once. Fixed: one compilation serves a task."""
@@ -31,7 +36,7 @@ PATHS = 39
 from either end bound 90 %: 2 / 40 of the distribution is expected beyond each."""
 
 
-class Forecaster(CompletesCombs):
+class PredictorAPI(CompletesCombs):
     """A trained model that takes and gives numpy arrays.
 
     >>> model = wlam.load("runs/quickstart")
@@ -45,8 +50,8 @@ class Forecaster(CompletesCombs):
 
     def __init__(self, model: Predictor):
         self.model = model
-        self.takes_channels = model.joint is not None
-        self.takes_sweeps = model.scan is not None
+        self.takes_channels = model.channels is not None
+        self.takes_sweeps = model.sweeps is not None
         graph, params = nnx.split(model)
         self._params = params
 
@@ -69,20 +74,19 @@ class Forecaster(CompletesCombs):
         def continued(params, context, known, interval, axis, horizon, grid):
             model = nnx.merge(graph, params)
             x = rearrange(context, "n l (u v) -> n l u v", u=grid[0])
-            assert model.joint is not None
-            ahead = model.joint.config.patch if horizon is None else horizon
+            assert model.channels is not None
+            ahead = model.channels.config.patch if horizon is None else horizon
             channel = Channel.of(x, known, interval, axis, ahead)
             if horizon is None:
-                return channel_features(model.joint, model.backbone, channel)
-            return all_bins(model.joint, model.backbone, channel, horizon)
+                return channel_features(model.channels, model.backbone, channel)
+            return all_bins(model.channels, model.backbone, channel, horizon)
 
         self._continued = continued
 
         @jax.jit
         def seen(params, features):
-            head = nnx.merge(graph, params).line_of_sight
-            assert head is not None
-            logit = head(features)[:, 0]
+            model = nnx.merge(graph, params)
+            logit = model.heads["line_of_sight"](features)[:, 0]
             return jax.nn.sigmoid(logit.astype(jnp.float32))
 
         self._seen = lambda *inputs: np.asarray(seen(*inputs))
@@ -91,16 +95,16 @@ class Forecaster(CompletesCombs):
         def completed(params, context, interval, at, axis, grid):
             model = nnx.merge(graph, params)
             x = rearrange(context, "n l (u v) -> n l u v", u=grid[0])
-            assert model.joint is not None
+            assert model.channels is not None
             channel = Channel.sparse(x, at, interval, axis)
-            return all_bins(model.joint, model.backbone, channel, 0)[0]
+            return all_bins(model.channels, model.backbone, channel, 0)[0]
 
         self._completed = completed
 
         @partial(jax.jit, static_argnames="horizon")
         def swept(params, rsrp_db, measured, interval, horizon):
             model = nnx.merge(graph, params)
-            scan, sweeps = model.scan, (rsrp_db, measured, interval)
+            scan, sweeps = model.sweeps, (rsrp_db, measured, interval)
             assert scan is not None
             if horizon is None:
                 return scan.features(model.backbone, *sweeps)[0].mean(1)
@@ -126,7 +130,7 @@ class Forecaster(CompletesCombs):
         axis: str = "time",
         joint: bool = False,
         grid: tuple[int, int] | None = None,
-        lattice: Lattice = (),
+        array_shape: ArrayShape = (),
     ) -> np.ndarray:
         """Forecasts the samples that follow a context.
 
@@ -141,7 +145,7 @@ class Forecaster(CompletesCombs):
             joint: scale all channels of a sample alike and fit them by one linear
                 recurrence: beams of a sweep, or angles of a channel along frequency. A
                 step with a NaN is then missing in all channels, and not all steps may
-                be. A model that takes sweeps as a whole (`ModelConfig.scan`) takes real
+                be. A model that takes sweeps as a whole (`PredictorConfig.scan`) takes real
                 channels of this kind for beams, in their order: a NaN is then a beam
                 that was not measured, and all beams of the next sweeps are forecast.
             grid: rows and columns of bins (delay and angle, or Doppler and angle) that
@@ -198,7 +202,7 @@ class Forecaster(CompletesCombs):
         if grid is not None:
             return self._complete_channel(x, interval, axis, grid)
         if not self.takes_sweeps:
-            raise ValueError("model.scan: found None; needed to complete sweeps")
+            raise ValueError("model.sweeps: found None; needed to complete sweeps")
         if x.ndim not in (2, 3) or np.iscomplexobj(x):
             raise ValueError(
                 f"context: found {x.dtype} of shape {x.shape}; needed real numbers "
@@ -285,7 +289,7 @@ class Forecaster(CompletesCombs):
             )
         first = self.model.horizon
 
-        def bounds_of(begin: int, rows: RowContext) -> list[np.ndarray]:
+        def bounds_of(begin: int, rows: SeriesContext) -> list[np.ndarray]:
             normal = np.float32(score(1 - tail))
             near = min(horizon, first)
             found = self._bounds(self._params, rows, normal, horizon=near)
@@ -408,8 +412,8 @@ class Forecaster(CompletesCombs):
         Raises:
             ValueError: as in `predict`; no grid, or a model without that head.
         """
-        if self.model.line_of_sight is None:
-            raise ValueError("model.line_of_sight: found False; needed True")
+        if "line_of_sight" not in self.model.heads:
+            raise ValueError("model.heads: found no line_of_sight; needed it")
         request = self._request(context, interval, axis, False, grid)
         if request.grid is None:
             raise ValueError(
@@ -428,7 +432,7 @@ class Forecaster(CompletesCombs):
         horizon: int = 1,
     ) -> Request:
         at_least_one("horizon", horizon)
-        takes_channels, scan = self.model.joint is not None, self.model.scan
+        takes_channels, scan = self.model.channels is not None, self.model.sweeps
         sweeps = None if scan is None else scan.config.sweeps
         return Request.of(context, interval, axis, joint, grid, takes_channels, sweeps)
 
@@ -446,14 +450,14 @@ class Forecaster(CompletesCombs):
         return in_pieces(
             lambda begin, *piece: function(
                 begin,
-                RowContext(*map(jnp.asarray, piece), center=not request.is_complex),
+                SeriesContext(*map(jnp.asarray, piece), center=not request.is_complex),
             ),
             size,
             *arrays,
         )
 
     def _draw(
-        self, rows: RowContext, horizon: int, draws: int, seed: int, begin: int
+        self, rows: SeriesContext, horizon: int, draws: int, seed: int, begin: int
     ) -> np.ndarray:
         """[row, draw, group, step] of rows that are a piece, from row `begin` on."""
         piece = jax.random.fold_in(jax.random.key(seed), begin)

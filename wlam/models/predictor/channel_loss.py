@@ -12,7 +12,7 @@ from jaxtyping import Array, Complex, Float, Int, PRNGKeyArray
 from wlam.models.predictor.channels import LEAST_SPREAD, Channel
 from wlam.models.predictor.network import Predictor
 from wlam.nn.experts import Load
-from wlam.types import Grids
+from wlam.types import ChannelBatch
 
 STRONGEST = 0.6
 """How often the strongest bins are trained on; else any bins that follow each other in
@@ -32,9 +32,9 @@ a spread far off must not own the batch. Errors have heavier tails than a Gaussi
 
 
 def channel_losses(
-    model: Predictor, parts: Mapping[str, Grids], key: PRNGKeyArray
+    model: Predictor, parts: Mapping[str, ChannelBatch], key: PRNGKeyArray
 ) -> tuple[dict[str, Float[Array, ""]], list[Load | None]]:
-    """The mean of `grids_loss` over the samples of every part, and all loads.
+    """The mean of `channel_loss` over the samples of every part, and all loads.
 
     Parts of one shape go through the model together: the step then holds it once for
     every shape, which compiles in a fraction of the time.
@@ -46,9 +46,9 @@ def channel_losses(
     losses, loads = {}, []
     for i, names in enumerate(alike.values()):
         # Bins have no antennas any more, so arrays may differ.
-        group = [replace(parts[name], lattice=()) for name in names]
+        group = [replace(parts[name], array_shape=()) for name in names]
         together = jax.tree.map(lambda *arrays: jnp.concatenate(arrays), *group)
-        found, load = grids_loss(model, together, jax.random.fold_in(key, i))
+        found, load = channel_loss(model, together, jax.random.fold_in(key, i))
         loads.append(load)
         ends = np.cumsum([len(grids.values) for grids in group])
         pieces = jnp.split(found, ends[:-1])
@@ -56,8 +56,8 @@ def channel_losses(
     return losses, loads
 
 
-def grids_loss(
-    model: Predictor, grids: Grids, key: PRNGKeyArray
+def channel_loss(
+    model: Predictor, grids: ChannelBatch, key: PRNGKeyArray
 ) -> tuple[Float[Array, " n"], Load | None]:
     """Of every sample the root of the normalised error of the chosen bins.
 
@@ -70,7 +70,7 @@ def grids_loss(
     Raises:
         ValueError: the model has no joint way in.
     """
-    if model.joint is None:
+    if model.channels is None:
         raise ValueError(
             "model.joint: found None; needed for ingredients with a context"
         )
@@ -90,14 +90,14 @@ def grids_loss(
             grids.values[:, :length], known, grids.interval, grids.axis, horizon
         )
     order = channel.strongest_first()
-    k = min(model.joint.config.bins, u * v)
+    k = min(model.channels.config.bins, u * v)
     begin = jax.random.randint(begin_key, (n,), 0, u * v - k + 1)
     begin = jnp.where(jax.random.bernoulli(group_key, STRONGEST, (n,)), 0, begin)
     places = begin[:, None] + jnp.arange(k)[None]
     chosen = jnp.take_along_axis(order, places, axis=1)
-    tokens = model.joint.tokens(channel, chosen, horizon)
+    tokens = model.channels.tokens(channel, chosen, horizon)
     features, load = tokens.routed(model.backbone)
-    forecast, spread = model.joint.answer(tokens, features)
+    forecast, spread = model.channels.answer(tokens, features)
 
     def pick(x: Array) -> Array:
         return jnp.take_along_axis(x.reshape(n, -1, u * v), chosen[:, None], axis=2)
@@ -113,8 +113,8 @@ def grids_loss(
         jax.lax.stop_gradient(forecast / unit - target) / size, spread / unit / size
     )
     loss = root + SPREAD * likelihood.mean((1, 2))
-    if model.line_of_sight is not None and grids.los is not None:
-        logit = model.line_of_sight(features.mean(1))[:, 0].astype(jnp.float32)
+    if "line_of_sight" in model.heads and grids.los is not None:
+        logit = model.heads["line_of_sight"](features.mean(1))[:, 0].astype(jnp.float32)
         # Only the strongest bins are asked, and only where the answer is known.
         asked_for = (begin == 0) & jnp.isfinite(grids.los)
         los = jnp.where(asked_for, grids.los, 0)

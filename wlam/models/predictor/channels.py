@@ -52,7 +52,7 @@ suggest."""
 
 
 @dataclass(frozen=True)
-class JointConfig:
+class ChannelTokenizerConfig:
     """How channels enter the model as a whole."""
 
     # Steps that make one token.
@@ -189,11 +189,15 @@ class Tokens:
         return backbone.routed(self.values, visible, self.places)
 
 
-class Joint(nnx.Module):
+class ChannelTokenizer(nnx.Module):
     """Embedding and head of bins; the backbone between them is the model's."""
 
     def __init__(
-        self, config: JointConfig, width: int, rngs: nnx.Rngs, dtype: jnp.dtype
+        self,
+        config: ChannelTokenizerConfig,
+        width: int,
+        rngs: nnx.Rngs,
+        dtype: jnp.dtype,
     ):
         p = config.patch
         self.config = config
@@ -386,11 +390,11 @@ def rests_and_places(
 
 
 def all_bins(
-    joint: Joint, backbone: Backbone, channel: Channel, horizon: int
+    joint: ChannelTokenizer, backbone: Backbone, channel: Channel, horizon: int
 ) -> tuple[Complex[Array, "n h bin"], Float[Array, "n h bin"]]:
     """Answers for all bins, the strongest together, then the next, and so on.
 
-    Arguments and answers are those of `Joint`.
+    Arguments and answers are those of `ChannelTokenizer`.
     """
     order = channel.strongest_first()
     n, bins = order.shape
@@ -416,7 +420,7 @@ def all_bins(
 
 
 def channel_features(
-    joint: Joint, backbone: Backbone, channel: Channel
+    joint: ChannelTokenizer, backbone: Backbone, channel: Channel
 ) -> Float[Array, "n d"]:
     """The mean over the tokens of the strongest bins, what follows next included."""
     k = min(joint.config.bins, channel.power.shape[1])

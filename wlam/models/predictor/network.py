@@ -14,10 +14,15 @@ from einops import rearrange
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
-from wlam.baselines.bank.rows import OPTIONS, Guesses, make_guesses, steps_per_day
+from wlam.baselines.bank.series import (
+    OPTIONS,
+    BaselineForecasts,
+    baseline_forecasts,
+    steps_per_day,
+)
 from wlam.models.base import NetworkConfig
-from wlam.models.predictor.channels import Joint, JointConfig
-from wlam.models.predictor.sweeps import Scan, ScanConfig
+from wlam.models.predictor.channels import ChannelTokenizer, ChannelTokenizerConfig
+from wlam.models.predictor.sweeps import SweepTokenizer, SweepTokenizerConfig
 from wlam.nn.backbones.base import BackboneConfig
 from wlam.nn.backbones.transformer import TransformerConfig
 from wlam.nn.embeddings import (
@@ -31,12 +36,14 @@ from wlam.nn.quantiles import check_levels, offsets_of
 
 SHARPNESS = 2.0
 """The weights of training-free forecasts go with this power of one over their error."""
+HEADS = ("line_of_sight",)
+"""What a channel may be classified by: a probability for each."""
 TINY = 1e-6
 """Keeps the root of the square of what forecasts are apart smooth."""
 
 
 @dataclass(frozen=True)
-class ModelConfig(NetworkConfig):
+class PredictorConfig(NetworkConfig):
     """Everything that fixes the parameters of a predictor."""
 
     # Any backbone's config; its class chooses the backbone.
@@ -50,28 +57,29 @@ class ModelConfig(NetworkConfig):
     # How the sampling interval reaches the model.
     granularity: GranularityConfig = field(default_factory=GranularityConfig)
     # Channels may also enter as a whole; None: only as rows.
-    joint: JointConfig | None = None
+    channels: ChannelTokenizerConfig | None = None
     # Sparse sweeps may enter, all beams of them wanted; None: they may not.
-    scan: ScanConfig | None = None
-    # Channels as a whole are asked for a line of sight too.
-    line_of_sight: bool = False
+    sweeps: SweepTokenizerConfig | None = None
+    # Names of HEADS: what channels as a whole are classified by, beside the forecast.
+    heads: tuple[str, ...] = ()
     # Training-free forecasts are an input and one end of the residual; False: none is.
-    guess: bool = True
+    baselines: bool = True
     # Of matrix products; parameters, norms and the residual stream stay float32.
     dtype: Literal["float32", "bfloat16"] = "float32"
 
     def __post_init__(self) -> None:
         check_levels(self.quantiles)
-        ways = [n for n in ("joint", "scan") if getattr(self, n) is not None]
-        if ways and not (self.guess and self.backbone.takes_places):
+        ways = [n for n in ("channels", "sweeps") if getattr(self, n) is not None]
+        if ways and not (self.baselines and self.backbone.takes_places):
             raise ValueError(
-                f"model.{ways[0]}: found with guess=False, or with a backbone that "
+                f"model.{ways[0]}: found with baselines=False, or with a backbone that "
                 "knows no places; needed None, or a Transformer that has guesses"
             )
-        if self.line_of_sight and self.joint is None:
+        unknown = [name for name in self.heads if name not in HEADS]
+        if unknown or (self.heads and self.channels is None):
             raise ValueError(
-                "model.line_of_sight: found True with model.joint=None; needed "
-                "channels as a whole"
+                f"model.heads: found {self.heads} with model.channels={self.channels}; "
+                f"needed some of {', '.join(HEADS)}, and channels as a whole"
             )
 
     def build(self, rngs: nnx.Rngs) -> "Predictor":
@@ -80,12 +88,12 @@ class ModelConfig(NetworkConfig):
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class RowInputs:
+class SeriesInputs:
     """Rows as the predictor takes them: normalised, with training-free forecasts."""
 
     values: Float[Array, "b t"]  # t is a multiple of the patch
     hidden: Bool[Array, "b t"]  # True where a sample is unknown: without influence
-    guesses: Guesses  # not looked at with guess=False
+    guesses: BaselineForecasts  # not looked at with baselines=False
     interval: Float[Array, " b"]  # of the samples, in seconds, Hz or wavelengths
     axis: Int[Array, " b"]  # index into `AXES`, what the series run along
 
@@ -96,16 +104,16 @@ class RowInputs:
         given: Bool[Array, "b t"],
         interval: Float[Array, " b"],
         axis: Int[Array, " b"],
-        config: ModelConfig,
+        config: PredictorConfig,
         is_complex: bool,
-    ) -> "RowInputs":
-        """Every row of every group by itself; see `make_guesses` for the arguments."""
+    ) -> "SeriesInputs":
+        """Every row of every group by itself; see `baseline_forecasts` for the arguments."""
         patch, group = config.patch, values.shape[1]
         horizon, season = config.horizon_patches * patch, steps_per_day(interval, axis)
-        guesses = make_guesses(
+        guesses = baseline_forecasts(
             values, hidden, given, season, patch, horizon, is_complex
         )
-        return RowInputs(
+        return SeriesInputs(
             rearrange(values, "b g t -> (b g) t"),
             jnp.repeat(hidden, group, axis=0),
             jax.tree.map(lambda x: rearrange(x, "b g ... -> (b g) ..."), guesses),
@@ -117,34 +125,39 @@ class RowInputs:
 class Predictor(nnx.Module):
     """Next-patch predictor of normalised scalar series, the same for every task."""
 
-    def __init__(self, config: ModelConfig, rngs: nnx.Rngs):
+    def __init__(self, config: PredictorConfig, rngs: nnx.Rngs):
         dtype, width = jnp.dtype(config.dtype), config.backbone.width
         self.config = config
         self.horizon = config.horizon_patches * config.patch
-        beside = len(OPTIONS) * (self.horizon + 1) if config.guess else 0
+        beside = len(OPTIONS) * (self.horizon + 1) if config.baselines else 0
         self.embed = PatchEmbedding(config.patch, beside, width, rngs, dtype)
         self.granularity = Granularity(config.granularity, width, rngs, dtype)
         self.backbone = config.backbone.build(rngs, dtype)
         # For every sample a change, a gap for each quantile, a weight for each guess.
-        weights = len(OPTIONS) if config.guess else 0
+        weights = len(OPTIONS) if config.baselines else 0
         outputs = (1 + len(config.quantiles) + weights) * self.horizon
         self.head = ResidualMlp(width, 2 * width, outputs, rngs, dtype, normalise=True)
-        if config.guess:
+        if config.baselines:
             for layer in (self.head.w2, self.head.w3):  # at first, the mix by record
                 layer.kernel[...] = jnp.zeros_like(layer.kernel[...])
-        self.joint = (
-            None if config.joint is None else Joint(config.joint, width, rngs, dtype)
+        self.channels = (
+            None
+            if config.channels is None
+            else ChannelTokenizer(config.channels, width, rngs, dtype)
         )
-        self.scan = (
-            None if config.scan is None else Scan(config.scan, width, rngs, dtype)
+        self.sweeps = (
+            None
+            if config.sweeps is None
+            else SweepTokenizer(config.sweeps, width, rngs, dtype)
         )
-        self.line_of_sight = (
-            ResidualMlp(width, width, 1, rngs, dtype, normalise=True)
-            if config.line_of_sight
-            else None
+        self.heads = nnx.Dict(
+            {
+                name: ResidualMlp(width, width, 1, rngs, dtype, normalise=True)
+                for name in config.heads
+            }
         )
 
-    def __call__(self, rows: RowInputs) -> Float[Array, "b n q"]:
+    def __call__(self, rows: SeriesInputs) -> Float[Array, "b n q"]:
         """Predicts, after every patch, the samples that follow it.
 
         The forecast is a mix of training-free ones, weighed by what each missed so far
@@ -157,13 +170,13 @@ class Predictor(nnx.Module):
         return self.distribution(rows)[0]
 
     def distribution(
-        self, rows: RowInputs
+        self, rows: SeriesInputs
     ) -> tuple[Float[Array, "b n q"], Float[Array, "b n q level"]]:
         """Like a call, and the quantiles of `config.quantiles` minus the forecast."""
         return self.answer(self.routed(rows)[0], rows)
 
     def answer(
-        self, features: Float[Array, "b n d"], rows: RowInputs
+        self, features: Float[Array, "b n d"], rows: SeriesInputs
     ) -> tuple[Float[Array, "b n q"], Float[Array, "b n q level"]]:
         """What `distribution` gives, from the features of the patches."""
         q, p = self.horizon, self.config.patch
@@ -172,7 +185,7 @@ class Predictor(nnx.Module):
         forecast, gaps, weights = jnp.split(out, [q, q + q * levels], axis=-1)
         gaps = rearrange(gaps, "b n (level q) -> b n q level", q=q)
         offsets = offsets_of(gaps, self.config.quantiles)
-        if not self.config.guess:
+        if not self.config.baselines:
             forecast += last_visible(
                 rearrange(rows.values, "b (n p) -> b n p", p=p),
                 rearrange(rows.hidden, "b (n p) -> b n p", p=p),
@@ -189,7 +202,7 @@ class Predictor(nnx.Module):
         unit = jax.lax.stop_gradient(apart + (weights * missed).sum(-1))
         return forecast, offsets * jnp.sqrt(unit)[..., None]
 
-    def routed(self, rows: RowInputs) -> tuple[Float[Array, "b n d"], Load | None]:
+    def routed(self, rows: SeriesInputs) -> tuple[Float[Array, "b n d"], Load | None]:
         """What the backbone makes of every patch and those before it: features.
 
         And the load of the backbone's experts, if any.
@@ -199,7 +212,7 @@ class Predictor(nnx.Module):
         masks = rearrange(rows.hidden, "b (n p) -> b n p", p=p)
         granularity = self.granularity(rows.interval, rows.axis)
         beside = patches[..., :0]
-        if self.config.guess:
+        if self.config.baselines:
             by_step = rearrange(rows.guesses.forecasts, "b n q o -> b n (q o)")
             record = jnp.log10(rows.guesses.missed[:, :, -1])
             beside = jnp.concatenate([by_step, record], axis=-1)

@@ -1,15 +1,17 @@
 """Named sizes. Parameter counts are of the whole model and are checked by a test."""
 
-from wlam.models.predictor.channels import JointConfig
-from wlam.models.predictor.network import ModelConfig
+from wlam.models.predictor.channels import ChannelTokenizerConfig
+from wlam.models.predictor.network import PredictorConfig
 from wlam.nn.backbones.transformer import TransformerConfig
 
 
-def _preset(width: int, layers: int, heads: int) -> ModelConfig:
-    return ModelConfig(TransformerConfig(width, layers, heads), joint=JointConfig())
+def _preset(width: int, layers: int, heads: int) -> PredictorConfig:
+    return PredictorConfig(
+        TransformerConfig(width, layers, heads), channels=ChannelTokenizerConfig()
+    )
 
 
-PRESETS: dict[str, ModelConfig] = {
+PRESETS: dict[str, PredictorConfig] = {
     "tiny": _preset(72, 3, 4),
     "little": _preset(128, 5, 4),
     "small": _preset(256, 6, 8),

@@ -31,7 +31,7 @@ class Request:
         takes_channels: bool,
         sweeps: int | None = None,
     ) -> "Request":
-        """Checks the arguments of `Forecaster.predict`.
+        """Checks the arguments of `PredictorAPI.predict`.
 
         Args:
             takes_channels: whether the model takes channels as a whole.

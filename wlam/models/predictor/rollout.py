@@ -8,14 +8,14 @@ import jax.numpy as jnp
 from einops import rearrange
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from wlam.models.predictor.network import Predictor, RowInputs
+from wlam.models.predictor.network import Predictor, SeriesInputs
 from wlam.nn.quantiles import draw_scores, quantile
 from wlam.nn.scale import Scale, fit_scale
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class RowContext:
+class SeriesContext:
     """What is known of rows, in their own units."""
 
     # In groups that share one scale: two, the real and the imaginary part of a complex
@@ -39,7 +39,7 @@ class RowContext:
 
 
 def roll_out(
-    model: Predictor, rows: RowContext, horizon: int, key: PRNGKeyArray | None = None
+    model: Predictor, rows: SeriesContext, horizon: int, key: PRNGKeyArray | None = None
 ) -> tuple[Float[Array, "b g {horizon}"], Float[Array, "b g {horizon} level"]]:
     """Forecasts `horizon` samples; its own patches become the input for later ones.
 
@@ -66,7 +66,7 @@ def roll_out(
     ) -> tuple[tuple[Array, Array], Array]:
         values, hidden = carry
         about = (rows.interval, rows.axis, model.config, not rows.center)
-        outputs = model.distribution(RowInputs.of(values, hidden, given, *about))
+        outputs = model.distribution(SeriesInputs.of(values, hidden, given, *about))
         patch, offsets = (
             jax.lax.dynamic_index_in_dim(x, begin // p - 1, 1, False) for x in outputs
         )
@@ -88,7 +88,7 @@ def roll_out(
 
 
 def row_bounds(
-    model: Predictor, rows: RowContext, horizon: int, score: Float[Array, ""]
+    model: Predictor, rows: SeriesContext, horizon: int, score: Float[Array, ""]
 ) -> tuple[Float[Array, "b g {horizon}"], Float[Array, "b g {horizon}"]]:
     """Quantiles at -score and at score, for horizons of one patch of the model."""
     path, offsets = roll_out(model, rows, horizon)
@@ -98,10 +98,10 @@ def row_bounds(
     return path + low, path + high
 
 
-def row_features(model: Predictor, rows: RowContext) -> Float[Array, "b g d"]:
+def row_features(model: Predictor, rows: SeriesContext) -> Float[Array, "b g d"]:
     """What the backbone makes of the last patch and those before it."""
     values, hidden, _ = rows.normalised(model.config.patch)
     about = (rows.interval, rows.axis, model.config, not rows.center)
-    features, _ = model.routed(RowInputs.of(values, hidden, ~hidden, *about))
+    features, _ = model.routed(SeriesInputs.of(values, hidden, ~hidden, *about))
     group = values.shape[1]
     return rearrange(features[:, -1], "(b g) d -> b g d", g=group)

@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from wlam.models.predictor.network import Predictor
 from wlam.models.predictor.sweeps import LOWEST, UNIT_DB
 from wlam.nn.experts import Load
-from wlam.types import Scans
+from wlam.types import SweepBatch
 
 FULL = 0.5
 """How often all beams of a sweep are shown."""
@@ -36,8 +36,8 @@ def draw_measured(
     return known[:, :, None] & shown[:, None]
 
 
-def scan_loss(
-    model: Predictor, scans: Scans, key: PRNGKeyArray
+def sweep_loss(
+    model: Predictor, scans: SweepBatch, key: PRNGKeyArray
 ) -> tuple[Float[Array, ""], Load | None]:
     """How far off the best beams and the powers of the last sweep and the next are.
 
@@ -49,16 +49,16 @@ def scan_loss(
     """
     n, times, beams = scans.values.shape
     length = scans.context
-    if model.scan is None:
-        raise ValueError("model.scan: found None; needed for sweeps with a context")
-    if not 0 < times - length <= model.scan.config.ahead:
+    if model.sweeps is None:
+        raise ValueError("model.sweeps: found None; needed for sweeps with a context")
+    if not 0 < times - length <= model.sweeps.config.ahead:
         raise ValueError(
             f"source: {times} sweeps, {length} of them given; needed 1 to "
-            f"{model.scan.config.ahead} more, as model.scan.ahead says"
+            f"{model.sweeps.config.ahead} more, as model.sweeps.ahead says"
         )
     measured = draw_measured(key, (n, length, beams))
     shown = scans.values[:, :length]
-    found = model.scan(model.backbone, shown, measured, scans.interval)
+    found = model.sweeps(model.backbone, shown, measured, scans.interval)
     forecast, spread, load = found
     forecast, spread = (x[:, : times - length + 1] for x in (forecast, spread))
     target = scans.clean[:, length - 1 :]

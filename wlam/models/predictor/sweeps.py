@@ -17,7 +17,7 @@ from einops import rearrange
 from flax import nnx
 from jaxtyping import Array, Bool, Float
 
-from wlam.baselines.beams import (
+from wlam.baselines.sweeps import (
     constant_velocity,
     filled_sweeps,
     fit_path,
@@ -45,7 +45,7 @@ OPTIONS = 4 + len(ARRAYS)
 
 
 @dataclass(frozen=True)
-class ScanConfig:
+class SweepTokenizerConfig:
     """How sweeps enter the model."""
 
     # Sweeps that a token knows, the last ones.
@@ -112,11 +112,11 @@ def options(
     return Options(jnp.stack(found, axis=-1), place, unexplained)
 
 
-class Scan(nnx.Module):
+class SweepTokenizer(nnx.Module):
     """Embedding and head of beams; the backbone between them is the model's."""
 
     def __init__(
-        self, config: ScanConfig, width: int, rngs: nnx.Rngs, dtype: jnp.dtype
+        self, config: SweepTokenizerConfig, width: int, rngs: nnx.Rngs, dtype: jnp.dtype
     ):
         self.config = config
         self.steps = config.ahead + 1  # the first is the last sweep that is known
@@ -217,7 +217,7 @@ class Scan(nnx.Module):
 
 
 def roll_sweeps(
-    scan: Scan,
+    scan: SweepTokenizer,
     backbone: Backbone,
     rsrp_db: Float[Array, "n l beam"],
     measured: Bool[Array, "n l beam"],

@@ -2,7 +2,7 @@
 
 To add a backbone, write one file beside this one with a `BackboneConfig` whose `build`
 returns your `Backbone`, and name your config class in an experiment's
-`ModelConfig(backbone=...)`. Nothing has to be registered.
+`PredictorConfig(backbone=...)`. Nothing has to be registered.
 """
 
 from dataclasses import dataclass

@@ -21,14 +21,14 @@ from einops import rearrange
 from jax.typing import ArrayLike
 from jaxtyping import Array, Complex64, Float, Int, Num, PRNGKeyArray
 
-from wlam.ops.phasor import cis
 from wlam.ops.einsum import einsum
+from wlam.ops.phasor import cis
 from wlam.ops.units import SPEED_OF_LIGHT
 from wlam.phy import arrays
 from wlam.phy.channels import cdl_tables
 from wlam.phy.channels.cdl_tables import PROFILES, TABLES, PathTables, Scaling
 from wlam.phy.noise import awgn, random_words, unit_interval
-from wlam.types import Csi
+from wlam.types import Antennas, Csi
 
 Element = Literal["isotropic", "38.901"]
 
@@ -299,8 +299,7 @@ def generate(key: PRNGKeyArray, config: CdlConfig, num_samples: int) -> Csi:
         subcarrier_spacing_hz=spacing,
         carrier_hz=labels["carrier_hz"],
         # Left as numpy, so that a caller inside jit can still compute a beamspace.
-        antenna_positions=positions,
-        antenna_polarisation=np.zeros(len(positions), np.int32),
+        antennas=Antennas(positions, np.zeros(len(positions), np.int32)),
         clean=clean,
         labels=labels,
     )

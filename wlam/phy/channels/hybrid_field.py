@@ -23,7 +23,7 @@ from wlam.ops.phasor import cis
 from wlam.ops.units import SPEED_OF_LIGHT
 from wlam.phy import arrays
 from wlam.phy.noise import RandomBlock, awgn
-from wlam.types import Csi
+from wlam.types import Antennas, Csi
 
 # Where a plane wave comes from, in wavelengths: float32 sees no curvature.
 _FAR = 1e12
@@ -252,9 +252,9 @@ def generate(key: PRNGKeyArray, config: HybridFieldConfig, num_samples: int) -> 
         subcarrier_spacing_hz=jnp.ones(num_samples),
         carrier_hz=jnp.full(num_samples, config.carrier_hz, jnp.float32),
         # Left as numpy, so that a caller inside jit can still compute a beamspace.
-        antenna_positions=places,
-        antenna_polarisation=np.repeat(
-            np.arange(sub_arrays, dtype=np.int32), len(places) // sub_arrays
+        antennas=Antennas(
+            places,
+            np.repeat(np.arange(sub_arrays, dtype=np.int32), len(places) // sub_arrays),
         ),
         clean=clean,
         labels=labels,

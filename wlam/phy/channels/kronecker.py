@@ -22,7 +22,7 @@ from wlam.ops.einsum import einsum
 from wlam.ops.solve import eigh_each
 from wlam.phy import arrays
 from wlam.phy.noise import complex_normal
-from wlam.types import Csi
+from wlam.types import Antennas, Csi
 
 ANGLES = 7200
 """Directions over which densities are summed, 0.05 degrees apart."""
@@ -162,8 +162,7 @@ def generate(key: PRNGKeyArray, config: KroneckerConfig, samples: int) -> Csi:
         time_step_s=nothing,
         subcarrier_spacing_hz=nothing,
         carrier_hz=nothing * config.carrier_hz,
-        antenna_positions=arrays.ula(config.num_rx),
-        antenna_polarisation=np.zeros(config.num_rx, np.int32),
+        antennas=Antennas(arrays.ula(config.num_rx), np.zeros(config.num_rx, np.int32)),
         clean=clean,
         labels={"snr_db": snr_db, "tx_antennas": nothing * config.num_tx},
     )

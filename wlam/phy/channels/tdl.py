@@ -17,14 +17,14 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Complex64, Float, Float32, Int, Num, PRNGKeyArray
 
-from wlam.ops.phasor import cis
 from wlam.ops.einsum import einsum
+from wlam.ops.phasor import cis
 from wlam.ops.units import SPEED_OF_LIGHT
 from wlam.phy import arrays
 from wlam.phy.channels import cdl_tables
 from wlam.phy.channels.cdl_tables import LOS_POWER, POWER, PROFILES
 from wlam.phy.noise import RandomBlock, awgn
-from wlam.types import Csi
+from wlam.types import Antennas, Csi
 
 # Tables 7.7.2-1 to 7.7.2-5 have the delays and powers of the clustered delay lines,
 # tables 7.7.1-1 to 7.7.1-5, but for the last tap of TDL-E (20.6419 in CDL-E).
@@ -302,8 +302,7 @@ def generate(key: PRNGKeyArray, config: TdlConfig, num_samples: int) -> Csi:
         subcarrier_spacing_hz=spacing,
         carrier_hz=labels["carrier_hz"],
         # Left as numpy, so that a caller inside jit can still compute a beamspace.
-        antenna_positions=positions,
-        antenna_polarisation=np.zeros(len(positions), np.int32),
+        antennas=Antennas(positions, np.zeros(len(positions), np.int32)),
         clean=clean,
         labels=labels,
     )

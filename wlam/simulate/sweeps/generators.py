@@ -21,10 +21,10 @@ from wlam.simulate.sweeps.scenes import (
     user_places,
 )
 from wlam.simulate.sweeps.waves import beam_power, incident_waves
-from wlam.types import Beams, Csi
+from wlam.types import Antennas, Csi, Sweeps
 
 
-def generate(key: PRNGKeyArray, config: SweepConfig, num_tracks: int) -> Beams:
+def generate(key: PRNGKeyArray, config: SweepConfig, num_tracks: int) -> Sweeps:
     """Beam sweeps along random tracks of users in drops of TR 38.901.
 
     RSRP in dBm is transmit power, path gain and the power of the beam, and a noise
@@ -61,7 +61,7 @@ def generate(key: PRNGKeyArray, config: SweepConfig, num_tracks: int) -> Beams:
 
 def generate_pair(
     key: PRNGKeyArray, config: PairConfig, num_tracks: int
-) -> tuple[Csi, Beams]:
+) -> tuple[Csi, Sweeps]:
     """The channel at a lower carrier and the sweeps at a higher, of the same drops.
 
     Drops are drawn at the lower carrier; what the two have in common is said in
@@ -134,10 +134,12 @@ def generate_pair(
         time_step_s=tracks.time_step_s,
         subcarrier_spacing_hz=spacing,
         carrier_hz=lows.link.carrier_hz,
-        antenna_positions=np.tile(base.positions, (len(user.slant), 1)),
-        antenna_polarisation=np.repeat(
-            np.arange(groups), config.low_base.rows * config.low_base.columns
-        ).astype(np.int32),
+        antennas=Antennas(
+            np.tile(base.positions, (len(user.slant), 1)),
+            np.repeat(
+                np.arange(groups), config.low_base.rows * config.low_base.columns
+            ).astype(np.int32),
+        ),
         clean=clean,
         labels=labels | {"snr_db": snr_db, "carrier_hz": lows.link.carrier_hz},
     )
@@ -171,7 +173,7 @@ def _sweep(
     tracks: Track,
     places: Float[Array, "track time 3"],
     scenes: Scene,
-) -> Beams:
+) -> Sweeps:
     """RSRP of the scenes along their tracks, all with a leading axis of tracks."""
     num_tracks = len(places)
     keys = _keys(key, num_tracks)
@@ -213,6 +215,6 @@ def _sweep(
             "best_beam": jnp.argmax(clean, axis=-1),
             "position_m": places,
         }
-        return Beams(noisy, track.time_step_s, clean, labels)
+        return Sweeps(noisy, track.time_step_s, clean, labels)
 
     return jax.vmap(measure)(keys, power, scenes, places, tracks)

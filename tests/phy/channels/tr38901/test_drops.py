@@ -109,7 +109,7 @@ def test_polarisations_and_positions_name_the_antennas():
     )
     data = jax.eval_shape(lambda key: generate(key, config, 2), jax.random.key(0))
     assert data.csi.shape == (2, 16, 32, 24)
-    assert data.antenna_positions.shape == (24, 3)
+    assert data.antennas.positions.shape == (24, 3)
     np.testing.assert_array_equal(_pairs(config), np.repeat([0, 1, 2, 3], 6))
 
 

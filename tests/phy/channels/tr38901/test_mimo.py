@@ -36,7 +36,7 @@ def test_entries_are_those_of_the_pairs_of_antennas():
                 found.clean[:, 0, user, base], pairs.clean[:, 0, 0, 4 * user + base]
             )
     # A line along y, half a wavelength apart: that of the base station alone.
-    np.testing.assert_allclose(np.diff(found.antenna_positions[:, 1]), 0.5, rtol=1e-6)
+    np.testing.assert_allclose(np.diff(found.antennas.positions[:, 1]), 0.5, rtol=1e-6)
     np.testing.assert_array_equal(found.labels["tx_antennas"], 3.0)
     np.testing.assert_array_equal(
         found.labels["distance_m"], pairs.labels["distance_m"]

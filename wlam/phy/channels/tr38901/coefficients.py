@@ -15,8 +15,8 @@ from einops import rearrange
 from jax.typing import ArrayLike
 from jaxtyping import Array, Complex, Float, Num
 
-from wlam.ops.phasor import cis, product
 from wlam.ops.einsum import einsum
+from wlam.ops.phasor import cis, product
 from wlam.ops.units import SPEED_OF_LIGHT
 from wlam.phy.arrays import spherical_cycles
 from wlam.phy.channels.tr38901.antennas import Antennas, fields

@@ -35,7 +35,7 @@ from wlam.phy.channels.tr38901.pathloss import (
 from wlam.phy.channels.tr38901.rays import draw_rays, power_decay_hz
 from wlam.phy.channels.tr38901.tables import LOS, NLOS, O2I, SCENARIOS, STATES
 from wlam.phy.noise import RandomBlock, awgn
-from wlam.types import Csi
+from wlam.types import Antennas, Csi
 
 __all__ = ["Drop", "DropConfig", "PanelConfig", "draw_drop", "generate"]
 
@@ -259,8 +259,9 @@ def generate(key: PRNGKeyArray, config: DropConfig, num_samples: int) -> Csi:
         time_step_s=drops.labels["time_step_s"],
         subcarrier_spacing_hz=drops.subcarrier_spacing_hz,
         carrier_hz=drops.labels["carrier_hz"],
-        antenna_positions=np.tile(base.positions, (len(config.user.build().slant), 1)),
-        antenna_polarisation=_pairs(config),
+        antennas=Antennas(
+            np.tile(base.positions, (len(config.user.build().slant), 1)), _pairs(config)
+        ),
         clean=clean,
         labels=drops.labels,
     )

@@ -7,6 +7,7 @@ have the base station's antennas in that place and the user's in that of subcarr
 
 from dataclasses import dataclass, field, replace
 
+import jax
 import jax.numpy as jnp
 from einops import rearrange
 from jaxtyping import PRNGKeyArray
@@ -58,7 +59,6 @@ def generate(key: PRNGKeyArray, config: MimoConfig, samples: int) -> Csi:
         found,
         csi=matrices(found.csi),
         clean=matrices(found.clean),
-        antenna_positions=found.antenna_positions[:rx],
-        antenna_polarisation=found.antenna_polarisation[:rx],
+        antennas=jax.tree.map(lambda x: x[:rx], found.antennas),
         labels={**found.labels, "tx_antennas": jnp.full(samples, float(tx))},
     )

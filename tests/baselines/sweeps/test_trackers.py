@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from wlam import baselines
-from wlam.baselines.beams import trackers
+from wlam.baselines.sweeps import trackers
 
 peaks = jax.jit(trackers.peaks)
 constant_velocity = jax.jit(trackers.constant_velocity, static_argnums=(1, 2))

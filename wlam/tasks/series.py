@@ -7,9 +7,9 @@ import numpy as np
 from wlam import baselines, metrics
 from wlam.metrics import Statistic
 from wlam.simulate.traffic import DAY_S
-from wlam.tasks.task import Forecaster, Task
+from wlam.tasks.task import Baseline, Task
 from wlam.tasks.windows import Sequences, Windows
-from wlam.types import TIME, Beams, Series, Traffic
+from wlam.types import TIME, Series, Sweeps, Traffic
 
 
 def steps_per_day(time_step_s: np.ndarray) -> int:
@@ -17,7 +17,7 @@ def steps_per_day(time_step_s: np.ndarray) -> int:
     return max(1, round(DAY_S / float(np.ravel(time_step_s)[0])))
 
 
-def common_floors(order: int) -> dict[str, Forecaster]:
+def common_baselines(order: int) -> dict[str, Baseline]:
     """What every real series has; "AR" is fitted to each context, its mean removed."""
     return {
         "zero": baselines.zero,
@@ -38,10 +38,10 @@ class TrafficTask(Task):
         values = data.traffic[:, :, None]
         return Sequences(values, values, data.time_step_s, TIME, data.labels)
 
-    def floors(self, data: Traffic, windows: Windows) -> dict[str, Forecaster]:
+    def baselines(self, data: Traffic, windows: Windows) -> dict[str, Baseline]:
         period = steps_per_day(data.time_step_s)
         return {
-            **common_floors(24),
+            **common_baselines(24),
             "seasonal naive": partial(baselines.seasonal_naive, period=period),
             "seasonal AR": partial(baselines.seasonal_ar, period=period),
         }
@@ -77,17 +77,17 @@ class BeamTask(Task):
     """The beam power of the next H sweeps; a channel is a beam."""
 
     name = "beam"
-    container = Beams
+    container = Sweeps
     headline = "top-1"
 
-    def sequences(self, data: Beams) -> Sequences:
+    def sequences(self, data: Sweeps) -> Sequences:
         clean = data.rsrp_db if data.clean is None else data.clean
         step = data.time_step_s
         return Sequences(data.rsrp_db, clean, step, TIME, data.labels, joint=True)
 
-    def floors(self, data: Beams, windows: Windows) -> dict[str, Forecaster]:
+    def baselines(self, data: Sweeps, windows: Windows) -> dict[str, Baseline]:
         # "zero" has no best beam, so it has no place here.
-        named = common_floors(4)
+        named = common_baselines(4)
         del named["zero"]
         return {
             **named,
@@ -96,7 +96,7 @@ class BeamTask(Task):
         }
 
     def scores(
-        self, forecast: np.ndarray, data: Beams, windows: Windows
+        self, forecast: np.ndarray, data: Sweeps, windows: Windows
     ) -> dict[str, Statistic]:
         most = min(3, forecast.shape[-1])  # of two beams the best is always tried
         return {
@@ -108,7 +108,7 @@ class BeamTask(Task):
         }
 
     def user_arrays(
-        self, forecast: np.ndarray, data: Beams, windows: Windows
+        self, forecast: np.ndarray, data: Sweeps, windows: Windows
     ) -> dict[str, np.ndarray]:
         return {
             "prediction": forecast,
@@ -127,8 +127,8 @@ class SeriesTask(Task):
     def sequences(self, data: Series) -> Sequences:
         return Sequences(data.series, data.series, data.time_step_s, TIME, data.labels)
 
-    def floors(self, data: Series, windows: Windows) -> dict[str, Forecaster]:
-        return {**common_floors(8), "constant slope": baselines.constant_slope}
+    def baselines(self, data: Series, windows: Windows) -> dict[str, Baseline]:
+        return {**common_baselines(8), "constant slope": baselines.constant_slope}
 
     def scores(
         self, forecast: np.ndarray, data: Series, windows: Windows

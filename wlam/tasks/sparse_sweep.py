@@ -10,13 +10,13 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from wlam import baselines
-from wlam.tasks.real import BeamTask
-from wlam.tasks.task import Forecaster
+from wlam.tasks.series import BeamTask
+from wlam.tasks.task import Baseline
 from wlam.tasks.windows import Sequences, Windows
-from wlam.types import Beams, DataError
+from wlam.types import DataError, Sweeps
 
 
-class BeamScan(BeamTask):
+class SparseSweep(BeamTask):
     """The last of L sparse sweeps as a full one; a channel is a beam.
 
     Floors: "repeat last" serves with the strongest beam that was measured;
@@ -26,7 +26,7 @@ class BeamScan(BeamTask):
 
     every: ClassVar[int]
 
-    def sequences(self, data: Beams) -> Sequences:
+    def sequences(self, data: Sweeps) -> Sequences:
         """DataError where fewer than two beams would be measured."""
         beams = data.rsrp_db.shape[2]
         if beams < 2 * self.every:
@@ -36,7 +36,7 @@ class BeamScan(BeamTask):
             )
         return replace(super().sequences(data), every=self.every)
 
-    def floors(self, data: Beams, windows: Windows) -> dict[str, Forecaster]:
+    def baselines(self, data: Sweeps, windows: Windows) -> dict[str, Baseline]:
         completions = {
             "repeat last": serve_measured,
             "interpolation": interpolated,
@@ -46,14 +46,14 @@ class BeamScan(BeamTask):
         return {n: partial(of_last_sweep, complete=f) for n, f in completions.items()}
 
 
-class BeamScan4(BeamScan):
+class SparseSweep4(SparseSweep):
     """Every fourth beam measured."""
 
     name = "beam_scan_4"
     every = 4
 
 
-class BeamScan8(BeamScan):
+class SparseSweep8(SparseSweep):
     """Every eighth beam measured."""
 
     name = "beam_scan_8"
@@ -92,7 +92,7 @@ def spline(sweep: np.ndarray) -> np.ndarray:
 
 
 def matched_path(sweep: np.ndarray) -> Any:
-    """See `wlam.baselines.beams.fit_path`, for a DFT codebook of as many antennas."""
+    """See `wlam.baselines.sweeps.fit_path`, for a DFT codebook of as many antennas."""
     measured = np.isfinite(sweep)
     shown = jnp.asarray(np.where(measured, sweep, 0))
     return baselines.fit_path(shown, jnp.asarray(measured), sweep.shape[1]).sweep_db

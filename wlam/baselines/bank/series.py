@@ -76,7 +76,7 @@ OF_ALL_LEADS = 4
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Guesses:
+class BaselineForecasts:
     """Forecasts after every patch, and how they did before it."""
 
     forecasts: Float[Array, "*b n q option"]
@@ -93,7 +93,7 @@ def steps_per_day(
     return jnp.minimum(steps, 1e9).astype(jnp.int32)
 
 
-def make_guesses(
+def baseline_forecasts(
     values: Float[Array, "b g t"],
     hidden: Bool[Array, "b t"],
     given: Bool[Array, "b t"],
@@ -101,7 +101,7 @@ def make_guesses(
     patch: int,
     horizon: int,
     is_complex: bool,
-) -> Guesses:
+) -> BaselineForecasts:
     """`OPTIONS` for what follows each patch, from that past alone.
 
     The autoregressions are regularised least squares (the covariance method), one
@@ -148,7 +148,7 @@ def make_guesses(
     missed = _missed(forecasts, there, x, given, stride, patch)
     now = slice(patch // stride - 1, None, patch // stride)
     missed = jnp.where(there[:, None, now], missed, ABSENT)
-    return Guesses(forecasts[:, :, now], missed)
+    return BaselineForecasts(forecasts[:, :, now], missed)
 
 
 @partial(jax.jit, static_argnames=("stride", "horizon"))

@@ -6,10 +6,10 @@ sweeps     a full sweep from one with few beams of a sub-array
 sparse     a full sweep from a few of its beams
 """
 
-from wlam.baselines.beams.bearings import bearing_tracker, line_tracker
-from wlam.baselines.beams.sparse import filled_sweeps, fit_path, smoothed_sweep
-from wlam.baselines.beams.sweeps import subarray_scan
-from wlam.baselines.beams.trackers import (
+from wlam.baselines.sweeps.bearings import bearing_tracker, line_tracker
+from wlam.baselines.sweeps.sparse import filled_sweeps, fit_path, smoothed_sweep
+from wlam.baselines.sweeps.sub_array import subarray_scan
+from wlam.baselines.sweeps.trackers import (
     constant_velocity,
     kalman_beam_tracker,
     linear_beam_tracker,

@@ -4,9 +4,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wlam.baselines.beams import bearing_tracker, line_tracker, peaks
-from wlam.baselines.beams.bearings import ACCELERATION, NOISE, RATE
 from wlam.baselines.forecast import hold
+from wlam.baselines.sweeps import bearing_tracker, line_tracker, peaks
+from wlam.baselines.sweeps.bearings import ACCELERATION, NOISE, RATE
 from wlam.phy.codebooks import beam_directions
 from wlam.simulate.beams import array_gain
 

@@ -1,7 +1,7 @@
 """Beam trackers at irregular times: sweeps of NaN were not made.
 
 They move the last sweep along the beam axis, as those of
-`wlam.baselines.beams.trackers`.
+`wlam.baselines.sweeps.trackers`.
 """
 
 from functools import partial
@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from wlam.baselines.beams.trackers import TRACKED_SWEEPS, peaks, shifted_sweep
+from wlam.baselines.sweeps.trackers import TRACKED_SWEEPS, peaks, shifted_sweep
 
 NOISE = 0.15
 """Standard deviation of where a sweep has its peak, in beams. This and the next were

@@ -9,11 +9,11 @@ import optax
 import pytest
 from flax import nnx
 
-from wlam.models.predictor.network import ModelConfig
-from wlam.models.predictor.row_loss import draw_context, next_patches, rows_loss
+from wlam.models.predictor.network import PredictorConfig
+from wlam.models.predictor.series_loss import draw_context, next_patches, series_loss
 from wlam.nn.backbones.transformer import TransformerConfig
 from wlam.training.objective import mixture_loss
-from wlam.types import TIME, Rows
+from wlam.types import TIME, SeriesBatch
 
 N, P = 6, 4
 
@@ -40,14 +40,14 @@ def test_next_patches():
 @pytest.fixture(scope="module")
 def loss_of():
     """The loss of rows under an untrained model, compiled once for every shape."""
-    config = ModelConfig(TransformerConfig(width=8, layers=1, heads=2), patch=P)
+    config = PredictorConfig(TransformerConfig(width=8, layers=1, heads=2), patch=P)
     model = config.build(nnx.Rngs(0))
-    loss = jax.jit(lambda rows: rows_loss(model, rows, jax.random.key(0))[0])
+    loss = jax.jit(lambda rows: series_loss(model, rows, jax.random.key(0))[0])
 
     def of(values, clean=None, **more):
         clean, interval = values if clean is None else clean, np.full(len(values), 1e-3)
         about = (jnp.asarray(interval, jnp.float32), TIME, True)
-        return loss(Rows(values, clean, *about, **more))
+        return loss(SeriesBatch(values, clean, *about, **more))
 
     return of
 
@@ -106,11 +106,11 @@ def test_targets_are_the_clean_series(loss_of):
 
 
 # Guesses and quantiles would be compiled too.
-EXPERTS = ModelConfig(
+EXPERTS = PredictorConfig(
     TransformerConfig(width=8, layers=2, heads=2, experts=4, balance=0.3),
     patch=P,
     quantiles=(),
-    guess=False,
+    baselines=False,
 )
 ADAM = optax.adam(1e-2)
 KEY = jax.random.key(1)
@@ -133,7 +133,7 @@ def mixture():
     """Two tasks: (batch, shares)."""
     x = jax.random.normal(jax.random.key(0), (24, 1, N * P))
     interval = jnp.full(24, 1e-3)
-    one, other = (Rows(v, v, interval, TIME, center=True) for v in (x, abs(x)))
+    one, other = (SeriesBatch(v, v, interval, TIME, center=True) for v in (x, abs(x)))
     return {"one": one, "other": other}, {"one": 0.25, "other": 0.75}
 
 
@@ -184,7 +184,7 @@ def test_experts_of_all_tasks_are_balanced_together(skewed, mixture, learned):
         model = nnx.merge(graph, params)
         keys = (jax.random.fold_in(KEY, i) for i in range(2))
         parts = zip(sorted(batch), keys, strict=True)
-        return [rows_loss(model, batch[name], key)[1] for name, key in parts]
+        return [series_loss(model, batch[name], key)[1] for name, key in parts]
 
     loads = loads_of(params)
     used = np.sum([load.used for load in loads], axis=0)

@@ -6,14 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from wlam.baselines.bank.rows import (
+from wlam.baselines.bank.series import (
     ABSENT,
     FADE,
     OF_ALL_LEADS,
     OPTIONS,
     RARE,
     STRIDE,
-    make_guesses,
+    baseline_forecasts,
     steps_per_day,
 )
 from wlam.types import FREQUENCY, TIME
@@ -23,7 +23,9 @@ SEASONAL = OPTIONS.index("seasonal AR")
 T = np.arange(6 * P)
 NOTHING_HIDDEN = np.zeros((1, 6 * P), bool)
 NO_SEASON = np.zeros(1, int)
-compiled = jax.jit(make_guesses, static_argnames=("patch", "horizon", "is_complex"))
+compiled = jax.jit(
+    baseline_forecasts, static_argnames=("patch", "horizon", "is_complex")
+)
 
 
 def guesses(
@@ -167,7 +169,7 @@ def test_continues_changes():
 def test_a_level_moves_the_forecasts_and_not_their_record(monkeypatch):
     """None of them is told the mean of the context before it is over."""
     # That far levels have a penalty, so that single precision can solve, is put aside.
-    monkeypatch.setattr("wlam.baselines.bank.rows.ROUNDING", 0.0)
+    monkeypatch.setattr("wlam.baselines.bank.series.ROUNDING", 0.0)
     with jax.enable_x64(True):
         series = np.asarray(jax.random.normal(jax.random.key(0), (1, 1, 6 * P)))
         series, season = series.cumsum(-1) / 10, np.array([20])

@@ -8,11 +8,11 @@ import optax
 from einops import rearrange, repeat
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from wlam.models.predictor.network import Predictor, RowInputs
+from wlam.models.predictor.network import Predictor, SeriesInputs
 from wlam.nn.experts import Load
 from wlam.nn.quantiles import pinball
 from wlam.nn.scale import INPUT_LIMIT, fit_scale
-from wlam.types import Rows
+from wlam.types import SeriesBatch
 
 # Weight of the quantiles' loss beside the forecast's. Small errors weigh more in it,
 # and what it asks of the backbone must not come before the forecast.
@@ -54,8 +54,8 @@ def next_patches(
     return x[:, jnp.minimum(index, steps - 1)], index < steps
 
 
-def rows_loss(
-    model: Predictor, rows: Rows, key: PRNGKeyArray
+def series_loss(
+    model: Predictor, rows: SeriesBatch, key: PRNGKeyArray
 ) -> tuple[Float[Array, ""], Load | None]:
     """Mean error of the forecasts made after the context, in units of its scale.
 
@@ -87,7 +87,7 @@ def rows_loss(
     clean = rearrange(clean, "b g t -> (b g) t")  # NaN where nobody knows
     axis = jnp.full(batch, rows.axis)
     about = (rows.interval, axis, model.config, not rows.center)
-    inputs = RowInputs.of(values, hidden, in_context, *about)
+    inputs = SeriesInputs.of(values, hidden, in_context, *about)
     features, load = model.routed(inputs)
     forecast, offsets = model.answer(features, inputs)
     target, exists = next_patches(clean, p, forecast.shape[-1])

@@ -1,0 +1,146 @@
+"""What an evaluator is: a config value that asks a model and its baselines one question.
+
+`Config.evaluation` holds evaluators by name; `eval.py` runs each and shows what it
+found. To add one, write a frozen dataclass that inherits from `Evaluator`. It may live
+in a file of your own.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from wlam.evaluation.bootstrap import interval
+from wlam.metrics import Statistic
+from wlam.models.base import Model
+
+MODEL = "wlam"
+"""Name of the model among the predictors of a result."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number with its 95 % bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+    left_out: int  # samples that say nothing, such as targets without energy
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an evaluator found: the model and its baselines on the same samples."""
+
+    name: str  # of the case
+    question: str  # what was asked, such as "16→8"
+    headline: str  # the metric that summaries show
+    # predictor -> metric -> statistic over the samples; the model's is under MODEL
+    statistics: Mapping[str, Mapping[str, Statistic]] = field(repr=False)
+    groups: np.ndarray = field(repr=False)  # [sample], drawn together by the bootstrap
+    about: str = ""  # what the data are, their licence, what was assumed
+    # Baselines that know what the model does not; shown, but not to be beaten.
+    informed: frozenset[str] = frozenset()
+    # Draws pictures for the report when it is asked: title -> a matplotlib figure.
+    pictures: Callable[[], Mapping[str, Any]] = field(default=dict, repr=False)
+    # All that the evaluator wants to keep, such as forecasts.
+    detail: Any = field(default=None, repr=False)
+
+    @property
+    def metrics(self) -> list[str]:
+        """Names, in order."""
+        found = (name for metrics in self.statistics.values() for name in metrics)
+        return list(dict.fromkeys(found))
+
+    @cached_property
+    def _figures(self) -> dict[tuple[str, str], Figure]:
+        return {}
+
+    def figure(self, metric: str, predictor: str) -> Figure | None:
+        """One number; None where the predictor does not have the metric."""
+        statistic = self.statistics.get(predictor, {}).get(metric)
+        if statistic is None:
+            return None
+        if (metric, predictor) not in self._figures:
+            low, high = interval(statistic, self.groups)
+            self._figures[metric, predictor] = Figure(
+                statistic.value, low, high, statistic.left_out
+            )
+        return self._figures[metric, predictor]
+
+    def best_baseline(self, metric: str) -> str | None:
+        """The baseline that is hardest to beat, of those that know what the model does.
+
+        None where baselines do not have the metric, as for the coverage of intervals.
+        """
+        values = {
+            name: metrics[metric]
+            for name, metrics in self.statistics.items()
+            if name != MODEL and name not in self.informed and metric in metrics
+        }
+        values = {k: v for k, v in values.items() if not math.isnan(v.value)}
+        if not values:
+            return None
+        higher = next(iter(values.values())).higher_is_better
+        pick = max if higher else min
+        return pick(values, key=lambda name: values[name].value)
+
+    def model_wins(self, metric: str) -> bool | None:
+        """Whether the model's value is better than every baseline's; None without one."""
+        ours = self.statistics.get(MODEL, {}).get(metric)
+        best = self.best_baseline(metric)
+        if ours is None or best is None:
+            return None
+        theirs = self.statistics[best][metric]
+        return (
+            ours.value > theirs.value
+            if ours.higher_is_better
+            else (ours.value < theirs.value)
+        )
+
+    def records(self) -> list[dict[str, Any]]:
+        """A flat dict for each number, for JSON lines."""
+        found = []
+        for predictor, metrics in self.statistics.items():
+            for metric in metrics:
+                figure = self.figure(metric, predictor)
+                assert figure is not None
+                found.append(
+                    {
+                        "case": self.name,
+                        "question": self.question,
+                        "metric": metric,
+                        "predictor": predictor,
+                        "value": figure.value,
+                        "low": figure.low,
+                        "high": figure.high,
+                        "windows": len(self.groups),
+                        "left_out": figure.left_out,
+                    }
+                )
+        return found
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """Base of everything that judges a model."""
+
+    def why_not(self, model: Model) -> str:
+        """Why the model cannot be judged by this; empty if it can."""
+        raise NotImplementedError
+
+    def run(self, name: str, model: Model | None, baselines: bool = True) -> Result:
+        """Asks the model, and its baselines, and scores all alike.
+
+        Args:
+            name: of the case.
+            model: None judges the baselines alone.
+            baselines: False judges the model alone.
+
+        Raises:
+            DataError: the question does not fit the data.
+        """
+        raise NotImplementedError
