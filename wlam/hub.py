@@ -68,7 +68,7 @@ def load_with_config(path: str | Path) -> tuple[Loaded, Config, int]:
     graph = nnx.graphdef(nnx.eval_shape(lambda: config.model.build(nnx.Rngs(0))))
     model = nnx.merge(graph, params)
     if isinstance(model, Network):
-        return model.forecaster(), config, step
+        return model.model(), config, step
     return PredictorAPI(model), config, step
 
 

@@ -225,18 +225,18 @@ class BeamTracker(Network):
         logits = rearrange(logits, "(n q) k c -> n q (k c)", n=n)
         return jax.nn.log_softmax(logits)
 
-    def loss(self, part: Batch, key: PRNGKeyArray) -> Float[Array, ""]:
+    def loss(self, batch: Batch, key: PRNGKeyArray) -> Float[Array, ""]:
         """Mean cross-entropy of the best beam, at random times after random sweeps.
 
         Raises:
             ValueError: anything but whole sweeps.
         """
-        if not isinstance(part, SweepBatch):
+        if not isinstance(batch, SweepBatch):
             raise ValueError(
                 "mixture: found an ingredient of rows; needed task beam_irregular with "
                 "a context"
             )
-        sweeps, clean, interval = part.values, part.clean, part.interval
+        sweeps, clean, interval = batch.values, batch.clean, batch.interval
         n, steps, _ = sweeps.shape
         seen = jnp.isfinite(sweeps).all(2)
         keys = jax.random.split(key)
@@ -259,7 +259,7 @@ class BeamTracker(Network):
         weight = known.astype(jnp.float32)
         return jnp.sum(weight * error) / jnp.maximum(weight.sum(), 1.0)
 
-    def forecaster(self) -> "BeamTrackerForecaster":
+    def model(self) -> "BeamTrackerForecaster":
         return BeamTrackerForecaster(self)
 
 

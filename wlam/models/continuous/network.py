@@ -161,31 +161,33 @@ class Continuous(Network):
         found = self.head(jnp.concatenate([x, again], axis=-1))
         return found.reshape(batch, asked, -1)
 
-    def loss(self, part: Batch, key: PRNGKeyArray) -> Float[Array, ""]:
+    def loss(self, batch: Batch, key: PRNGKeyArray) -> Float[Array, ""]:
         """Mean Huber error of random steps behind a random context, in its units.
 
         Raises:
             ValueError: anything but rows of as many channels as the network has.
         """
         channels = self.config.channels
-        if not isinstance(part, SeriesBatch) or part.values.shape[1] != channels:
-            found = part.values.shape[1] if isinstance(part, SeriesBatch) else "no rows"
+        if not isinstance(batch, SeriesBatch) or batch.values.shape[1] != channels:
+            found = (
+                batch.values.shape[1] if isinstance(batch, SeriesBatch) else "no rows"
+            )
             raise ValueError(
                 f"mixture: found an ingredient with {found}; needed rows of "
                 f"model.channels, {channels}: 2 where they are complex, 1 if real"
             )
-        values, clean = part.values, part.clean
-        batch, _, steps = values.shape
+        values, clean = batch.values, batch.clean
+        n, _, steps = values.shape
         seen = jnp.isfinite(values).all(1)
         keys = jax.random.split(key)
         # The context's end, and the steps behind it that are asked for.
-        length = jax.random.randint(keys[0], (batch, 1), steps // 4, steps - steps // 8)
-        share = jax.random.uniform(keys[1], (batch, ASKED))
+        length = jax.random.randint(keys[0], (n, 1), steps // 4, steps - steps // 8)
+        share = jax.random.uniform(keys[1], (n, ASKED))
         asked = length + (share * (steps - length)).astype(jnp.int32)
         step = jnp.arange(steps)[None]
         given = seen & (step < length)
         values = jnp.where(given[:, None], values, 0.0)
-        scale = fit_scale(values, given[:, None], part.center)
+        scale = fit_scale(values, given[:, None], batch.center)
         x = jnp.clip(scale.apply(values), -INPUT_LIMIT, INPUT_LIMIT)
         target = jnp.clip(scale.apply(clean), -INPUT_LIMIT, INPUT_LIMIT)
         target = rearrange(target, "b g t -> b t g")
@@ -202,7 +204,7 @@ class Continuous(Network):
         weight = counts.astype(jnp.float32)
         return jnp.sum(weight * error) / jnp.maximum(weight.sum(), 1.0)
 
-    def forecaster(self) -> "ContinuousForecaster":
+    def model(self) -> "ContinuousForecaster":
         return ContinuousForecaster(self)
 
 

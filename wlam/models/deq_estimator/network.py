@@ -82,7 +82,7 @@ class ArrayEstimator(Network):
         # Rows of A F^H are the transforms of those of A, conjugated twice.
         return to_beamspace(blocks.conj(), self.array_shape[:1]).conj()
 
-    def loss(self, part: Batch, key: PRNGKeyArray) -> Float[Array, ""]:
+    def loss(self, batch: Batch, key: PRNGKeyArray) -> Float[Array, ""]:
         """Mean NMSE at SNRs of `HybridFieldConfig.snr_db`, uniform in dB.
 
         In dB, so that all SNRs count alike.
@@ -91,7 +91,10 @@ class ArrayEstimator(Network):
             ValueError: channels of another array.
         """
         antennas = math.prod(self.config.array.antennas) * len(self.array_shape)
-        if not isinstance(part, SnapshotBatch) or part.clean.shape[1:] != (1, antennas):
+        if not isinstance(batch, SnapshotBatch) or batch.clean.shape[1:] != (
+            1,
+            antennas,
+        ):
             raise ValueError(
                 "mixture: found an ingredient that is no csi_estimate of single "
                 f"subcarriers and {antennas} antennas; needed those of model.array"
@@ -100,7 +103,7 @@ class ArrayEstimator(Network):
         sensing = self.sensing(receiver)
         snr_key, noise_key = jax.random.split(key)
         low, high = self.config.array.snr_db
-        clean = to_beamspace(part.clean[:, 0], self.array_shape)
+        clean = to_beamspace(batch.clean[:, 0], self.array_shape)
         n = len(clean)
         level = 10 ** (-jax.random.uniform(snr_key, (n,), minval=low, maxval=high) / 20)
         parts = clean.reshape(n, len(sensing), -1)
@@ -111,7 +114,7 @@ class ArrayEstimator(Network):
         miss = (abs(found - clean) ** 2).mean(1)
         return 10 * jnp.log10(miss).mean()
 
-    def forecaster(self) -> "CombinedEstimator":
+    def model(self) -> "CombinedEstimator":
         return CombinedEstimator(self)
 
 

@@ -68,7 +68,7 @@ class Estimator(Network):
         level = jnp.broadcast_to((of_noise / of_data)[:, 0, 0] ** 2, len(x))
         return self.denoiser(x / of_data, level, frequency)
 
-    def loss(self, part: Batch, key: PRNGKeyArray) -> Float[Array, ""]:
+    def loss(self, batch: Batch, key: PRNGKeyArray) -> Float[Array, ""]:
         """The diffusion loss at random SNRs, weighed so that all count alike.
 
         The error of the velocity is that of the data times 1 + SNR. Some samples take
@@ -78,14 +78,14 @@ class Estimator(Network):
         Raises:
             ValueError: anything but channels without noise.
         """
-        if not isinstance(part, SnapshotBatch):
+        if not isinstance(batch, SnapshotBatch):
             raise ValueError(
                 "mixture: found an ingredient of another task; needed csi_estimate, "
                 "an estimator takes nothing else"
             )
         schedule = self.config.schedule
         told_key, key = jax.random.split(key)
-        cut = part.clean[..., np.array(part.lines)]
+        cut = batch.clean[..., np.array(batch.lines)]
         images = rearrange(cut, "n k line v -> (n line) k v")
         told = jax.random.bernoulli(told_key, 1 - self.config.blind, (len(images),))
         misses = []
@@ -96,12 +96,12 @@ class Estimator(Network):
             seen = self.denoiser.noise_variance(observed)
             misses.append((jnp.log(seen) - jnp.log(level)) ** 2)
             level = jnp.where(told, level, jax.lax.stop_gradient(seen))
-            data = self.denoiser(observed, level, part.frequency)
+            data = self.denoiser(observed, level, batch.frequency)
             parts = Estimates(data, (x - of_data * data) / of_noise)
             return prediction_of(schedule, step, parts, "velocity")
 
         loss = denoising_loss(predict, schedule, images, key, "velocity")
         return loss + NOISE * jnp.mean(misses[0])
 
-    def forecaster(self) -> ChannelEstimator:
+    def model(self) -> ChannelEstimator:
         return ChannelEstimator(self)

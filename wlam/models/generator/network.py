@@ -112,24 +112,24 @@ class Generator(Network):
         self.config = config
         self.dit = Dit(config.dit, rngs)
 
-    def loss(self, part: Batch, key: PRNGKeyArray) -> Float[Array, ""]:
+    def loss(self, batch: Batch, key: PRNGKeyArray) -> Float[Array, ""]:
         """The loss of velocities, of plain calls at random SNRs and of shortcuts.
 
         Raises:
             ValueError: anything but channels without noise, with LABELS.
         """
-        if not isinstance(part, SnapshotBatch) or not {*LABELS} <= {*part.labels}:
+        if not isinstance(batch, SnapshotBatch) or not {*LABELS} <= {*batch.labels}:
             raise ValueError(
                 "mixture: found an ingredient that a generator does not take; needed "
                 f"csi_estimate of a source with labels {', '.join(LABELS)}"
             )
         config = self.config
         drop_key, key = jax.random.split(key)
-        cut = part.clean[..., np.array(part.lines)]
+        cut = batch.clean[..., np.array(batch.lines)]
         images = rearrange(cut, "n k line v -> (n line) k v")
-        told = jnp.stack([part.labels[name] for name in NAMED], axis=1)
-        told = jnp.concatenate([told, sector(part.labels["azimuth_rad"])[:, None]], 1)
-        told = jnp.repeat(told.astype(jnp.int32), len(part.lines), axis=0)
+        told = jnp.stack([batch.labels[name] for name in NAMED], axis=1)
+        told = jnp.concatenate([told, sector(batch.labels["azimuth_rad"])[:, None]], 1)
+        told = jnp.repeat(told.astype(jnp.int32), len(batch.lines), axis=0)
         condition = drop_conditions(drop_key, told, KINDS, config.untold, config.open)
         return shortcut_loss(
             lambda x, step, doublings: self.dit.predict(
@@ -141,7 +141,7 @@ class Generator(Network):
             config.shortcuts,
         )
 
-    def forecaster(self) -> "ChannelGenerator":
+    def model(self) -> "ChannelGenerator":
         return ChannelGenerator(self)
 
 

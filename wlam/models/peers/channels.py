@@ -59,7 +59,7 @@ class ChannelNetwork(Network):
         """The bins of the next steps; values of unknown steps have no influence."""
         raise NotImplementedError
 
-    def forecaster(self) -> "ChannelForecaster":
+    def model(self) -> "ChannelForecaster":
         return ChannelForecaster(self)
 
 

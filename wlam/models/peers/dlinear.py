@@ -86,33 +86,33 @@ class DLinear(Network):
         trend = moving_average(x, self.config.kernel)
         return self.trend(trend) + self.remainder(x - trend)
 
-    def loss(self, part: Batch, key: PRNGKeyArray) -> Float[Array, ""]:
+    def loss(self, batch: Batch, key: PRNGKeyArray) -> Float[Array, ""]:
         """Mean Huber error of windows at random places, in units of their contexts.
 
         Raises:
             ValueError: anything but single real series, or such that are too short.
         """
-        if not isinstance(part, SeriesBatch) or part.values.shape[1] > 1:
+        if not isinstance(batch, SeriesBatch) or batch.values.shape[1] > 1:
             raise ValueError(
                 "mixture: found an ingredient of channels or beams; needed traffic "
                 "or other real series, DLinear takes nothing else"
             )
         given, horizon = self.config.context, self.config.horizon
-        batch, _, steps = part.values.shape
+        n, _, steps = batch.values.shape
         last = steps - given - horizon
         if last < 0:
             raise ValueError(
                 f"source: found sequences of {steps} steps; needed at least "
                 f"model.context + model.horizon, {given} + {horizon}"
             )
-        begin = jax.random.randint(key, (batch, self.config.windows, 1), 0, last + 1)
+        begin = jax.random.randint(key, (n, self.config.windows, 1), 0, last + 1)
         index = begin + jnp.arange(given + horizon)[None, None]
-        row = jnp.arange(batch)[:, None, None]
+        row = jnp.arange(n)[:, None, None]
 
         def cut(x: Float[Array, "b 1 t"]) -> Float[Array, "n 1 lh"]:
             return rearrange(x[:, 0][row, index], "b w lh -> (b w) 1 lh")
 
-        context, target = cut(part.values)[..., :given], cut(part.clean)[..., given:]
+        context, target = cut(batch.values)[..., :given], cut(batch.clean)[..., given:]
         scale = fit_scale(context, jnp.ones_like(context, bool), center=True)
         target = jnp.clip(scale.apply(target), -INPUT_LIMIT, INPUT_LIMIT)[:, 0]
         forecast = self(scale.apply(context)[:, 0])
@@ -141,7 +141,7 @@ class DLinear(Network):
         found = rearrange(found, "call b h -> b 1 (call h)")
         return scale.invert(found)[:, 0, :horizon]
 
-    def forecaster(self) -> "SeriesForecaster":
+    def model(self) -> "SeriesForecaster":
         return SeriesForecaster(self)
 
 

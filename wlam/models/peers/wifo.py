@@ -223,32 +223,32 @@ class Wifo(ChannelNetwork):
             x = block(x, jnp.ones_like(visible))
         return self.head(self.last_norm(x)).astype(jnp.float32)
 
-    def loss(self, part: Batch, key: PRNGKeyArray) -> Float[Array, ""]:
+    def loss(self, batch: Batch, key: PRNGKeyArray) -> Float[Array, ""]:
         """Mean squared error of the hidden patches, in units of the visible ones.
 
         Raises:
             ValueError: rows or pilots, or sizes that are no multiples of the patch.
         """
-        if not isinstance(part, ChannelBatch) or part.every > 1:
+        if not isinstance(batch, ChannelBatch) or batch.every > 1:
             raise ValueError(
                 "mixture: found an ingredient that is no channel, has no context or is "
                 "pilots; needed channels as a whole, WiFo takes nothing else"
             )
         p = self.config.patch
         noisy, clean = (
-            to_channel(x, part.axis, part.array_shape)
-            for x in (part.values, part.clean)
+            to_channel(x, batch.axis, batch.array_shape)
+            for x in (batch.values, batch.clean)
         )
         n, *shape = noisy.shape
-        if any(length % p for length in shape) or part.context % p:
+        if any(length % p for length in shape) or batch.context % p:
             raise ValueError(
                 f"source: found channels of {shape} times, antennas and subcarriers "
-                f"and a context of {part.context}; needed multiples of model.patch, {p}"
+                f"and a context of {batch.context}; needed multiples of model.patch, {p}"
             )
         patches, sizes = patchify(noisy, p)
         halves = max(1, sizes[0] // 2), max(1, sizes[2] // 2)
-        given = part.context // p
-        kept = (given, halves[1]) if part.axis == TIME else (halves[0], given)
+        given = batch.context // p
+        kept = (given, halves[1]) if batch.axis == TIME else (halves[0], given)
         visible = draw_visible(key, n, sizes, kept, self.config.masks)
         seen = jnp.broadcast_to(visible[..., None], patches.shape)
         scale = fit_scale(patches, seen, center=False)
