@@ -215,7 +215,7 @@ def test_a_line_is_found_in_any_order_along_any_axis(axis):
 def test_what_is_no_uniform_line_of_one_polarisation_is_refused(
     positions, polarisation
 ):
-    with pytest.raises(DataError, match=r"antenna_positions: found .* uniform line"):
+    with pytest.raises(DataError, match=r"antennas: found .* uniform line"):
         line(positions, polarisation)
 
 

@@ -182,7 +182,7 @@ def line(
     shapes = array_shape(positions, polarisation)
     if len(shapes) != 1 or sum(length > 1 for length in shapes[0]) != 1:
         raise DataError(
-            f"antenna_positions: found {shapes or 'no regular array'} along z, y and x "
+            f"antennas: found {shapes or 'no regular array'} along z, y and x "
             "for each polarisation; needed a uniform line of one polarisation"
         )
     places = np.asarray(positions, np.float64)
