@@ -1,8 +1,9 @@
-"""Judges a model beside every training-free floor.
+"""Judges models beside every training-free baseline.
 
-With a run or a model alone: the evaluation cases of its config, and the measured sets
-that are found. With --cases: those of another config, such as the benchmark. With
---data, --task, --context and --horizon: your own data, see docs/data_formats.md.
+With a run or a released model alone: the evaluation of its config, and the measured
+sets that are found. Several models share one table. With --cases: the evaluation of
+another config, such as the benchmark. With --data, --task, --context and --horizon:
+your own data, see docs/data_formats.md.
 """
 
 import json
@@ -13,16 +14,15 @@ from typing import Annotated
 
 import tyro
 
-from wlam.config import load_config
+from wlam.config import read_config
 from wlam.data.files import write_npz_atomic, write_text_atomic
-from wlam.evaluation import cases
-from wlam.evaluation.judge import MODEL, judge
+from wlam.evaluation import cases, table
+from wlam.evaluation.defaults import default_evaluation
+from wlam.evaluation.forecast import Given, Judged
+from wlam.evaluation.judge import judge
 from wlam.evaluation.report import html_report
-from wlam.evaluation.table import text_table
 from wlam.hub import load_with_config, model_folder
-from wlam.models.deq_estimator.network import CombinedEstimator
-from wlam.models.generator.network import ChannelGenerator
-from wlam.tasks import TASKS
+from wlam.tasks import task_of
 from wlam.training.checkpoint import latest_config
 from wlam.types import DataError
 
@@ -31,13 +31,15 @@ from wlam.types import DataError
 class Options(cases.OwnData):
     """What to judge, on what, and where the results go."""
 
-    # A run's folder, a released model's or its name.
-    model: Annotated[str, tyro.conf.Positional]
-    # A config file, or a run, whose evaluation cases are judged instead of the model's.
+    # Runs' folders, released models' or their names.
+    models: Annotated[tuple[str, ...], tyro.conf.Positional]
+    # A config file, or a run, whose evaluation is run instead of the model's.
     cases: str | None = None
-    # JSON lines; without --data, evaluation.jsonl in the model's folder.
+    # Show every metric and every baseline; they are always in the JSON and the report.
+    wide: bool = False
+    # JSON lines; without --data, evaluation.jsonl in the first model's folder.
     json: str | None = None
-    # HTML report; without --data, report.html in the model's folder.
+    # HTML report; without --data, report.html in the first model's folder.
     report: str | None = None
     # An .npz of the model's forecasts of your --data.
     predictions: str | None = None
@@ -45,62 +47,75 @@ class Options(cases.OwnData):
 
 def main(options: Options) -> None:
     """Runs the evaluation; nothing is written before all of it has worked."""
-    results, report = options.json, options.report
-    if options.predictions and not options.data:
-        raise DataError("--predictions: given without --data, which it needs")
-    if options.cases and options.data:
-        raise DataError("--cases: given with --data; needed one of the two")
-    for path in filter(None, (results, report, options.predictions)):
-        if not Path(path).absolute().parent.is_dir():
-            raise DataError(f"output: {path} lies in no folder that exists")
-    model, config, step = load_with_config(options.model)
-    if isinstance(model, CombinedEstimator):
-        raise DataError(
-            f"MODEL: {options.model} sees channels through its own combiner only; "
-            "benchmarks/hybrid_estimation.py judges it"
-        )
-    if isinstance(model, ChannelGenerator):
-        raise DataError(
-            f"MODEL: {options.model} draws channels and answers no question about any; "
-            "benchmarks/generation.py judges it"
-        )
-    if options.cases:
-        config = latest_config(options.cases) or load_config(options.cases, [])
-    facts = [f"{options.model}: {model.num_parameters:,} parameters, step {step:,}"]
+    check(options)
+    loaded = [load_with_config(name) for name in options.models]
+    models = [model for model, _, _ in loaded]
+    facts = [
+        f"{name}: {model.num_parameters:,} parameters, step {step:,}"
+        for name, (model, _, step) in zip(options.models, loaded, strict=True)
+    ]
+    skipped: list[str] = []
     if options.data:
         case, notes = cases.file_case(options)
-        if why := cases.unfit(case, model):
-            raise DataError(f"--task: {case.task}: {why}")
-        todo, skipped = [case], []
+        evaluators = {case.name: Given(case)}
         facts += notes
+        if why := [w for m in models if (w := evaluators[case.name].why_not(m))]:
+            raise DataError(f"--task: {case.task}: {why[0]}")
     else:
-        measured, skipped = ([], []) if options.cases else cases.measured_cases()
-        todo, unfit = cases.fitting(
-            cases.generated_cases(config.evaluation) + measured, model
-        )
-        skipped += unfit
-        suffix = f"_{Path(options.cases).stem}" if options.cases else ""
-        folder = model_folder(options.model)
-        results = results or f"{folder}/evaluation{suffix}.jsonl"
+        evaluators = dict(loaded[0][1].evaluation) or default_evaluation(models[0])
+        if options.cases:
+            config = latest_config(options.cases) or read_config(options.cases)
+            evaluators = dict(config.evaluation)
+        else:
+            measured, skipped = cases.measured_cases()
+            evaluators |= {case.name: Given(case) for case in measured}
+
+    # ---- every case, one after the other --------------------------------------------
+    results = []
+    for name, result, lines in judge(evaluators, models):
+        print(f"{name} …", file=sys.stderr, flush=True)
+        skipped += lines
+        results += [result] if result is not None else []
+    names = [model.card.name for model in models]
+    make = table.wide_table if options.wide else table.short_table
+    print(*facts, table.text(make(results, names)), *skipped, sep="\n")
+
+    # ---- files ----------------------------------------------------------------------
+    suffix = f"_{Path(options.cases).stem}" if options.cases else ""
+    folder = model_folder(options.models[0])
+    records, report = options.json, options.report
+    if not options.data:
+        records = records or f"{folder}/evaluation{suffix}.jsonl"
         report = report or f"{folder}/report{suffix}.html"
-
-    verdicts = []
-    for case in todo:
-        print(f"{case.name} …", file=sys.stderr, flush=True)
-        verdicts.append(judge(case, model))
-    print(*facts, text_table(verdicts), *skipped, sep="\n")
-
-    if results:
-        lines = (json.dumps(r.record()) for v in verdicts for r in v.results)
-        write_text_atomic(results, "\n".join(lines) + "\n")
+    if records:
+        lines = (json.dumps(r) for result in results for r in result.records())
+        write_text_atomic(records, "\n".join(lines) + "\n")
     if report:
-        write_text_atomic(report, html_report("wlam", facts, verdicts, skipped))
+        page = html_report("wlam", facts, results, skipped, names)
+        write_text_atomic(report, page)
         print(f"report: {report}")
     if options.predictions:
-        (v,) = verdicts
-        ours = v.forecasts[MODEL]
-        arrays = TASKS[v.case.task].user_arrays(ours, v.case.data, v.windows)
+        judged = results[0].detail
+        assert isinstance(judged, Judged)
+        task = task_of(judged.case.task)
+        ours = next(iter(judged.forecasts.values()))
+        arrays = task.user_arrays(ours, judged.case.data, judged.windows)
         write_npz_atomic(options.predictions, **arrays)
+
+
+def check(options: Options) -> None:
+    """A DataError for options that do not go together."""
+    if not options.models:
+        raise DataError("MODEL: found none; needed one or more")
+    if options.predictions and not options.data:
+        raise DataError("--predictions: given without --data, which it needs")
+    if options.predictions and len(options.models) > 1:
+        raise DataError("--predictions: given for several models; needed one")
+    if options.cases and options.data:
+        raise DataError("--cases: given with --data; needed one of the two")
+    for path in filter(None, (options.json, options.predictions, options.report)):
+        if not Path(path).absolute().parent.is_dir():
+            raise DataError(f"output: {path} lies in no folder that exists")
 
 
 if __name__ == "__main__":

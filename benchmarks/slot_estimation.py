@@ -33,7 +33,7 @@ from einops import rearrange
 
 from wlam.baselines.estimate import Moments, lmmse
 from wlam.evaluation.bootstrap import interval
-from wlam.evaluation.cases import Case, generated_case
+from wlam.evaluation.forecast import Forecast, generated_case
 from wlam.hub import load
 from wlam.models.estimator.api import ChannelEstimator
 from wlam.phy.channels.tr38901.config import DropConfig, PanelConfig
@@ -81,7 +81,7 @@ def case(snr_db: float, speeds_kmh: tuple[float, float], samples: int) -> Case:
         snr_db=(snr_db, snr_db),
     )
     size = SUBCARRIERS
-    return Case("csi_estimate", source, context=size, horizon=size, samples=samples)
+    return Forecast("csi_estimate", source, context=size, horizon=size, samples=samples)
 
 
 def seen() -> np.ndarray:

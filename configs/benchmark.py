@@ -26,7 +26,7 @@ smooth random tracks only.
 from dataclasses import replace
 
 from wlam.config import Config
-from wlam.evaluation.cases import Case
+from wlam.evaluation.forecast import Forecast
 from wlam.phy.channels.tdl import TdlConfig
 from wlam.phy.channels.tr38901.config import DropConfig, PanelConfig
 from wlam.phy.channels.tr38901.presets import PRESETS
@@ -41,7 +41,7 @@ evaluation = {}
 for name in UNSEEN:
     drops = PRESETS[name]
     half = drops.num_times // 2
-    evaluation[f"{name}_time"] = Case(
+    evaluation[f"{name}_time"] = Forecast(
         task="csi_time",
         source=drops,
         context=drops.num_times - min(half, 8),
@@ -49,7 +49,7 @@ for name in UNSEEN:
         samples=SAMPLES,
     )
     lower = drops.num_subcarriers // 2
-    evaluation[f"{name}_frequency"] = Case(
+    evaluation[f"{name}_frequency"] = Forecast(
         task="csi_frequency",
         # A few snapshots are enough to see movement.
         source=replace(drops, num_times=8),
@@ -58,7 +58,7 @@ for name in UNSEEN:
         samples=SAMPLES,
     )
 
-evaluation["antennas"] = Case(
+evaluation["antennas"] = Forecast(
     task="csi_antenna",
     source=DropConfig(
         "UMa",
@@ -75,7 +75,7 @@ evaluation["antennas"] = Case(
 
 # Pilots on a comb, in blocks of 4 x 64 x 32 without a line of sight.
 for every, snr_db in ((4, 10.0), (4, 20.0), (4, 40.0), (8, 20.0)):
-    evaluation[f"pilots_{every}_{snr_db:g}dB"] = Case(
+    evaluation[f"pilots_{every}_{snr_db:g}dB"] = Forecast(
         task=f"csi_pilots_{every}",
         source=DropConfig(
             "UMa",
@@ -107,7 +107,7 @@ for cycles in (0.02, 0.05, 0.1):
             snr_db=(snr_db, snr_db),
         )
         for h in (1, 4):
-            evaluation[f"jakes_{cycles:g}_{snr_db:g}dB_h{h}"] = Case(
+            evaluation[f"jakes_{cycles:g}_{snr_db:g}dB_h{h}"] = Forecast(
                 task="csi_time",
                 source=fading,
                 context=64,
@@ -116,7 +116,7 @@ for cycles in (0.02, 0.05, 0.1):
                 samples=512,
             )
 
-evaluation["fast"] = Case(
+evaluation["fast"] = Forecast(
     task="csi_time",
     source=TdlConfig(
         profiles=("A", "B", "C"),
@@ -133,7 +133,7 @@ evaluation["fast"] = Case(
 )
 
 for every in (4, 8):
-    evaluation[f"beam_scan_{every}"] = Case(
+    evaluation[f"beam_scan_{every}"] = Forecast(
         task=f"beam_scan_{every}",
         source=BeamConfig(num_times=8, carriers_hz=(39e9,), time_steps_s=(0.1,)),
         context=4,
@@ -142,7 +142,7 @@ for every in (4, 8):
         samples=128,
     )
 
-evaluation["position_0.5s"] = Case(
+evaluation["position_0.5s"] = Forecast(
     task="series",
     source=MobilityConfig(kind="street", num_times=40, time_steps_s=(0.5,)),
     context=32,
@@ -150,7 +150,7 @@ evaluation["position_0.5s"] = Case(
     samples=256,
 )
 
-evaluation["kpi_1s"] = Case(
+evaluation["kpi_1s"] = Forecast(
     task="series",
     source=KpiConfig(
         num_times=40,

@@ -16,7 +16,7 @@ snapshots come the next 16. Judged on a carrier, an interval and profiles of the
 """
 
 from wlam.config import Config
-from wlam.evaluation.cases import Case
+from wlam.evaluation.forecast import Forecast
 from wlam.models.continuous.network import CELLS, ContinuousConfig
 from wlam.phy.channels.tdl import TdlConfig
 from wlam.simulate.irregular import IrregularConfig
@@ -46,7 +46,7 @@ unseen = {
     "speeds_kmh": (10.0, 100.0),
 }
 evaluation = {
-    name: Case("csi_irregular", source, context=64, horizon=16, samples=512)
+    name: Forecast("csi_irregular", source, context=64, horizon=16, samples=512)
     for name, source in {
         "irregular_10dB": fading((10.0, 10.0), **unseen),
         "irregular_20dB": fading((20.0, 20.0), **unseen),

@@ -7,7 +7,7 @@ expected  docs/quickstart.md
 """
 
 from wlam.config import Config
-from wlam.evaluation.cases import Case
+from wlam.evaluation.forecast import Forecast
 from wlam.models.predictor.channels import ChannelTokenizerConfig
 from wlam.models.predictor.network import PredictorConfig
 from wlam.models.predictor.sweeps import SweepTokenizerConfig
@@ -103,7 +103,7 @@ mixture = {
 UNSEEN_TRAFFIC = {"scale": (1e2, 1e3)}
 UNSEEN = {"speeds_kmh": (80.0, 120.0), "array": (2, 8), "snr_db": (0.0, 30.0)}
 evaluation = {
-    "csi_time_2.6GHz_CDL-B": Case(
+    "csi_time_2.6GHz_CDL-B": Forecast(
         task="csi_time",
         source=CdlConfig(
             **UNSEEN,
@@ -116,7 +116,7 @@ evaluation = {
         context=64,
         horizon=8,
     ),
-    "csi_time_28GHz_CDL-E": Case(
+    "csi_time_28GHz_CDL-E": Forecast(
         task="csi_time",
         source=CdlConfig(
             **UNSEEN,
@@ -129,7 +129,7 @@ evaluation = {
         context=64,
         horizon=8,
     ),
-    "csi_frequency_2.6GHz_CDL-B": Case(
+    "csi_frequency_2.6GHz_CDL-B": Forecast(
         task="csi_frequency",
         source=CdlConfig(
             **UNSEEN,
@@ -142,7 +142,7 @@ evaluation = {
         context=48,
         horizon=8,
     ),
-    "csi_frequency_28GHz_CDL-E": Case(
+    "csi_frequency_28GHz_CDL-E": Forecast(
         task="csi_frequency",
         source=CdlConfig(
             **UNSEEN,
@@ -155,7 +155,7 @@ evaluation = {
         context=48,
         horizon=8,
     ),
-    "beam_60GHz_64_beams": Case(
+    "beam_60GHz_64_beams": Forecast(
         task="beam",
         source=BeamConfig(
             num_times=64,
@@ -169,14 +169,14 @@ evaluation = {
         horizon=4,
         tail=0.75,
     ),
-    "traffic_15min": Case(
+    "traffic_15min": Forecast(
         task="traffic",
         source=TrafficConfig(**UNSEEN_TRAFFIC, num_times=768, time_steps_s=(900.0,)),
         context=288,
         horizon=24,
         samples=128,
     ),
-    "traffic_2h": Case(
+    "traffic_2h": Forecast(
         task="traffic",
         source=TrafficConfig(**UNSEEN_TRAFFIC, num_times=256, time_steps_s=(7200.0,)),
         context=96,

@@ -19,7 +19,7 @@ that come early, late or not at all.
 from typing import Any
 
 from wlam.config import Config
-from wlam.evaluation.cases import Case
+from wlam.evaluation.forecast import Forecast
 from wlam.models.beam_tracker.network import BeamTrackerConfig
 from wlam.phy.channels.tr38901.config import PanelConfig
 from wlam.simulate.irregular import IrregularConfig
@@ -62,7 +62,7 @@ training = IrregularConfig(
 def judged(speed_mps: float, jitter: int, missing: float, state: str = "los") -> Case:
     """Nine sweeps, the last of them 10 ms before the first of ten times asked for."""
     source = street((speed_mps, speed_mps), (0.01,), 96, state)
-    return Case(
+    return Forecast(
         "beam_irregular",
         IrregularConfig(source, 10, jitter, (missing, missing)),
         context=86,

@@ -42,7 +42,8 @@ ENVIRONMENT = os.environ | {
     "WLAM_PREPARED_DIR": str(ROOT / "none"),
 }
 CONFIG = """
-from wlam.config import Case, CheckpointConfig, Config, OptimizerConfig
+from wlam.config import CheckpointConfig, Config, OptimizerConfig
+from wlam.evaluation.forecast import Forecast
 from wlam.tasks.mixture import DataSource
 from wlam.models.predictor.network import PredictorConfig
 from wlam.nn.backbones.transformer import TransformerConfig
@@ -59,7 +60,7 @@ config = Config(
         )
     },
     evaluation={
-        "traffic_2h": Case(
+        "traffic_2h": Forecast(
             task="traffic",
             source=TrafficConfig(num_times=64, time_steps_s=(7200.0,)),
             context=24,

@@ -45,10 +45,11 @@ def own_data(files, task, *more):
 
 
 CASES = """
-from wlam.config import Case, Config
+from wlam.evaluation.forecast import Forecast
+from wlam.config import Config
 from wlam.simulate.traffic import TrafficConfig
 
-daily = Case("traffic", TrafficConfig(num_times=64), context=24, horizon=8, samples=8)
+daily = Forecast("traffic", TrafficConfig(num_times=64), context=24, horizon=8, samples=8)
 config = Config(run="unused", mixture={}, evaluation={"daily": daily})
 """
 

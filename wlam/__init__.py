@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from wlam.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from wlam.hub import Loaded
+    from wlam.models.base import Model
 
 
-def load(path: "str | Path") -> "Loaded":
+def load(path: "str | Path") -> "Model":
     """Loads a run or a released model; see `wlam.hub.load`."""
     # Here, not above: importing wlam.phy alone should not import a training stack.
     from wlam import hub

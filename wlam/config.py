@@ -15,7 +15,7 @@ import tyro
 
 from wlam.adapt.lora import AdaptConfig
 from wlam.data.own import OwnFile
-from wlam.evaluation.cases import Case
+from wlam.evaluation.evaluator import Evaluator
 from wlam.models.base import NetworkConfig
 from wlam.models.predictor.network import PredictorConfig
 from wlam.tasks.mixture import DataSource
@@ -33,7 +33,7 @@ class Config:
     # What is trained on, by name.
     mixture: dict[str, DataSource]
     # What is reported, by name.
-    evaluation: dict[str, Case]
+    evaluation: dict[str, Evaluator]
     # The network, that its class chooses; that of `init` where one is given.
     model: NetworkConfig = field(default_factory=PredictorConfig)
     # Run or released model (folder or name) whose parameters to start from.
@@ -82,10 +82,11 @@ class Config:
                 )
 
 
-def load_config(file: str, arguments: list[str] | None = None) -> Config:
-    """Reads `config` from a Python file and applies command-line overrides.
+def read_config(file: str) -> Config:
+    """`config` of a Python file; no command line is looked at.
 
-    FILE.py:NAME reads `configs[NAME]` of a file that defines several.
+    FILE.py:NAME reads `configs[NAME]` of a file that defines several. The file may
+    import modules that lie beside it.
 
     Raises:
         ValueError: the file is missing or defines no such config.
@@ -96,6 +97,8 @@ def load_config(file: str, arguments: list[str] | None = None) -> Config:
         raise ValueError(
             f"CONFIG: no file {path!r}; needed a Python file, see configs/"
         )
+    if (beside := str(Path(path).absolute().parent)) not in sys.path:
+        sys.path.append(beside)
     defined = runpy.run_path(path)
     configs = defined.get("configs", {})
     if (several and name not in configs) or (configs and not several):
@@ -107,6 +110,14 @@ def load_config(file: str, arguments: list[str] | None = None) -> Config:
             f"CONFIG: {file} defines config of type {type(config).__name__}; needed "
             "`config = wlam.config.Config(...)`"
         )
-    return tyro.cli(
-        Config, default=config, args=arguments, prog=f"{sys.argv[0]} {file}"
-    )
+    return config
+
+
+def load_config(file: str, arguments: list[str] | None = None) -> Config:
+    """`read_config` with overrides from a command line; None: that of the program.
+
+    Raises:
+        ValueError: the file is missing or defines no such config.
+    """
+    config, program = read_config(file), f"{sys.argv[0]} {file}"
+    return tyro.cli(Config, default=config, args=arguments, prog=program)

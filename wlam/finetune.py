@@ -10,7 +10,7 @@ from wlam import hub
 from wlam.config import Config
 from wlam.data.files import ESTIMATE, LAYOUTS, Data
 from wlam.data.own import FileConfig, OwnFile, checksum, settle, split
-from wlam.evaluation.cases import Case
+from wlam.evaluation.forecast import Forecast
 from wlam.models.base import NetworkConfig
 from wlam.models.predictor.network import PredictorConfig
 from wlam.tasks.mixture import DataSource
@@ -99,7 +99,7 @@ def _with_file(config: Config, own: OwnFile, data: Data) -> Config:
             )
     source = FileConfig(own, "train", length, checksum(str(own.data)))
     part = DataSource(task, source, 1.0, rows, given)
-    case = Case(
+    case = Forecast(
         task=task,
         source=replace(source, part="held_out"),
         context=context,

@@ -6,7 +6,6 @@ from the folder and asks no network.
 """
 
 import json
-import math
 import os
 import shutil
 from dataclasses import replace
@@ -14,42 +13,22 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 from flax import nnx
 from orbax.checkpoint import v1 as ocp
 
 from wlam.config import Config
 from wlam.data.files import write_npz_atomic
-from wlam.models.base import Network
-from wlam.models.beam_tracker.network import BeamTrackerForecaster
-from wlam.models.continuous.network import ContinuousForecaster
-from wlam.models.deq_estimator.network import CombinedEstimator
-from wlam.models.estimator.api import ChannelEstimator
-from wlam.models.generator.network import ChannelGenerator
-from wlam.models.peers.channels import ChannelForecaster
-from wlam.models.peers.dlinear import SeriesForecaster
-from wlam.models.predictor.api import PredictorAPI
+from wlam.models.base import Card, Model
 from wlam.serialise import RENAMED_PARAMETERS, from_json, to_json
 from wlam.training.checkpoint import FOLDER, load_params
 from wlam.training.state import init_state, model_params
 
-Loaded = (
-    PredictorAPI
-    | ChannelEstimator
-    | CombinedEstimator
-    | ChannelGenerator
-    | ChannelForecaster
-    | SeriesForecaster
-    | ContinuousForecaster
-    | BeamTrackerForecaster
-)
-"""What predicts, estimates or draws: a model of this repository, or a peer."""
 CONFIG, WEIGHTS, GOLDEN = "config.json", "weights", "golden.npz"
 RELEASED = Path(__file__).parents[1] / "models"
 """Where a checkout keeps released models, so that their names are enough."""
 
 
-def load(path: str | Path) -> Loaded:
+def load(path: str | Path) -> Model:
     """Loads a model that predicts.
 
     Args:
@@ -62,14 +41,23 @@ def load(path: str | Path) -> Loaded:
     return load_with_config(path)[0]
 
 
-def load_with_config(path: str | Path) -> tuple[Loaded, Config, int]:
+def load_with_config(path: str | Path) -> tuple[Model, Config, int]:
     """Like `load`, with the experiment's config and the step of the weights."""
     params, config, step = load_weights(path)
     graph = nnx.graphdef(nnx.eval_shape(lambda: config.model.build(nnx.Rngs(0))))
-    model = nnx.merge(graph, params)
-    if isinstance(model, Network):
-        return model.model(), config, step
-    return PredictorAPI(model), config, step
+    model = nnx.merge(graph, params).model()
+    model.card = card_of(model_folder(path), step)
+    return model, config, step
+
+
+def card_of(folder: Path, step: int = 0) -> Card:
+    """What a model's folder says of it: its name, and the card's first paragraph."""
+    about, readme = "", folder / "README.md"
+    if readme.is_file():
+        parts = readme.read_text().split("\n\n")
+        texts = (part for part in parts if not part.startswith(("#", "|", "-", "```")))
+        about = " ".join(next(texts, "").split())
+    return Card(folder.absolute().name, about, step)
 
 
 def model_folder(path: str | Path) -> Path:
@@ -105,72 +93,6 @@ def state_shapes(config: Config) -> Any:
     return jax.eval_shape(lambda: init_state(config))
 
 
-def golden_context() -> np.ndarray:
-    """[4, 100, 1] float32, the input of every golden pair: tones, a trend, a step."""
-    t = np.arange(100)
-    rows = [np.sin(0.3 * t), np.cos(0.05 * t) + 0.02 * t, 0.1 * t, 1.0 * (t > 60)]
-    return np.stack(rows)[..., None].astype(np.float32)
-
-
-def golden_channel() -> np.ndarray:
-    """[1, 16, 32] complex64, the same for channels: two tones in each of 4 x 8 bins.
-
-    And what looks like noise, since fits of bare tones hang on the last bit.
-    """
-    t, k = np.arange(16.0)[:, None], np.arange(32.0)
-    tones = np.exp(0.06j * k * t) + 0.5 * np.exp(0.6j * k - 1j * (1.2 - 0.03 * k) * t)
-    noise = 0.1 * np.exp(2j * np.pi * (0.37 * t**2 + 1.618 * k**2 + 0.731 * t * k**2))
-    return np.asarray((tones + noise) / (1 + k), np.complex64)[None]
-
-
-def golden_pilots() -> np.ndarray:
-    """[1, 16, 32] complex64, the same channel where every fourth step is known."""
-    channel = golden_channel()
-    channel[:, np.arange(channel.shape[1]) % 4 != 0] = np.nan
-    return channel
-
-
-def golden_sweeps() -> np.ndarray:
-    """[1, 8, 32] float32, the same for sweeps: a beam moves, and some are missing."""
-    t, k = np.arange(8.0)[:, None], np.arange(32.0)
-    noise = 0.3 * np.cos(2 * np.pi * (0.37 * t**2 + 1.618 * k**2 + 0.731 * t * k**2))
-    sweeps = -70 - 20 * np.tanh(abs(k - 9.3 - 0.7 * t) / 6) + noise
-    sweeps[1, ::2] = np.nan
-    return np.asarray(sweeps, np.float32)[None]
-
-
-def golden_outputs(model: Loaded) -> dict[str, np.ndarray]:
-    """What a model makes of the golden inputs, by the name of the array."""
-    if isinstance(model, ChannelEstimator):
-        blocks = golden_channel()[:, None]
-        told, blind = model.estimate(blocks, 0.01), model.estimate(blocks)
-        return {"estimate": told, "blind_estimate": blind}
-    if isinstance(model, CombinedEstimator):
-        k = np.arange(math.prod(model.receiver.sensing.shape[:2]))
-        seen = np.exp(2j * np.pi * (0.37 * k + 1e-3 * k**2)).astype(np.complex64)
-        white = seen.reshape(1, *model.receiver.sensing.shape[:2])
-        return {"estimate": model.estimate(white, 0.1)}
-    if isinstance(model, ChannelGenerator):
-        line_of_sight = {"state": "los"}
-        return {"draws": model.draw(2, line_of_sight, guidance=2.0, calls=4)}
-    found = {}
-    if model.takes_rows:
-        context = golden_channel() if model.only == "channels" else golden_context()
-        rows = model.predict(context, interval=1e-3, horizon=24)
-        found["forecast"] = rows
-    if model.takes_channels:
-        channel = model.predict(golden_channel(), interval=1e-3, horizon=8, grid=(4, 8))
-        found["channel_forecast"] = channel
-        if model.only is None:  # peers that forecast channels complete none
-            found["channel_completed"] = model.complete(
-                golden_pilots(), 1e5, "frequency", (4, 8)
-            )
-    if model.takes_sweeps or model.only == "sweeps":  # trackers complete none
-        sweeps = model.predict(golden_sweeps(), interval=0.1, horizon=10, joint=True)
-        found["sweep_forecast"] = sweeps
-    return found
-
-
 def release(run: str | Path, folder: str | Path) -> None:
     """Writes a run's newest weights as a model folder; the card is written by hand.
 
@@ -189,11 +111,11 @@ def release(run: str | Path, folder: str | Path) -> None:
     saved = _without_folders(to_json(replace(config, run=folder.name)))
     text = json.dumps({"step": step, "config": saved}, indent=1)
     (draft / CONFIG).write_text(text + "\n")
-    ocp.save(str(draft / WEIGHTS), nnx.to_pure_dict(nnx.state(model.model)))
+    ocp.save(str(draft / WEIGHTS), nnx.to_pure_dict(nnx.state(model.network)))
     # Orbax writes there which folder of this machine it was.
     for mark in (draft / WEIGHTS).glob("commit_success.txt"):
         mark.write_text("")
-    write_npz_atomic(draft / GOLDEN, **golden_outputs(model))
+    write_npz_atomic(draft / GOLDEN, **model.golden())
     os.replace(draft, folder)
 
 

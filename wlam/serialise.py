@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ MOVED = {
     "wlam.config:OptimizerConfig": "wlam.training.optimisers:OptimizerConfig",
     "wlam.config:MeshConfig": "wlam.training.sharding:MeshConfig",
     "wlam.config:CheckpointConfig": "wlam.training.checkpoint:CheckpointConfig",
-    "wlam.config:Case": "wlam.evaluation.cases:Case",
+    "wlam.config:Case": "wlam.evaluation.forecast:Forecast",
     "wlam.data.streams:Ingredient": "wlam.tasks.mixture:DataSource",
     "wlam.nn.array_estimator:ArrayEstimatorConfig": (
         "wlam.models.deq_estimator.network:ArrayEstimatorConfig"
@@ -139,13 +140,7 @@ def from_json(node: Any) -> Any:
         if old in values:
             values[new] = CONVERTED.get(old, lambda value: value)(values.pop(old))
     module, _, name = str(MOVED.get(node["_"], node["_"])).partition(":")
-    # A config comes with downloaded weights: it may name our classes, not run any code.
-    if module.partition(".")[0] != "wlam":
-        raise ValueError(f"config: found class {node['_']!r}; needed one of wlam's")
-    try:
-        found = getattr(importlib.import_module(module), name, None)
-    except ImportError:
-        found = None
+    found = _class_of(module, name)
     if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
         raise ValueError(f"config: {node['_']!r} is no dataclass of this wlam version")
     unknown = values.keys() - {f.name for f in dataclasses.fields(found)}
@@ -155,3 +150,25 @@ def from_json(node: Any) -> Any:
             "wlam version"
         )
     return found(**values)
+
+
+def _class_of(module: str, name: str) -> Any:
+    """What a config names; None where there is nothing of that name.
+
+    A config comes with downloaded weights: it may name classes of wlam, and those of
+    modules that the user has imported, but no module is imported for its sake.
+
+    Raises:
+        ValueError: a module that is neither.
+    """
+    if module.partition(".")[0] == "wlam":
+        try:
+            return getattr(importlib.import_module(module), name, None)
+        except ImportError:
+            return None
+    if module not in sys.modules:
+        raise ValueError(
+            f"config: found class {name!r} of module {module!r}; needed one of wlam's, "
+            "or of a module that was imported before"
+        )
+    return getattr(sys.modules[module], name, None)

@@ -19,6 +19,8 @@ TIME, FREQUENCY, ANTENNA = range(len(AXES))
 # Errors beyond this many context scales count linearly (Huber), not squared. A context
 # of a few near-constant samples before a burst would otherwise own the whole batch.
 LINEAR_BEYOND = 2.0
+Geometry = tuple[tuple[float, float, float, int], ...]
+"""Position in wavelengths and polarisation of each antenna; empty: not known."""
 ArrayShape = tuple[tuple[int, int, int], ...]
 """Antennas along z, y and x, for each polarisation; empty: of no regular array."""
 
@@ -42,6 +44,22 @@ class Antennas:
     def __len__(self) -> int:
         return np.shape(self.positions)[0]
 
+    @property
+    def geometry(self) -> "Geometry":
+        """The same as a tuple, which may be a static field of a batch."""
+        kinds = np.asarray(self.polarisation).tolist()
+        places = np.asarray(self.positions).tolist()
+        return tuple((*place, kind) for place, kind in zip(places, kinds, strict=True))
+
+    @staticmethod
+    def of(geometry: "Geometry") -> "Antennas | None":
+        """The antennas of a geometry; None of an empty one."""
+        if not geometry:
+            return None
+        *places, kinds = zip(*geometry, strict=True)
+        positions = np.stack(places, axis=1).astype(np.float32)
+        return Antennas(positions, np.asarray(kinds, np.int32))
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
@@ -64,11 +82,11 @@ class Csi:
     antennas: Antennas | None = None
     # bool, like csi or of shape that NumPy broadcasts to it: what was measured. The
     # rest has no influence and is never scored. None: all that is finite.
-    mask: Array | None = None
-    clean: Array | None = None  # like csi without noise; None where nobody knows it
+    mask: Array = None
+    clean: Array = None  # like csi without noise; None where nobody knows it
     labels: dict[str, Array] = field(default_factory=dict)  # name -> [sample]
     # bool [time, subcarrier, antenna], where a receiver has pilots; None: everywhere
-    pilots: Array | None = None
+    pilots: Array = None
     # Of the receive antennas, where they have an axis.
     receive_antennas: Antennas | None = None
 
@@ -81,9 +99,9 @@ class Sweeps:
     # float32 [track, time, beam] or [time, beam], in dB or dBm, as measured
     rsrp_db: Array
     time_step_s: Array = None  # seconds between sweeps: a number or [track]
-    clean: Array | None = None  # like rsrp_db without measurement noise
+    clean: Array = None  # like rsrp_db without measurement noise
     labels: dict[str, Array] = field(default_factory=dict)  # name -> [track, ...]
-    mask: Array | None = None  # see `Csi`
+    mask: Array = None  # see `Csi`
 
 
 @jax.tree_util.register_dataclass
@@ -94,7 +112,7 @@ class Traffic:
     traffic: Array  # float32 [series, time], in any unit
     time_step_s: Array = None  # a number or [series]
     labels: dict[str, Array] = field(default_factory=dict)  # name -> [series]
-    mask: Array | None = None  # see `Csi`
+    mask: Array = None  # see `Csi`
 
 
 @jax.tree_util.register_dataclass
@@ -106,7 +124,7 @@ class Series:
     series: Array
     time_step_s: Array = None  # a number or [sample]
     labels: dict[str, Array] = field(default_factory=dict)  # name -> [sample]
-    mask: Array | None = None  # see `Csi`
+    mask: Array = None  # see `Csi`
 
 
 Question = Csi | Sweeps | Series | Traffic
@@ -119,7 +137,7 @@ class Pilots:
     """What an estimator sees of blocks, and through which array."""
 
     seen: Array  # bool [step, channel], the same in all samples
-    antennas: Antennas
+    antennas: Antennas | None
 
 
 @jax.tree_util.register_dataclass
@@ -140,17 +158,18 @@ class SeriesBatch:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class ChannelBatch:
-    """Training channels that enter as a whole, see `wlam.models.predictor.channels`."""
+    """Training channels as a whole, see `wlam.models.predictor.channels`."""
 
+    # Rows and columns as `wlam.phy.transforms` lays them out: subcarriers and antennas
+    # along time, snapshots and antennas along frequency.
     values: Complex[jax.Array, "n t u v"]
     clean: Complex[jax.Array, "n t u v"]
     interval: Float[jax.Array, " n"]
     axis: int = field(metadata={"static": True})
     context: int = field(metadata={"static": True})  # steps that are given
-    array_shape: ArrayShape = field(
-        default=(), metadata={"static": True}
-    )  # of the columns
-    every: int = field(default=1, metadata={"static": True})  # see `Sequences`
+    antennas: Geometry = field(default=(), metadata={"static": True})  # of the columns
+    # A model sees every n-th step, from n // 2 on, and completes the others.
+    every: int = field(default=1, metadata={"static": True})
     # Whether there is a line of sight, 1 or 0; NaN or None where it is not known.
     los: Float[jax.Array, " n"] | None = None
 

@@ -1,7 +1,7 @@
-"""What is judged: generated cases of a config, measured sets, a user's file."""
+"""Cases of measured sets, and of a user's file."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -10,73 +10,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from wlam.data.files import ESTIMATE, LAYOUTS, check_window, read_npz, whole_block
-from wlam.data.generators import generate
+from wlam.data.files import ESTIMATE, check_window, read_npz, whole_block
 from wlam.data.measured import CASES, SCANS, SINGLE_HORIZONS, find_measured
-from wlam.data.own import FileConfig
-from wlam.evaluation.judge import EvalCase
+from wlam.evaluation.forecast import Case
 from wlam.phy.noise import awgn
-from wlam.tasks import TASKS
 from wlam.tasks.estimate import NOISE
-from wlam.types import Csi, DataError, Series, Sweeps, Traffic
+from wlam.types import Csi, DataError
 
 NOISE_SEED = 0
-ONLY = {"channels": Csi, "series": Series | Traffic, "sweeps": Sweeps}
-"""Tensors of a model that forecasts one kind of data only, by the kind's name."""
 USUAL = tuple(name for name in CASES if name not in (*SINGLE_HORIZONS, *SCANS))
-
-
-@dataclass(frozen=True)
-class Case:
-    """One line of the evaluation: a task on generated data unseen in training."""
-
-    # A name of wlam.tasks.TASKS.
-    task: str
-    # Config of a generator.
-    source: Any
-    # Steps (or subcarriers) that are given.
-    context: int
-    # Steps that are forecast.
-    horizon: int
-    # Steps of the horizon, its first, that are not scored.
-    skip: int = 0
-    # Generated samples.
-    samples: int = 64
-    # Share of each series that sliding windows have their targets in.
-    tail: float = 0.2
-    # Of the evaluation data; training keys come from Config.seed.
-    seed: int = 10_000
-
-    def __post_init__(self) -> None:
-        if self.task not in TASKS:
-            known = ", ".join(TASKS)
-            raise ValueError(f"task: found {self.task!r}; needed one of {known}")
-        if not 0 <= self.skip < self.horizon:
-            raise ValueError(
-                f"skip: found {self.skip} of {self.horizon} steps; needed fewer"
-            )
-
-
-def generated_cases(evaluation: Mapping[str, Case]) -> list[EvalCase]:
-    """The evaluation cases of a config, with their data."""
-    return [generated_case(name, case) for name, case in evaluation.items()]
-
-
-def generated_case(name: str, case: Case) -> EvalCase:
-    """One of them."""
-    make = jax.jit(lambda key: generate(key, case.source, case.samples))
-    data = jax.tree.map(np.asarray, make(jax.random.key(case.seed)))
-    of_file = isinstance(case.source, FileConfig)
-    return EvalCase(
-        name=name,
-        task=case.task,
-        data=data,
-        context=case.context,
-        horizon=case.horizon,
-        skip=case.skip,
-        tail=case.tail,
-        about=f"{'file' if of_file else 'generated'}: {case.source}",
-    )
 
 
 def measured_root() -> Path:
@@ -87,7 +29,7 @@ def measured_root() -> Path:
 
 def measured_cases(
     names: Sequence[str] = USUAL,
-) -> tuple[list[EvalCase], list[str]]:
+) -> tuple[list[Case], list[str]]:
     """The measured sets found in `measured_root()`, and a line for each that is not.
 
     They are prepared on first use, in WLAM_PREPARED_DIR or ./data.
@@ -98,37 +40,11 @@ def measured_cases(
     """
     prepared = os.environ.get("WLAM_PREPARED_DIR", "data")
     found, missing = find_measured(prepared, names, manual_dir=measured_root())
-    names = [field.name for field in fields(EvalCase)]
+    names = [field.name for field in fields(Case)]
     todo = [
-        EvalCase(**{name: getattr(case, name) for name in names})
-        for case in found.values()
+        Case(**{name: getattr(case, name) for name in names}) for case in found.values()
     ]
     return todo, [f"skipped {name}: {reason}" for name, reason in missing.items()]
-
-
-def fitting(todo: list[EvalCase], model: Any) -> tuple[list[EvalCase], list[str]]:
-    """The cases that a model can forecast, and a line for each that it cannot."""
-    reasons = [unfit(case, model) for case in todo]
-    pairs = list(zip(todo, reasons, strict=True))
-    skipped = [f"skipped {case.name}: {why}" for case, why in pairs if why]
-    return [case for case, why in pairs if not why], skipped
-
-
-def unfit(case: EvalCase, model: Any) -> str:
-    """Why a model cannot forecast a case; empty if it can."""
-    if model.only in ONLY and not isinstance(case.data, ONLY[model.only]):
-        return f"the model forecasts {model.only} only"
-    if case.task == ESTIMATE:
-        return "" if hasattr(model, "estimate") else "the model estimates no channels"
-    if model.only == "pilots":
-        return "the model estimates channels only"
-    if LAYOUTS[case.task].completes:
-        is_channel = isinstance(case.data, Csi)
-        if model.only or not (
-            model.takes_channels if is_channel else model.takes_sweeps
-        ):
-            return f"the model completes no {'channels' if is_channel else 'sweeps'}"
-    return ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +67,7 @@ class OwnData:
     snr_db: float | None = None
 
 
-def file_case(own: OwnData) -> tuple[EvalCase, list[str]]:
+def file_case(own: OwnData) -> tuple[Case, list[str]]:
     """The user's own data as a case, and notes on what was assumed.
 
     Raises:
@@ -171,7 +87,7 @@ def file_case(own: OwnData) -> tuple[EvalCase, list[str]]:
     if own.snr_db is not None:
         data = add_noise(data, own.snr_db)
         notes.append(f"context: noise added at {own.snr_db:g} dB")
-    case = EvalCase(
+    case = Case(
         name=Path(file).stem,
         task=task,
         data=data,

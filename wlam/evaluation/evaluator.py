@@ -6,8 +6,8 @@ in a file of your own.
 """
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -44,6 +44,8 @@ class Result:
     about: str = ""  # what the data are, their licence, what was assumed
     # Baselines that know what the model does not; shown, but not to be beaten.
     informed: frozenset[str] = frozenset()
+    # Names of the models among the predictors.
+    models: tuple[str, ...] = (MODEL,)
     # Draws pictures for the report when it is asked: title -> a matplotlib figure.
     pictures: Callable[[], Mapping[str, Any]] = field(default=dict, repr=False)
     # All that the evaluator wants to keep, such as forecasts.
@@ -79,7 +81,9 @@ class Result:
         values = {
             name: metrics[metric]
             for name, metrics in self.statistics.items()
-            if name != MODEL and name not in self.informed and metric in metrics
+            if name not in self.models
+            and name not in self.informed
+            and metric in metrics
         }
         values = {k: v for k, v in values.items() if not math.isnan(v.value)}
         if not values:
@@ -88,9 +92,9 @@ class Result:
         pick = max if higher else min
         return pick(values, key=lambda name: values[name].value)
 
-    def model_wins(self, metric: str) -> bool | None:
-        """Whether the model's value is better than every baseline's; None without one."""
-        ours = self.statistics.get(MODEL, {}).get(metric)
+    def model_wins(self, metric: str, model: str = MODEL) -> bool | None:
+        """Whether a model's value is better than every baseline's; None without one."""
+        ours = self.statistics.get(model, {}).get(metric)
         best = self.best_baseline(metric)
         if ours is None or best is None:
             return None
@@ -100,6 +104,29 @@ class Result:
             if ours.higher_is_better
             else (ours.value < theirs.value)
         )
+
+    def beside(self, others: "Sequence[Result]") -> "Result":
+        """One result of the predictors of several, on the same samples.
+
+        Raises:
+            ValueError: the others are of other samples.
+        """
+        statistics, models = dict(self.statistics), list(self.models)
+        for other in others:
+            if not np.array_equal(other.groups, self.groups):
+                raise ValueError(
+                    f"result: found {len(other.groups)} samples of {other.name} beside "
+                    f"{len(self.groups)}; needed the same samples"
+                )
+            statistics |= other.statistics
+            models += other.models
+        there = tuple(dict.fromkeys(m for m in models if m in statistics))
+        return replace(self, statistics=statistics, models=there)
+
+    def renamed(self, name: str) -> "Result":
+        """The same with the model under another name."""
+        found = {name if k == MODEL else k: v for k, v in self.statistics.items()}
+        return replace(self, statistics=found, models=(name,))
 
     def records(self) -> list[dict[str, Any]]:
         """A flat dict for each number, for JSON lines."""

@@ -1,4 +1,4 @@
-"""What is left of a verdict when forecasts are thrown away: every window's scores.
+"""What is left of a result when forecasts are thrown away: every window's scores.
 
 A case's forecasts are megabytes, its scores kilobytes. All that a page shows comes from
 them: values, intervals, paired differences, strata. They are kept on disk, so that a
@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from wlam.data.files import BROKEN, LAYOUTS, write_npz_atomic
-from wlam.evaluation.judge import INFORMED, Verdict
+from wlam.evaluation.evaluator import Result
+from wlam.evaluation.forecast import INFORMED, Judged
 from wlam.evaluation.table import BASELINES
 from wlam.metrics import Statistic, decibel, identity
 from wlam.tasks import TASKS
@@ -24,16 +25,12 @@ LABELS = ("speed_kmh", "snr_db", "los", "snapshots", "subcarriers", "antennas")
 """What windows are told apart by; NaN where it is not known."""
 QUARTERS = tuple(f"quarter {i}" for i in (1, 2, 3, 4))
 """Parts of the horizon; a horizon of fewer than four steps has none."""
-SIZES = {
-    "csi_time": ("snapshots", "subcarriers", "antennas"),
-    "csi_irregular": ("snapshots", "subcarriers", "antennas"),
-    "csi_frequency": ("subcarriers", "snapshots", "antennas"),
-    "csi_pilots_4": ("subcarriers", "snapshots", "antennas"),
-    "csi_pilots_8": ("subcarriers", "snapshots", "antennas"),
-    "csi_estimate": ("subcarriers", "snapshots", "antennas"),
-    "csi_antenna": ("antennas", "snapshots", "subcarriers"),
-}
-"""What the steps of a channel are, and rows and columns of its grid."""
+SIZES = (
+    ("snapshots", "subcarriers", "antennas"),
+    ("subcarriers", "snapshots", "antennas"),
+    ("antennas", "snapshots", "subcarriers"),
+)
+"""By axis, what the steps of a channel are, and the rows and columns of its grid."""
 TRANSFORMS = {"identity": identity, "decibel": decibel, "sqrt": np.sqrt}
 LOS = 0  # in the label `state` of drops
 
@@ -84,26 +81,27 @@ class Scores:
         return replace(self, statistics=found)
 
 
-def scores_of(verdict: Verdict) -> Scores:
-    """The scores of a verdict; the model's are under `wlam.evaluation.judge.MODEL`."""
-    windows, headline = verdict.windows, TASKS[verdict.case.task].headline
+def scores_of(result: Result) -> Scores:
+    """The scores of a result of windows; names of predictors stay."""
+    judged: Judged = result.detail
+    windows, headline = judged.windows, result.headline
     everyone = np.arange(len(windows.source))
     statistics = {}
-    for predictor, metrics in verdict.statistics.items():
+    for predictor, metrics in result.statistics.items():
         statistics[predictor] = dict(metrics)
         if windows.horizon < len(QUARTERS):
             continue
         edges = np.linspace(0, windows.horizon, len(QUARTERS) + 1).round().astype(int)
         for name, low, high in zip(QUARTERS, edges, edges[1:], strict=False):
-            part = verdict.score_slice(predictor, everyone, slice(low, high))
+            part = judged.score_slice(predictor, everyone, slice(low, high))
             statistics[predictor][name] = part[headline]
     groups = np.unique(windows.groups, return_inverse=True)[1].astype(np.int64)
-    return Scores(headline, groups, _labels(verdict), statistics)
+    return Scores(headline, groups, _labels(judged), statistics)
 
 
-def _labels(verdict: Verdict) -> dict[str, np.ndarray]:
+def _labels(judged: Judged) -> dict[str, np.ndarray]:
     """LABELS as float64 [window], NaN where unknown."""
-    windows, case = verdict.windows, verdict.case
+    windows, case = judged.windows, judged.case
     count = len(windows.source)
     labels = {name: np.full(count, np.nan) for name in LABELS}
     for name in ("speed_kmh", "snr_db", "los"):
@@ -112,9 +110,10 @@ def _labels(verdict: Verdict) -> dict[str, np.ndarray]:
     if "state" in windows.labels and "los" not in windows.labels:
         labels["los"] = np.asarray(windows.labels["state"] == LOS, np.float64)
     if windows.grid is not None:
-        steps = LAYOUTS[case.task].span(case.context, case.horizon)
+        completes = windows.every > 1 or windows.pilots is not None
+        steps = case.context + (0 if completes else case.horizon)
         sizes = (steps, *windows.grid)
-        for name, size in zip(SIZES[case.task], sizes, strict=True):
+        for name, size in zip(SIZES[windows.axis], sizes, strict=True):
             labels[name] = np.full(count, float(size))
     return labels
 
@@ -162,6 +161,7 @@ def pooled(cases: Sequence[Scores]) -> Scores:
                     np.concatenate([s.numerator for s in there]),
                     np.concatenate([s.denominator for s in there]),
                     statistic.transform,
+                    statistic.higher_is_better,
                 )
     return Scores(
         first.headline,
@@ -181,7 +181,7 @@ def save_scores(path: Path, scores: Scores) -> None:
     ]
     head = {
         "headline": scores.headline,
-        "rows": [[p, m, names[s.transform]] for p, m, s in rows],
+        "rows": [[p, m, names[s.transform], s.higher_is_better] for p, m, s in rows],
     }
     write_npz_atomic(
         path,
@@ -208,8 +208,9 @@ def load_scores(path: Path) -> Scores:
     except BROKEN as error:
         raise DataError(f"scores: {path} cannot be read ({error})") from error
     statistics: dict[str, dict[str, Statistic]] = {}
-    for i, (predictor, metric, transform) in enumerate(head["rows"]):
-        statistic = Statistic(numerator[i], denominator[i], TRANSFORMS[transform])
+    for i, (predictor, metric, transform, higher) in enumerate(head["rows"]):
+        values = numerator[i], denominator[i], TRANSFORMS[transform]
+        statistic = Statistic(*values, higher_is_better=higher)
         statistics.setdefault(predictor, {})[metric] = statistic
     return Scores(head["headline"], groups, labels, statistics)
 

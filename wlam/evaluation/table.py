@@ -1,9 +1,11 @@
-"""The table: a line for each case and metric, the model beside every floor."""
+"""Tables of results: short ones for a terminal, wide ones with every baseline."""
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from wlam.evaluation.judge import INFORMED, MODEL, Verdict
+from wlam.evaluation.bootstrap import Pair, difference
+from wlam.evaluation.evaluator import MODEL, Result
 
 BASELINES = (
     "zero",
@@ -27,10 +29,21 @@ BASELINES = (
     "linear tracker",
     "Kalman tracker",
     "EKF",
-    *sorted(INFORMED, reverse=True),
+    "Wiener (Doppler known)",
+    "Kalman (Doppler known)",
 )
-"""Columns, in this order; a floor that a task does not have is a dot."""
+"""The order of columns; baselines that are not here follow by name."""
 ABSENT = "·"
+WIDTH = 100
+"""Columns of a terminal."""
+
+
+class Table(NamedTuple):
+    """Header, cells, and which columns are words; the others are numbers."""
+
+    header: list[str]
+    rows: list[list[str]]
+    words: frozenset[int]
 
 
 def number(value: float) -> str:
@@ -46,47 +59,111 @@ def number(value: float) -> str:
     return f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}"
 
 
-def rows_of(verdicts: Sequence[Verdict]) -> tuple[list[str], list[list[str]]]:
-    """Header and cells; only the floors that occur get a column."""
-    used = {r.predictor for v in verdicts for r in v.results}
-    baselines = [f for f in BASELINES if f in used]
-    header = ["case", "L→H", "metric", MODEL, "95 %", *baselines, "best", "windows"]
+def span(low: float, high: float) -> str:
+    """An interval."""
+    return f"{number(low)} … {number(high)}"
+
+
+def gain(result: Result, metric: str, model: str = MODEL) -> str:
+    """What the model has more, or less, than the best baseline, with its interval.
+
+    A paired bootstrap over the same samples; absent where no baseline has the metric.
+    """
+    best = result.best_baseline(metric)
+    if best is None:
+        return ABSENT
+    ours, theirs = (result.statistics[name][metric] for name in (model, best))
+    found = difference([Pair(ours, theirs, result.groups)])
+    return f"{found.value:+.3g} [{found.low:+.3g}, {found.high:+.3g}]"
+
+
+def short_table(results: Sequence[Result], models: Sequence[str] = (MODEL,)) -> Table:
+    """A line for each case: the headline of every model, and the best baseline.
+
+    One model has its interval and its gain over that baseline; several have a column
+    each, and the best of them its gain.
+    """
+    alone = len(models) == 1
+    header = ["case", "", "metric", *models]
+    header += ["95 %"] if alone else []
+    header += [
+        "best baseline",
+        "",
+        "gain [95 %]" if alone else "gain of the best [95 %]",
+    ]
     rows = []
-    for verdict in verdicts:
-        for i, metric in enumerate(verdict.metrics):
-            model = verdict.value(metric, MODEL)
-            assert model is not None
-            cells = [verdict.value(metric, baseline) for baseline in baselines]
-            baseline = verdict.best_baseline(metric)
-            best = ABSENT if baseline is None else baseline.predictor
-            best = MODEL if verdict.model_wins(metric) else best
+    for result in results:
+        metric = result.headline
+        values = {name: result.figure(metric, name) for name in models}
+        there = {name: value for name, value in values.items() if value is not None}
+        best = result.best_baseline(metric)
+        cells = [result.name, result.question, metric]
+        cells += [ABSENT if v is None else number(v.value) for v in values.values()]
+        if alone:
+            cells += [span(v.low, v.high) for v in there.values()] or [ABSENT]
+        baseline = None if best is None else result.figure(metric, best)
+        cells += [
+            best or ABSENT,
+            ABSENT if baseline is None else number(baseline.value),
+        ]
+        cells.append(_gain_of_best(result, metric, there))
+        rows.append(cells)
+    words = frozenset({0, 1, 2, len(header) - 3})
+    return Table(header, rows, words)
+
+
+def _gain_of_best(result: Result, metric: str, values: dict) -> str:
+    if not values:
+        return ABSENT
+    statistics = result.statistics
+    higher = next(statistics[name][metric].higher_is_better for name in values)
+    pick = max if higher else min
+    return gain(result, metric, pick(values, key=lambda name: values[name].value))
+
+
+def wide_table(results: Sequence[Result], models: Sequence[str] = (MODEL,)) -> Table:
+    """A line for each case and metric: the models beside every baseline."""
+    used = {name for result in results for name in result.statistics} - {*models}
+    known = [name for name in BASELINES if name in used]
+    names = [*known, *sorted(used - {*known})]
+    header = ["case", "", "metric", *models, "95 %", *names, "best", "windows"]
+    rows = []
+    for result in results:
+        for i, metric in enumerate(result.metrics):
+            figures = [result.figure(metric, name) for name in models]
+            first = next((figure for figure in figures if figure is not None), None)
+            others = [result.figure(metric, name) for name in names]
+            best = result.best_baseline(metric) or ABSENT
+            best = models[0] if result.model_wins(metric, models[0]) else best
             rows.append(
                 [
-                    verdict.case.name if i == 0 else "",
-                    f"{verdict.case.context}→{verdict.case.horizon}" if i == 0 else "",
+                    result.name if i == 0 else "",
+                    result.question if i == 0 else "",
                     metric,
-                    number(model.value),
-                    f"{number(model.low)} … {number(model.high)}",
-                    *(ABSENT if c is None else number(c.value) for c in cells),
+                    *(ABSENT if f is None else number(f.value) for f in figures),
+                    ABSENT if first is None else span(first.low, first.high),
+                    *(ABSENT if f is None else number(f.value) for f in others),
                     best,
-                    str(model.windows) if i == 0 else "",
+                    str(len(result.groups)) if i == 0 else "",
                 ]
             )
-    return header, rows
+    return Table(header, rows, frozenset({0, 1, 2, len(header) - 2}))
 
 
-def text_table(verdicts: Sequence[Verdict]) -> str:
-    """The table in Markdown, aligned so that it reads well in a terminal too."""
-    header, rows = rows_of(verdicts)
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    left = {0, 2, len(header) - 2}  # words; everything else is a number
+def text(table: Table) -> str:
+    """A table in Markdown, aligned so that it reads well in a terminal too."""
+    columns = zip(table.header, *table.rows, strict=True)
+    widths = [max(map(len, column)) for column in columns]
 
-    def line(cells: list[str]) -> str:
+    def line(cells: Sequence[str]) -> str:
         padded = (
-            c.ljust(w) if i in left else c.rjust(w)
+            c.ljust(w) if i in table.words else c.rjust(w)
             for i, (c, w) in enumerate(zip(cells, widths, strict=True))
         )
         return "| " + " | ".join(padded) + " |"
 
-    rule = ["-" * w if i in left else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
-    return "\n".join([line(header), line(rule), *map(line, rows)])
+    rule = [
+        "-" * w if i in table.words else "-" * max(w - 1, 0) + ":"
+        for i, w in enumerate(widths)
+    ]
+    return "\n".join([line(table.header), line(rule), *map(line, table.rows)])

@@ -93,7 +93,21 @@ class Model:
     accepts: ClassVar[frozenset[type]] = frozenset()
     """Types of questions, of `wlam.types.Question`."""
 
-    def __init__(self, network: Network, card: Card | None = None):
+    @property
+    def completes(self) -> frozenset[type]:
+        """Types of questions whose missing parts the model completes."""
+        return frozenset()
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Names that `head` takes."""
+        return ()
+
+    network: Any
+    """What was trained, a `Network`."""
+    _graph: Any
+
+    def __init__(self, network: Any, card: Card | None = None):
         self.network = network
         self.card = card or Card(type(network).__name__)
         self._graph, self._params = nnx.split(network)
@@ -226,7 +240,7 @@ class Model:
         """
         raise self._refusal("estimate", "estimates channels")
 
-    def draw(self, number: int, condition: Mapping | None = None) -> Any:
+    def draw(self, number: int, condition: Mapping | None = None, **how: Any) -> Any:
         """New data that are like those that the model was trained on.
 
         Raises:

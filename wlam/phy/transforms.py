@@ -23,7 +23,7 @@ from einops import rearrange
 
 from wlam.ops.einsum import einsum
 from wlam.phy.arrays import beamspace, line
-from wlam.types import ANTENNA, TIME, Antennas, Array
+from wlam.types import ANTENNA, TIME, Antennas, Array, DataError
 
 LAYOUTS = {
     0: "n t s a -> n t s a",
@@ -77,12 +77,14 @@ def directions(antennas: Antennas | None, count: int) -> np.ndarray:
     return beamspace(antennas.positions, antennas.polarisation)
 
 
-def in_line(antennas: Antennas) -> tuple[np.ndarray, float]:
+def in_line(antennas: Antennas | None) -> tuple[np.ndarray, float]:
     """Order and spacing (in wavelengths) of antennas that are a uniform line.
 
     Raises:
         DataError: they are none.
     """
+    if antennas is None:
+        raise DataError("antennas: found None; needed those of a uniform line")
     return line(antennas.positions, antennas.polarisation)
 
 

@@ -26,3 +26,16 @@ TASKS: dict[str, Task] = {
         SeriesTask(),
     )
 }
+
+
+def task_of(task: str | Task) -> Task:
+    """A task by its name in TASKS; one of your own as it is.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if isinstance(task, Task):
+        return task
+    if task not in TASKS:
+        raise ValueError(f"task: found {task!r}; needed one of {', '.join(TASKS)}")
+    return TASKS[task]

@@ -11,7 +11,8 @@ from jaxtyping import PRNGKeyArray
 from wlam.baselines.estimate import linear_matrix, spline_matrix
 from wlam.baselines.estimate.combs import by_delay_spectrum
 from wlam.baselines.estimate.interpolation import between_snapshots
-from wlam.phy.arrays import array_shape, beamspace, lines
+from wlam.phy.arrays import array_shape, lines
+from wlam.phy.transforms import directions
 from wlam.tasks.csi import CsiTask
 from wlam.tasks.task import Baseline
 from wlam.tasks.windows import Sequences, Windows
@@ -37,6 +38,8 @@ class CsiEstimate(CsiTask):
     """
 
     name = "csi_estimate"
+    axis = FREQUENCY
+    verb = "estimate"
 
     def sequences(self, data: Csi) -> Sequences:
         _, times, _, antennas = np.shape(data.csi)
@@ -56,13 +59,10 @@ class CsiEstimate(CsiTask):
             axis=FREQUENCY,
             labels=data.labels,
             grid=(times, antennas),
-            pilots=Pilots(
-                rearrange(seen, "t k a -> k (t a)"),
-                data.antennas,
-            ),
+            pilots=Pilots(rearrange(seen, "t k a -> k (t a)"), data.antennas),
         )
 
-    def part(
+    def batch(
         self,
         key: PRNGKeyArray,
         data: Csi,
@@ -74,6 +74,7 @@ class CsiEstimate(CsiTask):
         clean = jnp.asarray(data.csi if data.clean is None else data.clean)
         clean = rearrange(clean, "n t k a -> (n t) k a")
         power = (abs(clean) ** 2).mean((1, 2), keepdims=True)
+        assert data.antennas is not None
         array = data.antennas.positions, data.antennas.polarisation
         times = np.shape(data.csi)[1]
         labels = {name: x for name, x in data.labels.items() if jnp.ndim(x) == 1}
@@ -84,6 +85,20 @@ class CsiEstimate(CsiTask):
             frequency=TX_ANTENNAS not in data.labels,
             labels={name: jnp.repeat(x, times) for name, x in labels.items()},
         )
+
+    def question(self, windows: Windows) -> Csi:
+        """The pilots; what is none is NaN."""
+        assert windows.pilots is not None
+        assert windows.grid is not None
+        blocks = rearrange(windows.context, "n k (t a) -> n t k a", t=windows.grid[0])
+        return Csi(
+            blocks,
+            subcarrier_spacing_hz=windows.interval,
+            antennas=windows.pilots.antennas,
+        )
+
+    def values(self, answer: Csi) -> np.ndarray:
+        return rearrange(np.asarray(answer.csi), "n t k a -> n k (t a)")
 
     def baselines(self, data: Csi, windows: Windows) -> dict[str, Baseline]:
         assert windows.grid is not None
@@ -98,9 +113,9 @@ class CsiEstimate(CsiTask):
         if seen.any((0, 2)).sum() >= FEWEST:
             found["spline"] = partial(filled, seen=seen, matrix=spline_matrix)
         at = comb(seen)
-        regular = (
-            lines(data.antennas.positions, data.antennas.polarisation).shape[1] > 1
-        )
+        assert data.antennas is not None
+        array = data.antennas.positions, data.antennas.polarisation
+        regular = lines(*array).shape[1] > 1
         if at is not None and regular:
             told = windows.labels.get(NOISE)
             found["sparse Bayes"] = partial(
@@ -113,20 +128,6 @@ class CsiEstimate(CsiTask):
     ) -> dict[str, np.ndarray]:
         times = np.shape(data.csi)[1]
         return {"prediction": rearrange(forecast, "n k (t a) -> n t k a", t=times)}
-
-
-def estimated(model: Any, windows: Windows) -> np.ndarray:
-    """What a model's `estimate` says of windows with pilots."""
-    assert windows.grid is not None
-    assert windows.pilots is not None
-    found = model.estimate(
-        rearrange(windows.context, "n k (t a) -> n t k a", t=windows.grid[0]),
-        noise_variance=windows.labels.get(NOISE),
-        subcarrier_spacing_hz=windows.interval,
-        antenna_positions=windows.pilots.antennas.positions,
-        antenna_polarisation=windows.pilots.antennas.polarisation,
-    )
-    return rearrange(found, "n t k a -> n k (t a)")
 
 
 def comb(seen: np.ndarray) -> np.ndarray | None:
@@ -196,7 +197,7 @@ def by_spectrum(
         blocks[:, there][:, :, at],
         at,
         horizon,
-        beamspace(data.antennas.positions, data.antennas.polarisation),
+        directions(data.antennas, blocks.shape[-1]),
         noise_variance,
     )
     whole = between_snapshots(found, np.tile(there, (len(found), 1)))

@@ -84,7 +84,7 @@ def draw_batch(
     for i, (name, part) in enumerate(sorted(mixture.items())):
         source_key, row_key = jax.random.split(jax.random.fold_in(key, i))
         data = generate(source_key, part.source, samples[name])
-        batch[name] = TASKS[part.task].part(
+        batch[name] = TASKS[part.task].batch(
             row_key, data, part.rows_per_sample, part.context, part.linear_beyond
         )
     return batch

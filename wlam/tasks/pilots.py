@@ -1,14 +1,12 @@
 """Channels on all subcarriers from pilots on some: estimation without training."""
 
-from dataclasses import replace
 from functools import partial
-from typing import ClassVar
 
 import numpy as np
 
 from wlam.baselines.bank.smoothers import between_pilots
 from wlam.baselines.estimate import linear_matrix, spline_matrix
-from wlam.tasks.csi import CsiFrequency
+from wlam.tasks.csi import CsiFrequency, in_bins
 from wlam.tasks.task import Baseline
 from wlam.tasks.windows import Sequences, Windows
 from wlam.types import Csi, DataError
@@ -18,16 +16,16 @@ FEWEST = 4
 
 
 class CsiPilots(CsiFrequency):
-    """All L subcarriers from every n-th of them; a channel is a Doppler-angle bin.
+    """All L subcarriers from every n-th of them.
 
-    Floors: "repeat last" holds a pilot until the next; "interpolation" and "spline" are
+    Baselines: "repeat last" holds a pilot until the next; "interpolation" and "spline" are
     linear and cubic between the pilots (least squares, so noise stays); "IAA" is a
     Wiener filter whose delay profile is found from the pilots of a bin and those around
-    it; "smoother bank" mixes thirteen such filters, which is what the joint way in
+    it; "smoother bank" mixes thirteen such filters, which is what the predictor
     starts from (`wlam.baselines.bank.smoothers`).
     """
 
-    every: ClassVar[int]
+    verb = "complete"
 
     def sequences(self, data: Csi) -> Sequences:
         """DataError where there are too few pilots."""
@@ -37,17 +35,18 @@ class CsiPilots(CsiFrequency):
                 f"csi: found {subcarriers} subcarriers; needed at least "
                 f"{FEWEST * self.every} for {self.name}"
             )
-        return replace(super().sequences(data), every=self.every)
+        return super().sequences(data)
 
     def baselines(self, data: Csi, windows: Windows) -> dict[str, Baseline]:
         assert windows.grid is not None
+        bins = partial(in_bins, windows)
         return {
             "zero": lambda context, horizon: np.zeros_like(np.nan_to_num(context)),
             "repeat last": hold,
             "interpolation": partial(interpolated, matrix=linear_matrix),
             "spline": partial(interpolated, matrix=spline_matrix),
-            "IAA": partial(smoothed, grid=windows.grid, by_record=False),
-            "smoother bank": partial(smoothed, grid=windows.grid, by_record=True),
+            "IAA": bins(partial(smoothed, grid=windows.grid, by_record=False)),
+            "smoother bank": bins(partial(smoothed, grid=windows.grid, by_record=True)),
         }
 
 

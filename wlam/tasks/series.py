@@ -32,11 +32,18 @@ class TrafficTask(Task):
 
     name = "traffic"
     container = Traffic
+    asks = Series
     headline = "MAE"
 
     def sequences(self, data: Traffic) -> Sequences:
         values = data.traffic[:, :, None]
         return Sequences(values, values, data.time_step_s, TIME, data.labels)
+
+    def question(self, windows: Windows) -> Series:
+        return Series(windows.context, windows.interval)
+
+    def values(self, answer: Series) -> np.ndarray:
+        return np.asarray(answer.series)
 
     def baselines(self, data: Traffic, windows: Windows) -> dict[str, Baseline]:
         period = steps_per_day(data.time_step_s)
@@ -77,13 +84,19 @@ class BeamTask(Task):
     """The beam power of the next H sweeps; a channel is a beam."""
 
     name = "beam"
-    container = Sweeps
+    container = asks = Sweeps
     headline = "top-1"
 
     def sequences(self, data: Sweeps) -> Sequences:
         clean = data.rsrp_db if data.clean is None else data.clean
         step = data.time_step_s
         return Sequences(data.rsrp_db, clean, step, TIME, data.labels, joint=True)
+
+    def question(self, windows: Windows) -> Sweeps:
+        return Sweeps(windows.context, windows.interval)
+
+    def values(self, answer: Sweeps) -> np.ndarray:
+        return np.asarray(answer.rsrp_db)
 
     def baselines(self, data: Sweeps, windows: Windows) -> dict[str, Baseline]:
         # "zero" has no best beam, so it has no place here.
@@ -121,11 +134,17 @@ class SeriesTask(Task):
     """The next H steps of any real multivariate series."""
 
     name = "series"
-    container = Series
+    container = asks = Series
     headline = "MAE"
 
     def sequences(self, data: Series) -> Sequences:
         return Sequences(data.series, data.series, data.time_step_s, TIME, data.labels)
+
+    def question(self, windows: Windows) -> Series:
+        return Series(windows.context, windows.interval)
+
+    def values(self, answer: Series) -> np.ndarray:
+        return np.asarray(answer.series)
 
     def baselines(self, data: Series, windows: Windows) -> dict[str, Baseline]:
         return {**common_baselines(8), "constant slope": baselines.constant_slope}

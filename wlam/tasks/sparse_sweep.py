@@ -24,6 +24,7 @@ class SparseSweep(BeamTask):
     path" is the single path that fits them best.
     """
 
+    verb = "complete"
     every: ClassVar[int]
 
     def sequences(self, data: Sweeps) -> Sequences:

@@ -1,4 +1,4 @@
-"""What a task is: how its tensor becomes sequences, its floors, how it scores."""
+"""What a task is: how its tensor becomes sequences, its baselines, how it scores."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from wlam.metrics import Statistic
-from wlam.tasks.windows import Sequences, Windows, choose_rows, wholes
+from wlam.tasks.windows import Sequences, Windows, choose_series, sweeps_batch
 from wlam.types import LINEAR_BEYOND, Batch
 
 Baseline = Callable[[Any, int], Any]
@@ -15,7 +15,7 @@ Baseline = Callable[[Any, int], Any]
 
 
 class Task:
-    """Base of all tasks; one instance each in `wlam.tasks.TASKS`."""
+    """Base of all tasks; those of wlam are in `wlam.tasks.TASKS` by name."""
 
     name: ClassVar[str]
     container: ClassVar[type]
@@ -24,12 +24,16 @@ class Task:
     """Whether windows slide over a sequence, or the first L steps are the context."""
     headline: ClassVar[str]
     """The metric that plots and summaries show."""
+    verb: ClassVar[str] = "predict"
+    """What a model does, one of `wlam.models.base.VERBS`: predict, complete, estimate."""
+    asks: ClassVar[type]
+    """What a model is asked about, one of wlam.types: what `question` gives."""
 
     def sequences(self, data: Any) -> Sequences:
         """The sequences to forecast. Works on JAX arrays under jit and on numpy."""
         raise NotImplementedError
 
-    def part(
+    def batch(
         self,
         key: PRNGKeyArray,
         data: Any,
@@ -37,20 +41,28 @@ class Task:
         context: int | None,
         linear_beyond: float = LINEAR_BEYOND,
     ) -> Batch:
-        """What a training batch takes from the tensor; see `DataSource` for the rest.
+        """What a training step takes from the tensor; see `DataSource` for the rest.
 
-        Rows of single channels, or channels as a whole where a context is given.
+        Single series, or sweeps as a whole where a context is given.
 
         Raises:
             ValueError: the context does not fit the task.
         """
         sequences = self.sequences(data)
         if context is None:
-            return choose_rows(key, sequences, per_sample, linear_beyond)
-        return wholes(sequences, context)
+            return choose_series(key, sequences, per_sample, linear_beyond)
+        return sweeps_batch(sequences, context)
+
+    def question(self, windows: Windows) -> Any:
+        """What a model is asked: the contexts of windows, as a user has them."""
+        raise NotImplementedError
+
+    def values(self, answer: Any) -> np.ndarray:
+        """The steps of an answer as windows have them, [window, H, channel]."""
+        raise NotImplementedError
 
     def baselines(self, data: Any, windows: Windows) -> dict[str, Baseline]:
-        """Training-free forecasters by name; "repeat last" is always among them."""
+        """Training-free forecasts by name; "repeat last" is always among them."""
         raise NotImplementedError
 
     def scores(

@@ -16,8 +16,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from wlam.phy.channels.tr38901.tables import LOS
 from wlam.types import (
     LINEAR_BEYOND,
-    ArrayShape,
-    ChannelBatch,
+    Antennas,
     DataError,
     Pilots,
     SeriesBatch,
@@ -41,10 +40,9 @@ class Sequences:
     # levels tell as much as their shapes: one in the noise may rise, the best hardly.
     # Along frequency, where all times and angles share one delay profile.
     joint: bool = field(default=False, metadata={"static": True})
-    # Rows and columns of the grid of bins that the channels are; None: they are none.
+    # Rows and columns that the channels are, see `wlam.phy.transforms`; None: none.
     grid: tuple[int, int] | None = field(default=None, metadata={"static": True})
-    # Where the columns of that grid are angles: of which arrays.
-    array_shape: ArrayShape = field(default=(), metadata={"static": True})
+    antennas: Antennas | None = None  # where the columns are antennas
     # A forecaster sees every n-th, from n // 2 on, and completes the others: steps of a
     # grid, such as subcarriers with pilots; else channels, beams of the last sweep.
     every: int = field(default=1, metadata={"static": True})
@@ -58,7 +56,7 @@ def real_rows(x: AnyArray) -> AnyArray:
     return rearrange(parts, "g n t c -> (n c) g t").astype(jnp.float32)
 
 
-def choose_rows(
+def choose_series(
     key: PRNGKeyArray,
     sequences: Sequences,
     per_sample: int,
@@ -113,32 +111,21 @@ def choose_rows(
     )
 
 
-def wholes(sequences: Sequences, context: int) -> ChannelBatch | SweepBatch:
-    """The sequences with their channels as a whole: the grid or the sweeps they are.
+def sweeps_batch(sequences: Sequences, context: int) -> SweepBatch:
+    """Sweeps as a whole.
 
     Raises:
-        ValueError: the task's channels are no grid, or the context leaves no target.
+        ValueError: the task's channels are no beams, or the context leaves no target.
     """
-    steps, interval = sequences.values.shape[1], jnp.asarray(sequences.interval)
-    grid, are_sweeps = sequences.grid, sequences.joint and sequences.grid is None
-    completes = sequences.every > 1 and grid is not None
-    fits = context == steps if completes else 0 < context < steps
-    if (grid is None and not are_sweeps) or not fits:
+    steps = sequences.values.shape[1]
+    are_sweeps = sequences.joint and sequences.grid is None
+    if not are_sweeps or not 0 < context < steps:
         raise ValueError(
             f"context: found {context} of {steps} steps; needed a task whose channels "
-            "are beams or a grid of bins, and a context that leaves steps to predict, "
-            "or all steps where some of them are to be completed"
+            "are beams or whole channels, and a context that leaves steps to predict"
         )
-    if grid is None:
-        values, clean = map(jnp.asarray, (sequences.values, sequences.clean))
-        return SweepBatch(values, clean, interval, context)
-    values, clean = (
-        rearrange(jnp.asarray(x), "n t (u v) -> n t u v", u=grid[0])
-        for x in (sequences.values, sequences.clean)
-    )
-    axis, array_shape, every = sequences.axis, sequences.array_shape, sequences.every
-    los = line_of_sight(sequences.labels, len(interval))
-    return ChannelBatch(values, clean, interval, axis, context, array_shape, every, los)
+    values, clean = map(jnp.asarray, (sequences.values, sequences.clean))
+    return SweepBatch(values, clean, jnp.asarray(sequences.interval), context)
 
 
 def line_of_sight(labels: dict[str, AnyArray], samples: int) -> Float[Array, " n"]:
@@ -157,11 +144,11 @@ class Windows:
     interval: np.ndarray  # float32 [window]
     axis: int
     joint: bool  # one scale for all channels of a window
-    grid: tuple[int, int] | None  # of bins that the channels are
+    grid: tuple[int, int] | None  # rows and columns that the channels are
     source: np.ndarray  # int64 [window], which sequence
     start: np.ndarray  # int64 [window], index of the first target step
     labels: dict[str, np.ndarray]  # name -> [window]
-    array_shape: ArrayShape = ()  # of the arrays whose angles the grid's columns are
+    antennas: Antennas | None = None  # where the grid's columns are antennas
     # The target as measured, like target; None where that is the target itself.
     noisy: np.ndarray | None = None
     # More than 1: the context itself is to be completed, its last sweep or, of a grid,
@@ -271,7 +258,7 @@ def cut_windows(
         source=repeat(np.arange(samples)),
         start=np.tile(starts, samples).astype(np.int64),
         labels={name: repeat(x) for name, x in sequences.labels.items()},
-        array_shape=sequences.array_shape,
+        antennas=sequences.antennas,
         noisy=None if np.array_equal(target, measured) else measured,
         every=sequences.every,
         pilots=pilots,

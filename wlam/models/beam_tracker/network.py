@@ -21,18 +21,17 @@ from einops import rearrange
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from wlam.models.base import Network, NetworkConfig
-from wlam.models.peers.forecaster import PeerForecaster
-from wlam.models.predictor.request import Request
+from wlam.data.checked import checked_sweeps, horizon_of, like
+from wlam.models.base import Card, Model, Network, NetworkConfig
+from wlam.models.golden import golden_sweeps
 from wlam.nn.embeddings import ResidualMlp
 from wlam.nn.liquid import CfcConfig, InputGatedConfig, LrcConfig, LtcConfig
 from wlam.nn.liquid.cell import LiquidCell, State, where_seen
 from wlam.nn.liquid.peers import GruDConfig, LstmConfig, OdeLstmConfig
 from wlam.nn.liquid.recent import Recent
 from wlam.nn.liquid.wiring import FullyConnected
-from wlam.ops.checks import at_least_one
 from wlam.ops.pieces import in_pieces
-from wlam.types import ArrayShape, Batch, SweepBatch
+from wlam.types import Batch, DataError, SweepBatch, Sweeps
 
 CHUNK = 64
 """Tracks that a call forecasts at once. Fixed: one compilation serves a case."""
@@ -275,14 +274,14 @@ def features(
     return jnp.stack([power, place, jnp.full_like(place, news)], axis=-1)
 
 
-class BeamTrackerForecaster(PeerForecaster):
-    """A trained tracker that takes and gives numpy arrays."""
+class BeamTrackerForecaster(Model):
+    """A trained tracker that takes and gives what users have."""
 
-    takes_sweeps, only = False, "sweeps"
+    accepts = frozenset({Sweeps})
 
-    def __init__(self, model: BeamTracker):
-        self.model = model
-        graph, self._params = nnx.split(model)
+    def __init__(self, network: BeamTracker, card: Card | None = None):
+        super().__init__(network, card)
+        graph = self._graph
 
         @partial(jax.jit, static_argnames="horizon")
         def continued(params, sweeps, seen, interval, horizon):
@@ -295,55 +294,32 @@ class BeamTrackerForecaster(PeerForecaster):
 
         self._continued = continued
 
-    def predict(
-        self,
-        context: np.ndarray,
-        interval: float | list[float] | np.ndarray,
-        horizon: int,
-        axis: str = "time",
-        joint: bool = True,
-        grid: tuple[int, int] | None = None,
-        array_shape: ArrayShape = (),
-    ) -> np.ndarray:
-        """How likely every beam is to be the best at the steps that follow a context.
+    def predict(self, question: Any, horizon: int, axis: str = "time") -> Sweeps:
+        """How likely every beam is to be the best at the steps that follow.
 
-        Args:
-            context: [step, beam] or [sample, step, beam], RSRP in dB or dBm; NaN at the
-                steps without a sweep, and where any beam is missing.
-            interval: seconds from step to step, for all or for each sample.
-            horizon: how many steps to forecast.
-            axis, joint: checked: sweeps are along time and enter as a whole.
-            grid, lattice: ignored.
+        A sweep of which any beam is missing counts as not made.
 
         Returns:
-            Shaped like context, with `horizon` steps: log-probabilities, float32.
-
-        Raises:
-            ValueError: naming the argument, what was found and what is needed.
+            Sweeps whose `rsrp_db` are log-probabilities of the beams.
         """
-        at_least_one("horizon", horizon)
-        x = np.asarray(context)
-        if x.ndim not in (2, 3) or np.iscomplexobj(x) or axis != "time" or not joint:
-            raise ValueError(
-                f"context: found {x.dtype} of shape {x.shape} along {axis} with "
-                f"joint={joint}; needed real sweeps, [step, beam] or [sample, step, "
-                "beam]"
+        horizon, data = horizon_of(horizon), checked_sweeps(question)
+        if axis != "time":
+            raise DataError(f"axis: found {axis!r}; needed 'time'")
+        seen = np.asarray(np.all(data.mask, axis=2))
+        if not seen.any(axis=1).all():
+            row = int(np.argmin(seen.any(axis=1)))
+            raise DataError(
+                f"mask: found no whole sweep in sample {row}; needed one or more"
             )
-        whole = x.reshape(-1, *x.shape[-2:])
-        request = Request.of(whole, interval, axis, True, None, False, x.shape[-2])
-        seen = np.all(np.isfinite(request.context), axis=2)
-        count = seen.sum(axis=1)
-        if not count.all():
-            row = int(np.argmin(count))
-            raise ValueError(
-                f"context: found no whole sweep in sample {row}; needed one or more"
-            )
-        sweeps = np.where(seen[..., None], request.context, 0).astype(np.float32)
         found = in_pieces(
             lambda _, *given: self._continued(self._params, *given, horizon=horizon),
-            min(CHUNK, 1 << (len(sweeps) - 1).bit_length()),
-            sweeps,
+            min(CHUNK, 1 << (len(seen) - 1).bit_length()),
+            np.where(seen[..., None], data.rsrp_db, 0).astype(np.float32),
             seen,
-            request.interval,
+            data.time_step_s,
         )
-        return found.reshape(*x.shape[:-2], horizon, x.shape[-1])
+        return like(question, Sweeps(found, data.time_step_s, labels=data.labels))
+
+    def golden(self) -> dict[str, np.ndarray]:
+        sweeps = Sweeps(golden_sweeps(), time_step_s=0.1)
+        return {"sweep_forecast": self.predict(sweeps, 10).rsrp_db}

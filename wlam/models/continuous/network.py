@@ -21,9 +21,11 @@ from einops import rearrange
 from flax import nnx
 from jaxtyping import Array, Bool, Complex, Float, PRNGKeyArray
 
-from wlam.models.base import Network, NetworkConfig
-from wlam.models.peers.forecaster import PeerForecaster
-from wlam.models.predictor.request import Request
+from wlam.data.checked import checked_series, horizon_of, like
+from wlam.models.base import Card, Model, Network, NetworkConfig
+from wlam.models.channel_steps import ChannelSteps
+from wlam.models.golden import as_bins, as_csi, golden_answers, golden_channel
+from wlam.models.series_rows import SeriesRows
 from wlam.nn.embeddings import ResidualMlp
 from wlam.nn.liquid import (
     CfcConfig,
@@ -36,9 +38,9 @@ from wlam.nn.liquid.peers import GruDConfig, LstmConfig, OdeLstmConfig
 from wlam.nn.liquid.recent import Recent
 from wlam.nn.liquid.sequence import Carried
 from wlam.nn.scale import INPUT_LIMIT, fit_scale
-from wlam.ops.checks import at_least_one
 from wlam.ops.pieces import in_pieces
-from wlam.types import LINEAR_BEYOND, ArrayShape, Batch, SeriesBatch
+from wlam.phy.transforms import from_bins, to_bins
+from wlam.types import LINEAR_BEYOND, TIME, Batch, Csi, DataError, Series, SeriesBatch
 
 CHUNK = 1024
 """Rows that a call forecasts at once. Fixed: one compilation serves a case."""
@@ -223,15 +225,16 @@ def rotated(
     return jnp.stack([z.real, z.imag], axis=-1)
 
 
-class ContinuousForecaster(PeerForecaster):
-    """A trained network that takes and gives numpy arrays."""
+class ContinuousForecaster(Model):
+    """A trained network that takes and gives what users have.
 
-    takes_rows = True
+    A network of two channels takes channels, each delay-angle bin by itself; one of a
+    single channel takes real series.
+    """
 
-    def __init__(self, model: Continuous):
-        self.model = model
-        self.only = "channels" if model.config.channels == 2 else "series"
-        graph, self._params = nnx.split(model)
+    def __init__(self, network: Continuous, card: Card | None = None):
+        super().__init__(network, card)
+        graph = self._graph
 
         @partial(jax.jit, static_argnames=("horizon", "center"))
         def continued(params, values, seen, horizon, center):
@@ -247,49 +250,46 @@ class ContinuousForecaster(PeerForecaster):
 
         self._continued = continued
 
-    def predict(
-        self,
-        context: np.ndarray,
-        interval: float | list[float] | np.ndarray,
-        horizon: int,
-        axis: str = "time",
-        joint: bool = False,
-        grid: tuple[int, int] | None = None,
-        array_shape: ArrayShape = (),
-    ) -> np.ndarray:
-        """Forecasts the samples that follow a context.
+    @property
+    def accepts(self) -> frozenset[type]:  # type: ignore[override]
+        return frozenset({Csi if self.network.config.channels == 2 else Series})
 
-        Args:
-            context: [step], [sample, step] or [sample, step, channel], in any unit;
-                complex, or real for a network of one channel. Every channel by itself.
-                NaN where nothing was measured.
-            interval, axis: checked, and without influence: time is counted in steps.
-            horizon: how many steps to forecast.
-            joint: refused, since beams have a scale in common.
-            grid, lattice: ignored.
+    def predict(self, question: Any, horizon: int, axis: str = "time") -> Any:
+        """See `Model.predict`. Time is counted in steps, so that none is without
+        influence; entries of a snapshot that is not complete count as missing."""
+        horizon = horizon_of(horizon)
+        if why := self.why_not(question):
+            raise DataError(f"question: {why}")
+        if not isinstance(question, Csi):
+            data = checked_series(question)
+            rows = SeriesRows(data.series, data.mask, data.time_step_s, TIME)
+            found = self._ahead(rows, horizon)
+            return like(question, Series(found, data.time_step_s, labels=data.labels))
+        steps = ChannelSteps.of(question, axis)
+        bins = np.asarray(to_bins(steps.values, steps.axis, steps.antennas))
+        flat = rearrange(bins, "n l u v -> n l (u v)")
+        there = np.asarray(np.all(steps.measured, axis=(2, 3)))[..., None]
+        known = np.broadcast_to(there, flat.shape)
+        rows = SeriesRows(flat, known, steps.interval, steps.axis)
+        found = rearrange(
+            self._ahead(rows, horizon), "n h (u v) -> n h u v", u=bins.shape[2]
+        )
+        return steps.answer(from_bins(found, steps.axis, steps.antennas))
 
-        Returns:
-            Shaped like context, with `horizon` steps; float32 or complex64.
+    def golden(self) -> dict[str, np.ndarray]:
+        if Series in self.accepts:
+            return golden_answers(self)
+        answer = self.predict(as_csi(golden_channel(), TIME), 24)
+        return {"channel_forecast": as_bins(answer, TIME)}
 
-        Raises:
-            ValueError: naming the argument, what was found and what is needed.
-        """
-        at_least_one("horizon", horizon)
-        is_complex = np.iscomplexobj(context)
-        if joint or is_complex != (self.model.config.channels == 2):
-            needed = "complex" if self.model.config.channels == 2 else "real"
-            raise ValueError(
-                f"context: found {np.asarray(context).dtype} with joint={joint}; this "
-                f"model takes single {needed} series"
-            )
-        request = Request.of(context, interval, axis, joint, None, False)
-        rows, known, _, _ = request.rows()
+    def _ahead(self, asked: SeriesRows, horizon: int) -> np.ndarray:
+        rows, known, _, _ = asked.rows()
         found = in_pieces(
             lambda _, x, seen: self._continued(
-                self._params, x, seen, horizon=horizon, center=not is_complex
+                self._params, x, seen, horizon=horizon, center=not asked.is_complex
             ),
             min(CHUNK, 1 << (len(rows) - 1).bit_length()),
             rows,
             known,
         )
-        return request.like_context(request.from_rows(found))
+        return asked.back(found)

@@ -11,7 +11,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Complex, Float, PRNGKeyArray
 
-from wlam.models.base import Network, NetworkConfig
+from wlam.models.base import Card, Model, Network, NetworkConfig
 from wlam.models.deq_estimator.deq import Deq, DeqConfig
 from wlam.nn.fixed_point import Solver
 from wlam.nn.lipschitz import LipschitzConfig
@@ -118,16 +118,13 @@ class ArrayEstimator(Network):
         return CombinedEstimator(self)
 
 
-class CombinedEstimator:
-    """A trained estimator of arrays that takes and gives numpy arrays."""
+class CombinedEstimator(Model):
+    """A trained estimator of arrays, from what its own combiner leaves of them."""
 
-    takes_rows = takes_channels = takes_sweeps = False
-    only = "combined"
-
-    def __init__(self, model: ArrayEstimator):
-        self.model = model
-        self.receiver = Receiver(model.config.array, model.config.combiner)
-        graph, self._params = nnx.split(model)
+    def __init__(self, network: ArrayEstimator, card: Card | None = None):
+        super().__init__(network, card)
+        self.receiver = Receiver(network.config.array, network.config.combiner)
+        graph = self._graph
 
         @partial(jax.jit, static_argnames="solver")
         def estimated(params, observed, level, solver):
@@ -138,28 +135,29 @@ class CombinedEstimator:
 
         self._estimated = estimated
 
-    @property
-    def num_parameters(self) -> int:
-        """Trainable numbers of the model."""
-        return sum(x.size for x in jax.tree.leaves(self._params))
+    def golden(self) -> dict[str, np.ndarray]:
+        parts, size = self.receiver.sensing.shape[:2]
+        k = np.arange(parts * size)
+        seen = np.exp(2j * np.pi * (0.37 * k + 1e-3 * k**2)).astype(np.complex64)
+        return {"estimate": self.estimate(seen.reshape(1, parts, size), 0.1)}
 
     def estimate(
         self,
-        observed: Complex[np.ndarray, "n part m"],
+        question: Complex[np.ndarray, "n part m"],
         noise_variance: float | np.ndarray,
         solver: Solver | None = None,
     ) -> Complex[np.ndarray, "n antenna"]:
         """Channels from what `Receiver.white` gives, of the model's own combiner.
 
         Args:
-            observed: white measurements of every sub-array.
+            question: white measurements of every sub-array.
             noise_variance: of one measurement, of all samples or of each.
             solver: how the fixed point is found; that of the config if not given.
 
         Raises:
             ValueError: naming the argument, what was found and what is needed.
         """
-        return self.with_residuals(observed, noise_variance, solver)[0]
+        return self.with_residuals(question, noise_variance, solver)[0]
 
     def with_residuals(
         self,
@@ -182,7 +180,7 @@ class CombinedEstimator:
                 f"number more than 0 and finite, or one for each of {len(x)} samples"
             )
         levels = np.broadcast_to(np.sqrt(level).reshape(-1), len(x)).astype(np.float32)
-        solver = self.model.config.patient if solver is None else solver
+        solver = self.network.config.patient if solver is None else solver
         return in_pieces(
             lambda _, y, v: self._estimated(self._params, y, v, solver=solver),
             PIECE,

@@ -1,6 +1,7 @@
 """A trained estimator that takes and gives numpy arrays."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import product
 from typing import Any
@@ -8,11 +9,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from einops import rearrange
 from flax import nnx
 from jaxtyping import Array, Complex, Float
 
 from wlam.baselines.estimate.combs import by_delay_spectrum, by_doppler_spectrum
 from wlam.baselines.estimate.interpolation import between_snapshots
+from wlam.data.checked import checked_csi, like
 from wlam.diffusion import (
     evenly_spaced,
     falling_levels,
@@ -21,10 +24,13 @@ from wlam.diffusion import (
     through_mask,
     through_matrix,
 )
-from wlam.models.observation import Observation
+from wlam.models.base import Card, Model
+from wlam.models.estimator.observation import Observation
+from wlam.models.golden import golden_channel
 from wlam.ops.checks import within_float32
 from wlam.ops.pieces import in_pieces
 from wlam.ops.ranges import NOISES, noise_levels, over_unit, power_of_two
+from wlam.types import Csi, DataError
 
 PIECE = 16
 """Images that a call estimates at once. Fixed: one compilation serves a case."""
@@ -64,19 +70,18 @@ def moves(rows: int, columns: int) -> Complex[Array, "move row column"]:
     return jnp.asarray(np.exp(2j * np.pi * np.stack(turns)), jnp.complex64)
 
 
-class ChannelEstimator:
+class ChannelEstimator(Model):
     """Channels from pilots in noise, by a network of `wlam.models.estimator.network`.
 
     The network goes over every snapshot of every line of antennas by itself; only from
     combs do snapshots learn from each other, see `wlam.baselines.estimate.combs`.
     """
 
-    takes_rows = takes_channels = takes_sweeps = False
-    only = "pilots"
+    accepts = frozenset({Csi})
 
-    def __init__(self, model: Any):
-        self.model = model
-        graph, self._params = nnx.split(model)
+    def __init__(self, network: Any, card: Card | None = None):
+        super().__init__(network, card)
+        graph = self._graph
 
         @partial(jax.jit, static_argnames="frequency")
         def denoised(params, observed, level, frequency):
@@ -120,23 +125,15 @@ class ChannelEstimator:
             lambda params, x: nnx.merge(graph, params).denoiser.noise_variance(x)
         )
 
-    @property
-    def num_parameters(self) -> int:
-        """Trainable numbers of the model."""
-        return sum(x.size for x in jax.tree.leaves(self._params))
-
     def estimate(
         self,
-        observed: np.ndarray,
-        noise_variance: float | list[float] | np.ndarray | None = None,
-        subcarrier_spacing_hz: float | np.ndarray | None = None,
-        antenna_positions: np.ndarray | None = None,
-        antenna_polarisation: np.ndarray | None = None,
+        question: Any,
+        noise_variance: Any = None,
         frequency: bool = True,
-        calls: int = 40,
-        draws: int = 0,
+        nfe: int = 40,
+        samples: int = 0,
         seed: int = 0,
-    ) -> np.ndarray:
+    ) -> Csi:
         """The mean of channels given their pilots.
 
         Where all subcarriers and antennas of a snapshot are seen it is what the network
@@ -144,58 +141,77 @@ class ChannelEstimator:
         antennas of a regular array, `wlam.baselines.estimate.combs` makes a block that
         is less noisy than the pilots are, snapshots without any too, and the network
         goes over it. Else the network is plugged into `wlam.diffusion.restoration`, or,
-        if there are to be draws, it is their mean, from `wlam.diffusion.posterior`;
+        if samples are asked for, it is their mean, from `wlam.diffusion.posterior`;
         snapshots without any pilot are then on the line between those that have some.
 
         Args:
-            observed: complex [sample, time, subcarrier, antenna], in any unit; NaN
-                where there is no pilot.
+            question: `wlam.Csi`, masked or NaN where there is no pilot.
             noise_variance: of every entry, of all samples or of each; None: not known,
                 and found by the network. Then pilots must be on the same subcarriers in
                 all samples, antennas, and snapshots that have some.
-            subcarrier_spacing_hz: without influence.
-            antenna_positions, antenna_polarisation: [antenna, 3] in wavelengths, and
-                [antenna]; a half-wavelength line if not given.
             frequency: False: subcarriers are antennas of a second line.
-            calls: of the network, where entries are missing; for each draw.
-            draws: from the posterior; 0: none.
-            seed: of the draws.
+            nfe: network evaluations, where entries are missing; for each sample.
+            samples: from the posterior; 0: none.
+            seed: of the samples.
 
         Returns:
-            complex64, like `observed`.
+            Like the question, nothing missing.
 
         Raises:
-            ValueError: naming the argument, what was found and what is needed.
+            DataError: naming the field, what was found and what is needed.
         """
-        asked = Observation.of(
-            observed, noise_variance, antenna_positions, antenna_polarisation
+        csi = checked_csi(question, None)
+        received = csi.csi.shape[3] if csi.csi.ndim == 5 else 0
+        if received:  # every receive antenna is a channel of its own
+            fold = "n t k r a -> (n r) t k a"
+            csi = replace(
+                csi, csi=rearrange(csi.csi, fold), mask=rearrange(csi.mask, fold)
+            )
+            if np.size(noise_variance) > 1:
+                noise_variance = np.repeat(np.asarray(noise_variance), received)
+        self._check(nfe, samples)
+        found = self._estimated(
+            Observation.of(csi, noise_variance), frequency, nfe, samples, seed
         )
-        self._check(calls, draws)
+        if received:
+            found = rearrange(found, "(n r) t k a -> n t k r a", r=received)
+        whole = checked_csi(question, None)
+        return like(question, replace(whole, csi=found, mask=None, clean=None))
+
+    def golden(self) -> dict[str, np.ndarray]:
+        blocks = Csi(golden_channel()[:, None])
+        known, blind = self.estimate(blocks, 0.01), self.estimate(blocks)
+        return {"estimate": known.csi, "blind_estimate": blind.csi}
+
+    def _estimated(
+        self, asked: Observation, frequency: bool, nfe: int, samples: int, seed: int
+    ) -> np.ndarray:
+        """Blocks [sample, time, subcarrier, antenna]."""
         images, all_seen, at = asked.images(asked.values), asked.seen.all(), asked.comb
         in_line = asked.lines.shape[1] > 1
         if at is not None and len(at) > 1 and in_line and not all_seen:
             return asked.in_unit(self._between_pilots(asked, at, frequency))
         level = asked.noise_variance
-        told = self._noise_of(asked) if level is None else asked.per_image(level)
+        variance = self._noise_of(asked) if level is None else asked.per_image(level)
         if all_seen:
-            blocks = asked.blocks(self._denoise(images, told, frequency))
+            blocks = asked.blocks(self._denoise(images, variance, frequency))
             return asked.in_unit(blocks)
         seen = asked.images(asked.seen)
         count = np.maximum(seen.sum((1, 2)), 1)
-        unit, back = units_of((abs(images) ** 2).sum((1, 2)) / count, told)
+        unit, back = units_of((abs(images) ** 2).sum((1, 2)) / count, variance)
         keys = jax.random.key(seed)
         found = in_pieces(
             lambda begin, x, s, v: self._completed(
                 self._params,
                 *(x, s, v, jax.random.fold_in(keys, begin)),
-                calls=calls,
-                draws=draws,
+                calls=nfe,
+                draws=samples,
                 frequency=frequency,
             ),
             PIECE,
             images / unit[:, None, None],
             seen,
-            over_unit(told, unit),
+            over_unit(variance, unit),
         )
         blocks = asked.blocks(found * back[:, None, None])
         return asked.in_unit(between_snapshots(blocks, asked.snapshots))
@@ -207,8 +223,8 @@ class ChannelEstimator:
         size: tuple[int, int],
         noise_variance: float | list[float] | np.ndarray,
         frequency: bool = False,
-        calls: int = 40,
-        draws: int = 0,
+        nfe: int = 40,
+        samples: int = 0,
         seed: int = 0,
     ) -> np.ndarray:
         """Channels from measurements that combine their entries.
@@ -225,7 +241,7 @@ class ChannelEstimator:
                 are antennas of another.
             noise_variance: of every measurement, of all samples or of each.
             frequency: whether rows are subcarriers.
-            calls, draws, seed: see `estimate`.
+            nfe, samples, seed: see `estimate`.
 
         Returns:
             complex64 [sample, row, column].
@@ -249,7 +265,7 @@ class ChannelEstimator:
                 f"sensing: found {matrix.shape} of zeros; needed some that are not"
             )
         level = noise_levels(noise_variance, len(y))
-        self._check(calls, draws)
+        self._check(nfe, samples)
         # A channel of mean power 1 is then measured with power 1.
         gain = np.sqrt((abs(matrix) ** 2).sum(1).mean())
         matrix, y = matrix / gain, y / gain
@@ -265,8 +281,8 @@ class ChannelEstimator:
                 v,
                 jax.random.fold_in(key, begin),
                 size=size,
-                calls=calls,
-                draws=draws,
+                calls=nfe,
+                draws=samples,
                 frequency=frequency,
             ),
             PIECE,
@@ -275,12 +291,12 @@ class ChannelEstimator:
         )
         return (found * (back * scale)[:, None, None]).astype(np.complex64)
 
-    def _check(self, calls: int, draws: int) -> None:
-        steps = self.model.config.schedule.num_steps
-        if calls < 1 or draws < 0 or (draws and calls > steps):
-            raise ValueError(
-                f"calls, draws: found {calls}, {draws}; needed at least 1 call, "
-                f"for draws at most {steps}, and no less than 0 draws"
+    def _check(self, nfe: int, samples: int) -> None:
+        steps = self.network.config.schedule.num_steps
+        if nfe < 1 or samples < 0 or (samples and nfe > steps):
+            raise DataError(
+                f"nfe, samples: found {nfe}, {samples}; needed at least 1 evaluation, "
+                f"for samples at most {steps}, and no less than 0 samples"
             )
 
     def _denoise(

@@ -33,7 +33,7 @@ from wlam.diffusion import (
     shortcut_loss,
     standard_noise,
 )
-from wlam.models.base import Network, NetworkConfig
+from wlam.models.base import Card, Model, Network, NetworkConfig
 from wlam.nn.denoisers.dit import Dit, DitConfig
 from wlam.nn.denoisers.spectral import centred_fft, centred_ifft
 from wlam.ops.pieces import in_pieces
@@ -145,15 +145,12 @@ class Generator(Network):
         return ChannelGenerator(self)
 
 
-class ChannelGenerator:
+class ChannelGenerator(Model):
     """Channels drawn by a network, as numpy arrays."""
 
-    takes_rows = takes_channels = takes_sweeps = False
-    only = "conditions"
-
-    def __init__(self, model: Any):
-        self.model = model
-        graph, self._params = nnx.split(model)
+    def __init__(self, network: Any, card: Card | None = None):
+        super().__init__(network, card)
+        graph = self._graph
 
         @partial(jax.jit, static_argnames=("calls", "shortcuts", "as_it_is"))
         def drawn(params, key, condition, guidance, calls, shortcuts, as_it_is):
@@ -181,17 +178,15 @@ class ChannelGenerator:
 
         self._drawn = drawn
 
-    @property
-    def num_parameters(self) -> int:
-        """Trainable numbers of the model."""
-        return sum(x.size for x in jax.tree.leaves(self._params))
+    def golden(self) -> dict[str, np.ndarray]:
+        return {"draws": self.draw(2, {"state": "los"}, guidance=2.0, nfe=4)}
 
     def draw(
         self,
         number: int,
         condition: Mapping[str, str | float] | None = None,
         guidance: float = 1.0,
-        calls: int = 40,
+        nfe: int = 40,
         seed: int = 0,
         shortcuts: bool = False,
         snr_db: float | None = None,
@@ -205,9 +200,9 @@ class ChannelGenerator:
                 for its bin of SECTORS_DEG.
             guidance: 1: the condition as it is; more: what is typical of it, with less
                 variety; see `wlam.diffusion.guidance`.
-            calls: of the network.
+            nfe: network evaluations.
             seed: another one draws others.
-            shortcuts: in calls that were learnt to be so few, a power of 2; else by
+            shortcuts: in evaluations that were learnt to be so few, a power of 2; else by
                 DPM-Solver++.
             snr_db: white noise of this SNR over the mean power of each channel is
                 added; None: none.
@@ -218,14 +213,14 @@ class ChannelGenerator:
         Raises:
             ValueError: naming the argument, what was found and what is needed.
         """
-        schedule = self.model.config.schedule
-        if number < 1 or not 1 <= calls <= schedule.num_steps:
+        schedule = self.network.config.schedule
+        if number < 1 or not 1 <= nfe <= schedule.num_steps:
             raise ValueError(
-                f"number, calls: found {number}, {calls}; needed at least 1, and 1 to "
-                f"{schedule.num_steps} calls"
+                f"number, nfe: found {number}, {nfe}; needed at least 1, and 1 to "
+                f"{schedule.num_steps} network evaluations"
             )
         if shortcuts:
-            doublings_of(schedule, calls)  # names what is wrong
+            doublings_of(schedule, nfe)  # names what is wrong
         if not np.isfinite(guidance):
             raise ValueError(f"guidance: found {guidance}; needed a finite number")
         if snr_db is not None and not np.isfinite(snr_db):
@@ -238,7 +233,7 @@ class ChannelGenerator:
                 jax.random.fold_in(key, begin),
                 c,
                 np.float32(guidance),
-                calls=calls,
+                calls=nfe,
                 shortcuts=shortcuts,
                 as_it_is=guidance == 1,  # half of the work
             ),

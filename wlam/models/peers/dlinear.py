@@ -13,6 +13,7 @@ at 0.
 import math
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -22,12 +23,13 @@ from einops import rearrange
 from flax import nnx
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from wlam.models.base import Network, NetworkConfig
-from wlam.models.peers.forecaster import PeerForecaster
-from wlam.models.predictor.request import Request
+from wlam.data.checked import checked_series, horizon_of, like
+from wlam.models.base import Card, Model, Network, NetworkConfig
+from wlam.models.golden import golden_answers
+from wlam.models.series_rows import SeriesRows
 from wlam.nn.scale import INPUT_LIMIT, fit_scale
 from wlam.ops.pieces import in_pieces
-from wlam.types import LINEAR_BEYOND, ArrayShape, Batch, SeriesBatch
+from wlam.types import LINEAR_BEYOND, TIME, Batch, Series, SeriesBatch
 
 CHUNK = 4096
 """Rows that a call forecasts at once. Fixed: one compilation serves a case."""
@@ -160,14 +162,14 @@ def last_steps(
     return np.pad(filled, ((0, 0), (missing, 0)), "edge")[:, -count:]
 
 
-class SeriesForecaster(PeerForecaster):
-    """A trained network of single real series that takes and gives numpy arrays."""
+class SeriesForecaster(Model):
+    """A trained network of single real series that takes and gives what users have."""
 
-    takes_rows, only = True, "series"
+    accepts = frozenset({Series})
 
-    def __init__(self, model: DLinear):
-        self.model = model
-        graph, self._params = nnx.split(model)
+    def __init__(self, network: DLinear, card: Card | None = None):
+        super().__init__(network, card)
+        graph = self._graph
 
         @partial(jax.jit, static_argnames="horizon")
         def continued(params, context, horizon):
@@ -175,45 +177,18 @@ class SeriesForecaster(PeerForecaster):
 
         self._continued = continued
 
-    def predict(
-        self,
-        context: np.ndarray,
-        interval: float | list[float] | np.ndarray,
-        horizon: int,
-        axis: str = "time",
-        joint: bool = False,
-        grid: tuple[int, int] | None = None,
-        array_shape: ArrayShape = (),
-    ) -> np.ndarray:
-        """Forecasts the samples that follow a context.
-
-        Args:
-            context: real [step], [sample, step] or [sample, step, channel], in any
-                unit; every channel by itself. NaN marks a missing sample.
-            interval, axis: checked, and without influence.
-            horizon: how many steps to forecast.
-            joint, grid: refused, since beams and channels have them.
-            lattice: ignored.
-
-        Returns:
-            float32, shaped like context, with `horizon` steps.
-
-        Raises:
-            ValueError: naming the argument, what was found and what is needed.
-        """
-        if horizon < 1:
-            raise ValueError(f"horizon: found {horizon}; needed at least 1")
-        if joint or grid is not None or np.iscomplexobj(context):
-            raise ValueError(
-                f"context: found {np.asarray(context).dtype} with joint={joint} and "
-                f"grid={grid}; this model takes real series only, not channels or beams"
-            )
-        request = Request.of(context, interval, axis, joint, grid, False)
-        rows, known, _, _ = request.rows()
-        seen = last_steps(rows[:, 0], known, self.model.config.context)
+    def predict(self, question: Any, horizon: int, axis: str = "time") -> Series:
+        horizon, data = horizon_of(horizon), checked_series(question)
+        asked = SeriesRows(data.series, data.mask, data.time_step_s, TIME)
+        rows, known, _, _ = asked.rows()
+        seen = last_steps(rows[:, 0], known, self.network.config.context)
         found = in_pieces(
             lambda _, piece: self._continued(self._params, piece, horizon=horizon),
             min(CHUNK, 1 << (len(seen) - 1).bit_length()),
             seen,
         )
-        return request.like_context(request.from_rows(found[:, None]))
+        values = asked.back(found[:, None])
+        return like(question, Series(values, data.time_step_s, labels=data.labels))
+
+    def golden(self) -> dict[str, np.ndarray]:
+        return golden_answers(self)

@@ -27,9 +27,9 @@ from flax import nnx
 from jaxtyping import Array, Bool, Complex, Float, Float32, PRNGKeyArray
 
 from wlam.models.base import NetworkConfig
-from wlam.models.peers.channels import ChannelNetwork, to_bins, to_channel
+from wlam.models.peers.channels import ChannelNetwork, to_channel, to_steps
 from wlam.nn.scale import fit_scale
-from wlam.types import TIME, ArrayShape, Batch, ChannelBatch
+from wlam.types import TIME, Batch, ChannelBatch
 
 RANDOM_KEPT = 0.15
 """Share of the patches that a random mask keeps; masks along an axis keep half of it,
@@ -235,10 +235,7 @@ class Wifo(ChannelNetwork):
                 "pilots; needed channels as a whole, WiFo takes nothing else"
             )
         p = self.config.patch
-        noisy, clean = (
-            to_channel(x, batch.axis, batch.array_shape)
-            for x in (batch.values, batch.clean)
-        )
+        noisy, clean = (to_channel(x, batch.axis) for x in (batch.values, batch.clean))
         n, *shape = noisy.shape
         if any(length % p for length in shape) or batch.context % p:
             raise ValueError(
@@ -258,13 +255,12 @@ class Wifo(ChannelNetwork):
         weight = (~seen) & (scale.spread > 0)[:, None, None]
         return jnp.sum(error * weight) / jnp.maximum(weight.sum(), 1)
 
-    def continue_bins(
+    def continue_steps(
         self,
-        bins: Complex[Array, "n l u v"],
+        x: Complex[Array, "n l u v"],
         known: Bool[Array, "n l"],
         horizon: int,
         axis: int,
-        array_shape: ArrayShape,
     ) -> Complex[Array, "n {horizon} u v"]:
         """Continues channels of any size by `horizon` steps along `axis`.
 
@@ -272,9 +268,9 @@ class Wifo(ChannelNetwork):
         antennas and subcarriers after the last are copies of it. A patch with an
         unknown step is hidden.
         """
-        p, length = self.config.patch, bins.shape[1]
-        shown = jnp.where(known[:, :, None, None], bins, 0)
-        channel = to_channel(shown, axis, array_shape)
+        p, length = self.config.patch, x.shape[1]
+        shown = jnp.where(known[:, :, None, None], x, 0)
+        channel = to_channel(shown, axis)
         along = 1 if axis == TIME else 3
         # The front is filled up, so that a patch ends where the context does.
         front, follow = -length % p, horizon + -horizon % p
@@ -294,4 +290,4 @@ class Wifo(ChannelNetwork):
         begin, limits = front + length, list(channel.shape)
         limits[along] = horizon
         asked = jax.lax.slice_in_dim(whole, begin, begin + horizon, axis=along)
-        return to_bins(asked[tuple(map(slice, limits))], axis, array_shape)
+        return to_steps(asked[tuple(map(slice, limits))], axis)

@@ -1,7 +1,7 @@
-"""A trained predictor for numpy arrays: forecasts, intervals, draws and features."""
+"""A trained predictor that takes and gives what users have."""
 
-from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,10 +9,12 @@ import numpy as np
 from einops import rearrange
 from flax import nnx
 
-from wlam.models.observation import CompletesCombs
+from wlam.data.checked import checked_series, checked_sweeps, horizon_of, like
+from wlam.models.base import Card, Model
+from wlam.models.channel_steps import ChannelSteps
+from wlam.models.golden import golden_answers
 from wlam.models.predictor.channels import Channel, all_bins, channel_features
 from wlam.models.predictor.network import Predictor
-from wlam.models.predictor.request import Request, pilot_steps
 from wlam.models.predictor.rollout import (
     SeriesContext,
     roll_out,
@@ -20,476 +22,514 @@ from wlam.models.predictor.rollout import (
     row_features,
 )
 from wlam.models.predictor.sweeps import roll_sweeps
+from wlam.models.series_rows import SeriesRows
 from wlam.nn.quantiles import score
 from wlam.ops.checks import at_least_one
 from wlam.ops.pieces import in_pieces
-from wlam.types import ArrayShape
+from wlam.phy.transforms import directions, from_bins, to_bins
+from wlam.types import (
+    ANTENNA,
+    AXES,
+    TIME,
+    Csi,
+    DataError,
+    Question,
+    Series,
+    Sweeps,
+    Traffic,
+)
 
-CHUNK = 4096
+ROWS = 4096
 """Rows that a call forecasts at once. Fixed: one compilation serves a task."""
 CHANNELS = 4
 """The same for channels that enter as a whole."""
 SWEEPS = 64
 """The same for sweeps that enter as a whole."""
 PATHS = 39
-"""Drawn paths whose quantiles are the bounds beyond the first patch. Of 39 the second
+"""Sampled paths whose quantiles are the bounds beyond the first patch. Of 39 the second
 from either end bound 90 %: 2 / 40 of the distribution is expected beyond each."""
 
 
-class PredictorAPI(CompletesCombs):
-    """A trained model that takes and gives numpy arrays.
+class PredictorAPI(Model):
+    """A trained predictor: forecasts, intervals, samples, completions and features.
 
-    >>> model = wlam.load("runs/quickstart")
-    >>> forecast = model.predict(context, interval=0.5e-3, horizon=8)
-    >>> low, high = model.predict_interval(context, interval=0.5e-3, horizon=8)
+    >>> model = wlam.load("wlam_little")
+    >>> csi = wlam.Csi(h, time_step_s=5e-4, antennas=wlam.panel(4, 8, 2))
+    >>> forecast = model.predict(csi, horizon=8)
+
+    Channels are forecast in bins of delay (or Doppler shift) and direction, all bins
+    together where the network takes channels as a whole, else each by itself. What was
+    not measured has no influence, see `wlam.models.channel_steps`.
     """
 
-    takes_rows = True
-    only = None
-    """The one kind of data that it forecasts, see `wlam.evaluation.cases.ONLY`."""
+    accepts = frozenset({Csi, Sweeps, Series})
 
-    def __init__(self, model: Predictor):
-        self.model = model
-        self.takes_channels = model.channels is not None
-        self.takes_sweeps = model.sweeps is not None
-        graph, params = nnx.split(model)
-        self._params = params
+    def __init__(self, network: Predictor, card: Card | None = None):
+        super().__init__(network, card)
+        graph = self._graph
 
         @partial(jax.jit, static_argnames="horizon")
         def forecast(params, rows, key, horizon):
             return roll_out(nnx.merge(graph, params), rows, horizon, key)[0]
 
-        self._forecast = forecast
-
         @partial(jax.jit, static_argnames="horizon")
         def bounds(params, rows, reach, horizon):
             return row_bounds(nnx.merge(graph, params), rows, horizon, reach)
 
-        self._bounds = bounds
-        self._described = jax.jit(
-            lambda params, rows: row_features(nnx.merge(graph, params), rows)
-        )
-
-        @partial(jax.jit, static_argnames=("axis", "horizon", "grid"))
-        def continued(params, context, known, interval, axis, horizon, grid):
+        @partial(jax.jit, static_argnames=("axis", "horizon"))
+        def continued(params, bins, known, interval, axis, horizon):
             model = nnx.merge(graph, params)
-            x = rearrange(context, "n l (u v) -> n l u v", u=grid[0])
-            assert model.channels is not None
-            ahead = model.channels.config.patch if horizon is None else horizon
-            channel = Channel.of(x, known, interval, axis, ahead)
-            if horizon is None:
-                return channel_features(model.channels, model.backbone, channel)
+            channel = Channel.of(bins, known, interval, axis, horizon)
             return all_bins(model.channels, model.backbone, channel, horizon)
 
-        self._continued = continued
-
-        @jax.jit
-        def seen(params, features):
+        @partial(jax.jit, static_argnames="axis")
+        def described(params, bins, known, interval, axis):
             model = nnx.merge(graph, params)
-            logit = model.heads["line_of_sight"](features)[:, 0]
-            return jax.nn.sigmoid(logit.astype(jnp.float32))
+            ahead = model.channels.config.patch
+            channel = Channel.of(bins, known, interval, axis, ahead)
+            return channel_features(model.channels, model.backbone, channel)
 
-        self._seen = lambda *inputs: np.asarray(seen(*inputs))
-
-        @partial(jax.jit, static_argnames=("axis", "grid"))
-        def completed(params, context, interval, at, axis, grid):
+        @partial(jax.jit, static_argnames="axis")
+        def completed(params, bins, interval, at, axis):
             model = nnx.merge(graph, params)
-            x = rearrange(context, "n l (u v) -> n l u v", u=grid[0])
-            assert model.channels is not None
-            channel = Channel.sparse(x, at, interval, axis)
+            channel = Channel.sparse(bins, at, interval, axis)
             return all_bins(model.channels, model.backbone, channel, 0)[0]
-
-        self._completed = completed
 
         @partial(jax.jit, static_argnames="horizon")
         def swept(params, rsrp_db, measured, interval, horizon):
             model = nnx.merge(graph, params)
-            scan, sweeps = model.sweeps, (rsrp_db, measured, interval)
-            assert scan is not None
+            sweeps = rsrp_db, measured, interval
             if horizon is None:
-                return scan.features(model.backbone, *sweeps)[0].mean(1)
-            return roll_sweeps(scan, model.backbone, *sweeps, horizon)
+                return model.sweeps.features(model.backbone, *sweeps)[0].mean(1)
+            return roll_sweeps(model.sweeps, model.backbone, *sweeps, horizon)
 
-        self._swept = swept
+        @partial(jax.jit, static_argnames="name")
+        def classified(params, features, name):
+            logit = nnx.merge(graph, params).heads[name](features)[:, 0]
+            return jax.nn.sigmoid(logit.astype(jnp.float32))
 
-    @property
-    def num_parameters(self) -> int:
-        """Trainable numbers of the model."""
-        return sum(x.size for x in jax.tree.leaves(self._params))
-
-    @property
-    def has_intervals(self) -> bool:
-        """Whether everything that the model forecasts has an interval too."""
-        return bool(self.model.config.quantiles)
-
-    def predict(
-        self,
-        context: np.ndarray,
-        interval: float | list[float] | np.ndarray,
-        horizon: int,
-        axis: str = "time",
-        joint: bool = False,
-        grid: tuple[int, int] | None = None,
-        array_shape: ArrayShape = (),
-    ) -> np.ndarray:
-        """Forecasts the samples that follow a context.
-
-        Args:
-            context: [step], [sample, step] or [sample, step, channel]; real or complex,
-                in any unit. Every channel is forecast by itself, from its own past. NaN
-                marks a missing sample.
-            interval: spacing of the steps: seconds, or Hz along frequency; one number,
-                or one per sample.
-            horizon: how many steps to forecast.
-            axis: one of `AXES`, what the steps run along.
-            joint: scale all channels of a sample alike and fit them by one linear
-                recurrence: beams of a sweep, or angles of a channel along frequency. A
-                step with a NaN is then missing in all channels, and not all steps may
-                be. A model that takes sweeps as a whole (`PredictorConfig.scan`) takes real
-                channels of this kind for beams, in their order: a NaN is then a beam
-                that was not measured, and all beams of the next sweeps are forecast.
-            grid: rows and columns of bins (delay and angle, or Doppler and angle) that
-                complex channels are. A model that takes channels as a whole then
-                continues all bins together, from two steps or more. Others ignore it,
-                and it is ignored where a last step is missing, from which the bins'
-                frames are taken.
-            lattice: ignored; peers that see antennas need it.
-
-        Returns:
-            Shaped like context, with `horizon` steps; complex64 or float32.
-
-        Raises:
-            ValueError: naming the argument, what was found and what is needed.
-        """
-        request = self._request(context, interval, axis, joint, grid, horizon)
-        if request.sweeps is not None:
-            return request.like_context(self._sweep(request, horizon)[0][:, 1:])
-        if request.grid is not None:
-            return request.like_context(self._continue(request, horizon)[0])
-        rows = self._by_rows(
-            request,
-            lambda _, rows: self._forecast(self._params, rows, None, horizon=horizon),
+        self._forecast, self._bounds = forecast, bounds
+        self._continued, self._completed = continued, completed
+        self._swept, self._classified = swept, classified
+        self._described = described
+        self._row_features = jax.jit(
+            lambda params, rows: row_features(nnx.merge(graph, params), rows)
         )
-        return request.like_context(request.from_rows(rows))
 
-    def complete(
-        self,
-        context: np.ndarray,
-        interval: float | list[float] | np.ndarray,
-        axis: str = "time",
-        grid: tuple[int, int] | None = None,
-    ) -> np.ndarray:
-        """What of a sweep, or of a channel, was not measured.
+    @property
+    def completes(self) -> frozenset[type]:
+        kinds = (Csi, self.network.channels), (Sweeps, self.network.sweeps)
+        return frozenset(kind for kind, part in kinds if part is not None)
 
-        Args:
-            context: sweeps [step, beam] or [sample, step, beam] in dB, the last of
-                which is completed, from it and those before; NaN marks a beam that was
-                not measured. Or, with a grid, channels [sample, step, bin]; steps of
-                NaN are not known, the others are evenly spaced and the same in all
-                samples, such as subcarriers with pilots.
-            interval: of the steps, see `predict`.
-            axis, grid: of channels, see `predict`.
+    @property
+    def heads(self) -> tuple[str, ...]:
+        return tuple(self.network.heads)
 
-        Returns:
-            [beam] or [sample, beam] in dB; or [sample, step, bin]. What was measured is
-            given without its noise.
-
-        Raises:
-            ValueError: naming the argument; or the model does not take what is given
-                as a whole.
-        """
-        x = np.asarray(context)
-        if grid is not None:
-            return self._complete_channel(x, interval, axis, grid)
-        if not self.takes_sweeps:
-            raise ValueError("model.sweeps: found None; needed to complete sweeps")
-        if x.ndim not in (2, 3) or np.iscomplexobj(x):
-            raise ValueError(
-                f"context: found {x.dtype} of shape {x.shape}; needed real numbers "
-                "[step, beam] or [sample, step, beam]"
+    def can(self, verb: str) -> bool:
+        if verb in ("predict_interval", "sample"):
+            return bool(self.network.config.quantiles)
+        if verb in ("complete", "estimate"):
+            return bool(
+                self.completes & ({Csi} if verb == "estimate" else {Csi, Sweeps})
             )
-        many = x.reshape(-1, *x.shape[-2:])
-        request = self._request(many, interval, "time", True, None)
-        return self._sweep(request, 0)[0][:, 0].reshape(*x.shape[:-2], x.shape[-1])
+        return bool(self.heads) if verb == "head" else super().can(verb)
 
-    def _complete_channel(
-        self,
-        context: np.ndarray,
-        interval: float | list[float] | np.ndarray,
-        axis: str,
-        grid: tuple[int, int],
-    ) -> np.ndarray:
-        if not self.takes_channels:
-            raise ValueError("model.joint: found None; needed to complete channels")
-        at = pilot_steps(context)
-        # The last step of a context that goes on is known; here that of the pilots.
-        request = self._request(context[:, at], interval, axis, False, grid)
-        x, _, spacing = replace(request, context=context).channels()
-        return in_pieces(
-            lambda _, *channels: self._completed(
-                self._params, *channels, at, axis=request.axis, grid=request.grid
-            ),
-            CHANNELS,
-            x,
-            spacing,
-        )
+    def golden(self) -> dict[str, np.ndarray]:
+        return golden_answers(self)
+
+    def predict(self, question: Question, horizon: int, axis: str = "time") -> Any:
+        horizon = horizon_of(horizon)
+        if isinstance(question, Csi):
+            steps = self._steps(question, axis)
+            (bins,) = steps.forecast(partial(self._bins_ahead, steps), horizon)
+            return steps.answer(from_bins(bins, steps.axis, steps.antennas))
+        data, rows, whole = self._series(question)
+        if whole:
+            found = self._sweep(data, horizon)[0][:, 1:]
+        else:
+            found = rows.back(
+                self._by_rows(
+                    rows,
+                    lambda _, x: self._forecast(self._params, x, None, horizon=horizon),
+                )
+            )
+        return self._answer(question, data, found)
 
     def predict_interval(
         self,
-        context: np.ndarray,
-        interval: float | list[float] | np.ndarray,
+        question: Question,
         horizon: int,
         axis: str = "time",
-        joint: bool = False,
-        grid: tuple[int, int] | None = None,
         coverage: float = 0.9,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Bounds that hold each sample that follows a context with a given probability.
-
-        The samples are those that training forecasts: without noise, for channels. For
-        complex ones the bounds are of the real and of the imaginary part, each by
-        itself. They hold for every sample alone, not for all together.
-
-        Rows: the model's quantiles, between its levels linear in the normal score;
-        beyond the first patch, quantiles of drawn paths, on which errors grow.
-        Whole channels and sweeps: of a Gaussian with the model's spread. Bounds of bins
-        are for bins: those of subcarriers and antennas do not follow from them.
-
-        Args:
-            context, interval, horizon, axis, joint, grid: see `predict`.
-            coverage: the probability; of rows not beyond the outermost quantiles.
-
-        Returns:
-            (low, high), each like the answer of `predict`.
-
-        Raises:
-            ValueError: as in `predict`; a model without quantiles; a coverage that they
-                do not span.
-        """
-        request = self._request(context, interval, axis, joint, grid, horizon)
+    ) -> tuple[Any, Any]:
+        horizon = horizon_of(horizon)
         if not 0 < coverage < 1:
-            raise ValueError(f"coverage: found {coverage}; needed between 0 and 1")
+            raise DataError(f"coverage: found {coverage}; needed between 0 and 1")
         tail = (1 - coverage) / 2
-        if request.sweeps is not None:
-            forecast, spread = (x[:, 1:] for x in self._sweep(request, horizon))
+        if isinstance(question, Csi):
+            return self._channel_interval(question, horizon, axis, tail)
+        data, rows, whole = self._series(question)
+        if whole:
+            forecast, spread = (x[:, 1:] for x in self._sweep(data, horizon))
             half = np.float32(score(1 - tail)) * spread
-            low, high = forecast - half, forecast + half
-            return request.like_context(low), request.like_context(high)
-        if request.grid is not None:
-            forecast, spread = self._continue(request, horizon)
-            half = score(1 - tail) * spread / np.sqrt(np.float32(2)) * (1 + 1j)
             bounds = forecast - half, forecast + half
-            low, high = (x.astype(np.complex64) for x in bounds)
-            return request.like_context(low), request.like_context(high)
+        else:
+            bounds = map(rows.back, self._row_bounds(rows, horizon, tail))
+        low, high = (self._answer(question, data, x) for x in bounds)
+        return low, high
+
+    def sample(
+        self,
+        question: Question,
+        horizon: int,
+        axis: str = "time",
+        samples: int = 16,
+        seed: int = 0,
+    ) -> list[Any]:
+        """See `Model.sample`.
+
+        Series: from the quantiles, patch by patch, a sampled patch being the context of
+        the next. Steps of a patch go together as errors of an AR(1) process do, see
+        `wlam.nn.quantiles.draw_scores`. Whole channels and sweeps: from a Gaussian,
+        independently in every bin or beam and step; sums over bins are then right in
+        power, and paths in time rougher than those of a channel.
+        """
+        horizon = horizon_of(horizon)
+        at_least_one("samples", samples)
+        random = np.random.default_rng(seed)
+        if isinstance(question, Csi):
+            return self._channel_samples(question, horizon, axis, samples, seed)
+        data, rows, whole = self._series(question)
+        if whole:
+            forecast, spread = (x[:, 1:] for x in self._sweep(data, horizon))
+            noise = random.standard_normal((samples, *forecast.shape), np.float32)
+            found = list(forecast + spread * noise)
+        else:
+            found = self._row_samples(rows, horizon, samples, seed)
+        return [self._answer(question, data, x) for x in found]
+
+    def embed(self, question: Question, axis: str = "time") -> np.ndarray:
+        """See `Model.embed`.
+
+        Features have no unit: level and spread of the context are not in them. Series:
+        what the backbone makes of the last patch, the mean over channels. Whole
+        channels: the mean over the patches of the strongest bins, which no phase, unit
+        or Doppler shift of the channel changes. Whole sweeps: the mean over beams.
+        """
+        if isinstance(question, Csi):
+            steps = self._steps(question, axis)
+            if self.network.channels is not None:
+                return self._channel_features(steps)
+            rows = self._bin_rows(steps, steps.values, steps.known, steps.interval)
+        else:
+            data, rows, whole = self._series(question)
+            if whole:
+                return self._sweep(data, None)
+        features = self._by_rows(rows, lambda _, x: self._row_features(self._params, x))
+        return features.reshape(len(rows.values), -1, features.shape[-1]).mean(1)
+
+    def head(self, name: str, question: Csi, axis: str = "time") -> np.ndarray:
+        if name not in self.heads:
+            raise DataError(
+                f"head: found {name!r}; needed one of {', '.join(self.heads) or 'none'}"
+            )
+        if not isinstance(question, Csi):
+            raise DataError(f"head: found {type(question).__name__}; needed wlam.Csi")
+        features = self._channel_features(self._steps(question, axis))
+        return np.asarray(self._classified(self._params, features, name=name))
+
+    def complete(self, question: Question, axis: str = "frequency") -> Any:
+        kind = type(question)
+        if kind not in self.completes:
+            raise DataError(
+                f"complete: found {kind.__name__}; needed one of "
+                f"{sorted(k.__name__ for k in self.completes)} for this model"
+            )
+        if not isinstance(question, Csi):
+            data, _, _ = self._series(question)
+            return self._answer(question, data, self._sweep(data, 0)[0])
+        steps = ChannelSteps.of(question, axis, least=2)
+        at = comb_of(steps)
+        bins = to_bins(steps.values, steps.axis, steps.antennas)
+        found = in_pieces(
+            lambda _, x, interval: self._completed(
+                self._params, x, interval, at, axis=steps.axis
+            ),
+            CHANNELS,
+            np.asarray(bins),
+            steps.interval,
+        )
+        found = rearrange(found, "n l (u v) -> n l u v", u=bins.shape[2])
+        return steps.answer(from_bins(found, steps.axis, steps.antennas))
+
+    def estimate(self, question: Csi, noise_variance: Any = None) -> Csi:
+        """Channels from pilots on a comb of subcarriers: `complete` along frequency.
+
+        Without influence: the noise, which the network finds by itself.
+        """
+        return self.complete(question, "frequency")
+
+    # ---- channels --------------------------------------------------------------------
+
+    def _steps(self, question: Csi, axis: str) -> ChannelSteps:
+        return ChannelSteps.of(
+            question, axis, 1 if self.network.channels is None else 2
+        )
+
+    def _bins_ahead(
+        self, steps: ChannelSteps, values, known, interval, horizon: int
+    ) -> tuple[np.ndarray, ...]:
+        """Bins [n, h, u, v] that follow channels without a gap."""
+        if self.network.channels is not None:
+            return self._whole(steps, values, known, interval, horizon)[:1]
+        rows = self._bin_rows(steps, values, known, interval)
+        found = self._by_rows(
+            rows, lambda _, x: self._forecast(self._params, x, None, horizon=horizon)
+        )
+        return (rearrange(rows.back(found), "n h (u v) -> n h u v", u=values.shape[2]),)
+
+    def _whole(
+        self, steps: ChannelSteps, values, known, interval, horizon: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The same and their spreads, of a network that takes channels as a whole."""
+        bins = np.asarray(to_bins(values, steps.axis, steps.antennas))
+        found = in_pieces(
+            lambda _, *x: self._continued(
+                self._params, *x, axis=steps.axis, horizon=horizon
+            ),
+            CHANNELS,
+            bins,
+            known,
+            interval,
+        )
+        forecast, spread = (
+            rearrange(x, "n h (u v) -> n h u v", u=bins.shape[2]) for x in found
+        )
+        return forecast, spread
+
+    def _bin_rows(self, steps: ChannelSteps, values, known, interval) -> SeriesRows:
+        """Bins as series of their own, along time each with a scale of its own."""
+        bins = np.asarray(to_bins(values, steps.axis, steps.antennas))
+        bins = rearrange(bins, "n l u v -> n l (u v)")
+        known = np.broadcast_to(known[..., None], bins.shape)
+        return SeriesRows(bins, known, interval, steps.axis, steps.axis != TIME)
+
+    def _channel_interval(
+        self, question: Csi, horizon: int, axis: str, tail: float
+    ) -> tuple[Csi, Csi]:
+        """Bounds of real and imaginary parts on the axes of the question."""
+        steps = self._steps(question, axis)
+        if self.network.channels is None:
+
+            def bounds_of(values, known, interval, horizon):
+                rows = self._bin_rows(steps, values, known, interval)
+                bounds = self._row_bounds(rows, horizon, tail)
+                low, high = (
+                    rearrange(rows.back(x), "n h (u v) -> n h u v", u=values.shape[2])
+                    for x in bounds
+                )
+                half = (high - low) / 2
+                # Of both parts together: mean square half widths add up over bins.
+                return (low + high) / 2, np.sqrt((half.real**2 + half.imag**2) / 2)
+
+            middle, half = steps.forecast(bounds_of, horizon)
+        else:
+            middle, spread = steps.forecast(partial(self._whole, steps), horizon)
+            half = score(1 - tail) * spread / np.sqrt(np.float32(2))
+        centre = np.asarray(from_bins(middle, steps.axis, steps.antennas))
+        width = spread_of_elements(half, steps.axis, steps) * (1 + 1j)
+        return steps.answer(centre - width), steps.answer(centre + width)
+
+    def _channel_samples(
+        self, question: Csi, horizon: int, axis: str, samples: int, seed: int
+    ) -> list[Csi]:
+        steps = self._steps(question, axis)
+        random = np.random.default_rng(seed)
+        if self.network.channels is None:
+
+            def paths_of(values, known, interval, horizon):
+                rows = self._bin_rows(steps, values, known, interval)
+                found = np.stack(self._row_samples(rows, horizon, samples, seed), 2)
+                return (
+                    rearrange(found, "n h s (u v) -> n h s u v", u=values.shape[2]),
+                )
+
+            (paths,) = steps.forecast(paths_of, horizon)
+            found = np.moveaxis(paths, 2, 0)
+        else:
+            forecast, spread = steps.forecast(partial(self._whole, steps), horizon)
+            normal = random.standard_normal((2, samples, *forecast.shape), np.float32)
+            noise = (normal[0] + 1j * normal[1]) / np.sqrt(np.float32(2))
+            found = forecast + spread * noise
+        return [
+            steps.answer(from_bins(x.astype(np.complex64), steps.axis, steps.antennas))
+            for x in found
+        ]
+
+    def _channel_features(self, steps: ChannelSteps) -> np.ndarray:
+        """Of the context up to the last measured step of every sample."""
+
+        def features(values, known, interval, horizon):
+            bins = np.asarray(to_bins(values, steps.axis, steps.antennas))
+            found = in_pieces(
+                lambda _, *x: self._described(self._params, *x, axis=steps.axis),
+                CHANNELS,
+                bins,
+                known,
+                interval,
+            )
+            return (np.repeat(found[:, None], horizon, axis=1),)
+
+        return steps.forecast(features, 1)[0][:, 0]
+
+    # ---- series and sweeps -----------------------------------------------------------
+
+    def _series(self, question: Question) -> tuple[Any, SeriesRows, bool]:
+        """What is asked, as rows, and whether it enters as whole sweeps."""
+        if isinstance(question, Sweeps):
+            data = checked_sweeps(question)
+            values, joint = data.rsrp_db, True
+            if self.network.sweeps is not None:
+                keep = self.network.sweeps.config.sweeps
+                if not np.asarray(data.mask)[:, -keep:].any((1, 2)).all():
+                    raise DataError(
+                        f"mask: found no beam measured in the last {keep} sweeps; "
+                        "needed at least one"
+                    )
+                rows = SeriesRows(
+                    values, np.ones_like(data.mask), data.time_step_s, TIME, True
+                )
+                return data, rows, True
+        elif isinstance(question, Series | Traffic):
+            data = checked_series(question)
+            values, joint = data.series, False
+        else:
+            raise DataError(
+                f"question: found {type(question).__name__}; needed wlam.Csi, "
+                "wlam.Sweeps or wlam.Series"
+            )
+        return data, SeriesRows(values, data.mask, data.time_step_s, TIME, joint), False
+
+    def _answer(self, question: Question, data: Any, values: np.ndarray) -> Any:
+        """Steps [sample, step, channel] like the question."""
+        kind = Sweeps if isinstance(question, Sweeps) else Series
+        return like(question, kind(values, data.time_step_s, labels=data.labels))
+
+    def _sweep(self, data: Sweeps, horizon: int | None) -> Any:
+        """Forecast and spread [sample, 1 + step, beam], the first step the last sweep.
+
+        Features where no horizon is.
+        """
+        assert self.network.sweeps is not None
+        keep = self.network.sweeps.config.sweeps
+        return in_pieces(
+            lambda _, *sweeps: self._swept(self._params, *sweeps, horizon=horizon),
+            SWEEPS,
+            data.rsrp_db[:, -keep:],
+            np.asarray(data.mask)[:, -keep:],
+            data.time_step_s,
+        )
+
+    def _row_bounds(
+        self, rows: SeriesRows, horizon: int, tail: float
+    ) -> tuple[np.ndarray, np.ndarray]:
         levels = self._levels()
         if min(tail - levels[0], levels[-1] - (1 - tail)) < -1e-9:
-            raise ValueError(
-                f"coverage: found {coverage}; needed at most what the model's "
+            raise DataError(
+                f"coverage: found {1 - 2 * tail:g}; needed at most what the model's "
                 f"quantiles {levels} span"
             )
-        first = self.model.horizon
+        first = self.network.horizon
 
-        def bounds_of(begin: int, rows: SeriesContext) -> list[np.ndarray]:
+        def bounds_of(begin: int, x: SeriesContext) -> list[np.ndarray]:
             normal = np.float32(score(1 - tail))
             near = min(horizon, first)
-            found = self._bounds(self._params, rows, normal, horizon=near)
+            found = self._bounds(self._params, x, normal, horizon=near)
             found = [np.asarray(bound) for bound in found]
             if horizon <= first:
                 return found
-            paths = self._draw(rows, horizon, PATHS, 0, begin)[..., first:]
+            paths = self._paths(x, horizon, PATHS, 0, begin)[..., first:]
             far = np.quantile(paths, [tail, 1 - tail], axis=1, method="weibull")
             both = zip(found, far.astype(np.float32), strict=True)
             return [np.concatenate(pair, axis=-1) for pair in both]
 
-        low, high = map(request.from_rows, self._by_rows(request, bounds_of))
-        return request.like_context(low), request.like_context(high)
+        low, high = self._by_rows(rows, bounds_of)
+        return low, high
 
-    def sample(
-        self,
-        context: np.ndarray,
-        interval: float | list[float] | np.ndarray,
-        horizon: int,
-        axis: str = "time",
-        joint: bool = False,
-        grid: tuple[int, int] | None = None,
-        draws: int = 16,
-        seed: int = 0,
-    ) -> np.ndarray:
-        """Draws what may follow a context from the model's predictive distribution.
-
-        Rows: from the quantiles, patch by patch, a drawn patch being the context of the
-        next. Steps of a patch go together as errors of an AR(1) process do, see
-        `wlam.nn.quantiles.draw_scores`; channels, real and imaginary parts are drawn
-        independently. Whole channels and sweeps: from a Gaussian, independently in
-        every bin or beam and step; sums over bins are then right in power, and paths in
-        time rougher than those of a channel.
-
-        Args:
-            context, interval, horizon, axis, joint, grid: see `predict`.
-            draws: how many.
-            seed: the same seed gives the same draws.
-
-        Returns:
-            [draw, ...], each like the answer of `predict`.
-
-        Raises:
-            ValueError: as in `predict`; a model without quantiles; no draws.
-        """
-        request = self._request(context, interval, axis, joint, grid, horizon)
-        at_least_one("draws", draws)
-        random = np.random.default_rng(seed)
-        if request.sweeps is not None:
-            forecast, spread = (x[:, 1:] for x in self._sweep(request, horizon))
-            noise = random.standard_normal((draws, *forecast.shape), np.float32)
-            return request.like_context(forecast + spread * noise)
-        if request.grid is not None:
-            forecast, spread = self._continue(request, horizon)
-            shape = (2, draws, *forecast.shape)
-            normal = random.standard_normal(shape, np.float32)
-            noise = (normal[0] + 1j * normal[1]) / np.sqrt(np.float32(2))
-            return request.like_context(forecast + spread * noise)
+    def _row_samples(
+        self, rows: SeriesRows, horizon: int, samples: int, seed: int
+    ) -> list[np.ndarray]:
         self._levels()
         paths = self._by_rows(
-            request,
-            lambda begin, rows: self._draw(rows, horizon, draws, seed, begin),
+            rows, lambda begin, x: self._paths(x, horizon, samples, seed, begin)
         )
-        drawn = [request.from_rows(paths[:, d]) for d in range(draws)]
-        return request.like_context(np.stack(drawn))
+        return [rows.back(paths[:, i]) for i in range(samples)]
 
-    def embed(
-        self,
-        context: np.ndarray,
-        interval: float | list[float] | np.ndarray,
-        axis: str = "time",
-        joint: bool = False,
-        grid: tuple[int, int] | None = None,
+    def _paths(
+        self, rows: SeriesContext, horizon: int, samples: int, seed: int, begin: int
     ) -> np.ndarray:
-        """Features of a context, for a task of your own.
-
-        They have no unit: level and spread of the context are not in them. Rows: what
-        the backbone makes of the last patch, the mean over channels (and over real and
-        imaginary parts). Whole channels: the mean over the patches of the strongest
-        bins, which no phase, unit or Doppler shift of the channel changes. Whole
-        sweeps: the mean over beams.
-
-        Args:
-            context, interval, axis, joint, grid: see `predict`.
-
-        Returns:
-            float32 [sample, width]; one sample for a context [step].
-
-        Raises:
-            ValueError: as in `predict`.
-        """
-        request = self._request(context, interval, axis, joint, grid)
-        if request.sweeps is not None:
-            return self._sweep(request, None)
-        if request.grid is not None:
-            return self._continue(request, None)
-        features = self._by_rows(
-            request,
-            lambda _, rows: self._described(self._params, rows),
-        )
-        return features.reshape(len(request.context), -1, features.shape[-1]).mean(1)
-
-    def line_of_sight(
-        self,
-        context: np.ndarray,
-        interval: float | list[float] | np.ndarray,
-        axis: str = "time",
-        grid: tuple[int, int] | None = None,
-    ) -> np.ndarray:
-        """How probable it is that a channel has a line of sight.
-
-        From the same features as `embed`, of the strongest bins.
-
-        Args:
-            context, interval, axis, grid: see `predict`; the grid is needed.
-
-        Returns:
-            float32 [sample], 0 to 1.
-
-        Raises:
-            ValueError: as in `predict`; no grid, or a model without that head.
-        """
-        if "line_of_sight" not in self.model.heads:
-            raise ValueError("model.heads: found no line_of_sight; needed it")
-        request = self._request(context, interval, axis, False, grid)
-        if request.grid is None:
-            raise ValueError(
-                f"grid: found {grid}, or a context whose last step is missing; needed "
-                "a channel as a whole"
+        """[row, sample, group, step] of rows that are a piece, from row `begin` on."""
+        piece = jax.random.fold_in(jax.random.key(seed), begin)
+        paths = [
+            self._forecast(
+                self._params, rows, jax.random.fold_in(piece, i), horizon=horizon
             )
-        return self._seen(self._params, self._continue(request, None))
-
-    def _request(
-        self,
-        context: np.ndarray,
-        interval: float | list[float] | np.ndarray,
-        axis: str,
-        joint: bool,
-        grid: tuple[int, int] | None,
-        horizon: int = 1,
-    ) -> Request:
-        at_least_one("horizon", horizon)
-        takes_channels, scan = self.model.channels is not None, self.model.sweeps
-        sweeps = None if scan is None else scan.config.sweeps
-        return Request.of(context, interval, axis, joint, grid, takes_channels, sweeps)
+            for i in range(samples)
+        ]
+        return np.stack(paths, axis=1)
 
     def _levels(self) -> tuple[float, ...]:
-        levels = self.model.config.quantiles
+        levels = self.network.config.quantiles
         if not levels:
-            raise ValueError("quantiles: found none in the model; needed levels")
+            raise DataError("quantiles: found none in the model; needed levels")
         return levels
 
-    def _by_rows(self, request: Request, function):
+    def _by_rows(self, rows: SeriesRows, function) -> Any:
         """function(begin, rows) by pieces; its outputs begin with the axis of rows."""
-        arrays = request.rows()
-        most = max(1, CHUNK // arrays[0].shape[1])
+        arrays = rows.rows()
+        most = max(1, ROWS // arrays[0].shape[1])
         size = min(most, 1 << (len(arrays[0]) - 1).bit_length())
         return in_pieces(
             lambda begin, *piece: function(
                 begin,
-                SeriesContext(*map(jnp.asarray, piece), center=not request.is_complex),
+                SeriesContext(*map(jnp.asarray, piece), center=not rows.is_complex),
             ),
             size,
             *arrays,
         )
 
-    def _draw(
-        self, rows: SeriesContext, horizon: int, draws: int, seed: int, begin: int
-    ) -> np.ndarray:
-        """[row, draw, group, step] of rows that are a piece, from row `begin` on."""
-        piece = jax.random.fold_in(jax.random.key(seed), begin)
-        paths = [
-            self._forecast(
-                self._params, rows, jax.random.fold_in(piece, d), horizon=horizon
-            )
-            for d in range(draws)
-        ]
-        return np.stack(paths, axis=1)
 
-    def _sweep(self, request: Request, horizon: int | None):
-        """Forecast and spread [sample, 1 + step, beam], the first step the last sweep.
+def comb_of(steps: ChannelSteps) -> np.ndarray:
+    """Which steps are known, evenly spaced and the same in all samples.
 
-        Features where no horizon is.
-        """
-        return in_pieces(
-            lambda _, *sweeps: self._swept(self._params, *sweeps, horizon=horizon),
-            SWEEPS,
-            *request.scans(),
+    Raises:
+        DataError: they are not.
+    """
+    there = np.asarray(np.any(steps.measured, axis=(2, 3)))
+    at = np.flatnonzero(there[0])
+    whole = np.broadcast_to(there[0][None, :, None, None], steps.measured.shape)
+    if not np.array_equal(steps.measured, whole):
+        raise DataError(
+            f"mask: found {AXES[steps.axis]} steps that are known in some samples or "
+            "entries only; needed the same steps in all"
         )
-
-    def _continue(self, request: Request, horizon: int | None):
-        """Forecast and spread [sample, step, bin]; features where no horizon is."""
-        return in_pieces(
-            lambda _, *channels: self._continued(
-                self._params,
-                *channels,
-                axis=request.axis,
-                horizon=horizon,
-                grid=request.grid,
-            ),
-            CHANNELS,
-            *request.channels(),
+    if len(at) < 2 or len(set(np.diff(at))) > 1:
+        raise DataError(
+            f"mask: found {AXES[steps.axis]} steps {at[:8].tolist()} known; needed two "
+            "or more, evenly spaced"
         )
+    return at
+
+
+def spread_of_elements(
+    spread: np.ndarray, axis: int, steps: ChannelSteps
+) -> np.ndarray:
+    """Of resource elements [..., u, v], from spreads of bins whose errors are white."""
+    power = spread.astype(np.float64) ** 2
+    power = np.broadcast_to(power.mean(-2, keepdims=True), power.shape)
+    if axis == ANTENNA:
+        power = np.broadcast_to(power.mean(-1, keepdims=True), power.shape)
+    else:
+        share = abs(directions(steps.antennas, spread.shape[-1])) ** 2
+        power = power @ share
+    return np.sqrt(power).astype(np.float32)

@@ -12,7 +12,8 @@ from jaxtyping import Array, Complex, Float, Int, PRNGKeyArray
 from wlam.models.predictor.channels import LEAST_SPREAD, Channel
 from wlam.models.predictor.network import Predictor
 from wlam.nn.experts import Load
-from wlam.types import ChannelBatch
+from wlam.phy.transforms import to_bins
+from wlam.types import Antennas, ChannelBatch
 
 STRONGEST = 0.6
 """How often the strongest bins are trained on; else any bins that follow each other in
@@ -39,14 +40,14 @@ def channel_losses(
     Parts of one shape go through the model together: the step then holds it once for
     every shape, which compiles in a fraction of the time.
     """
+    parts = {name: in_bins(part) for name, part in parts.items()}
     alike: dict[tuple, list[str]] = {}
     for name, grids in sorted(parts.items()):
         shape = (*grids.values.shape[1:], grids.context, grids.every, grids.axis)
         alike.setdefault(shape, []).append(name)
     losses, loads = {}, []
     for i, names in enumerate(alike.values()):
-        # Bins have no antennas any more, so arrays may differ.
-        group = [replace(parts[name], array_shape=()) for name in names]
+        group = [parts[name] for name in names]
         together = jax.tree.map(lambda *arrays: jnp.concatenate(arrays), *group)
         found, load = channel_loss(model, together, jax.random.fold_in(key, i))
         loads.append(load)
@@ -54,6 +55,18 @@ def channel_losses(
         pieces = jnp.split(found, ends[:-1])
         losses |= {n: piece.mean() for n, piece in zip(names, pieces, strict=True)}
     return losses, loads
+
+
+def in_bins(batch: ChannelBatch) -> ChannelBatch:
+    """Channels as the bins that the predictor works on, see `wlam.phy.transforms`.
+
+    Bins have no antennas any more, so that batches of any arrays go together.
+    """
+    antennas = Antennas.of(batch.antennas)
+    values, clean = (
+        to_bins(x, batch.axis, antennas) for x in (batch.values, batch.clean)
+    )
+    return replace(batch, values=values, clean=clean, antennas=())
 
 
 def channel_loss(

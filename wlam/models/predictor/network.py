@@ -20,7 +20,7 @@ from wlam.baselines.bank.series import (
     baseline_forecasts,
     steps_per_day,
 )
-from wlam.models.base import NetworkConfig
+from wlam.models.base import Model, Network, NetworkConfig
 from wlam.models.predictor.channels import ChannelTokenizer, ChannelTokenizerConfig
 from wlam.models.predictor.sweeps import SweepTokenizer, SweepTokenizerConfig
 from wlam.nn.backbones.base import BackboneConfig
@@ -122,7 +122,7 @@ class SeriesInputs:
         )
 
 
-class Predictor(nnx.Module):
+class Predictor(Network):
     """Next-patch predictor of normalised scalar series, the same for every task."""
 
     def __init__(self, config: PredictorConfig, rngs: nnx.Rngs):
@@ -156,6 +156,11 @@ class Predictor(nnx.Module):
                 for name in config.heads
             }
         )
+
+    def model(self) -> Model:
+        from wlam.models.predictor.api import PredictorAPI
+
+        return PredictorAPI(self)
 
     def __call__(self, rows: SeriesInputs) -> Float[Array, "b n q"]:
         """Predicts, after every patch, the samples that follow it.

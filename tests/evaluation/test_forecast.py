@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
 from wlam.evaluation.judge import MODEL, EvalCase, judge
+
 from wlam.evaluation.report import html_report
 from wlam.evaluation.table import number, rows_of, text_table
 from wlam.phy.arrays import ula
