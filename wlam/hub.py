@@ -20,7 +20,6 @@ from orbax.checkpoint import v1 as ocp
 
 from wlam.config import Config
 from wlam.data.files import write_npz_atomic
-from wlam.models.base import Network
 from wlam.models.beam_tracker.network import BeamTrackerForecaster
 from wlam.models.continuous.network import ContinuousForecaster
 from wlam.models.deq_estimator.network import CombinedEstimator
@@ -66,10 +65,7 @@ def load_with_config(path: str | Path) -> tuple[Loaded, Config, int]:
     """Like `load`, with the experiment's config and the step of the weights."""
     params, config, step = load_weights(path)
     graph = nnx.graphdef(nnx.eval_shape(lambda: config.model.build(nnx.Rngs(0))))
-    model = nnx.merge(graph, params)
-    if isinstance(model, Network):
-        return model.model(), config, step
-    return PredictorAPI(model), config, step
+    return nnx.merge(graph, params).model(), config, step
 
 
 def model_folder(path: str | Path) -> Path:

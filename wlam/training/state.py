@@ -10,9 +10,10 @@ from flax import nnx
 from jax.sharding import PartitionSpec
 
 from wlam.adapt.lora import merge_params, split_params
+from wlam.models.base import Figures
 from wlam.tasks.mixture import draw_batch, samples_per_step, shares
 from wlam.training.conflicts import conflicts
-from wlam.training.objective import Figures, mixture_loss
+from wlam.training.objective import total_loss
 from wlam.training.optimisers import make_optimizer
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def make_steps(config: "wlam.config.Config") -> tuple[Callable, Callable, Callab
         batch = draw_batch(data_key, config.mixture, samples)
         if devices > 1:  # each generates, and learns from, its own part
             batch = jax.lax.with_sharding_constraint(batch, PartitionSpec("data"))
-        return mixture_loss(graph, model_params(state, config), batch, share, mask_key)
+        return total_loss(graph, model_params(state, config), batch, share, mask_key)
 
     def key_of(state: State, stream: int) -> jax.Array:
         return jax.random.fold_in(jax.random.wrap_key_data(state["key"]), stream)
