@@ -30,7 +30,6 @@ from wlam.models.peers.dlinear import SeriesForecaster
 from wlam.models.predictor.api import PredictorAPI
 from wlam.serialise import RENAMED_PARAMETERS, from_json, to_json
 from wlam.training.checkpoint import FOLDER, load_params
-from wlam.training.state import init_state, model_params
 
 Loaded = (
     PredictorAPI
@@ -98,7 +97,7 @@ def load_weights(path: str | Path) -> tuple[dict[str, Any], Config, int]:
 
 def state_shapes(config: Config) -> Any:
     """Shapes of the training state; nothing is allocated."""
-    return jax.eval_shape(lambda: init_state(config))
+    return jax.eval_shape(config.learner.build(config).init)
 
 
 def golden_context() -> np.ndarray:
@@ -214,9 +213,10 @@ def _load_released(path: Path) -> tuple[Any, Config, int]:
         raise ValueError(f"model: {path / CONFIG} cannot be used: {error}") from error
     home = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     # Those of the model: what was released of an adapted one is whole.
+    learner = config.learner.build(config)
     shapes = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=home),
-        jax.eval_shape(lambda: model_params(init_state(config), config)),
+        jax.eval_shape(lambda: learner.params(learner.init())),
     )
     names = RENAMED_PARAMETERS.get(saved["config"]["model"]["_"], {})
     try:
