@@ -7,7 +7,6 @@ lists every field that can be overridden.
 
 import sys
 import time
-from functools import partial
 
 import jax
 import numpy as np
@@ -18,7 +17,6 @@ from wlam.training.checkpoint import Checkpoints
 from wlam.training.log import MetricLogger
 from wlam.training.sharding import make_mesh, tree_shardings
 from wlam.training.signals import StopRequest
-from wlam.training.state import init_state, make_steps
 
 
 class NonFiniteError(FloatingPointError):
@@ -35,7 +33,7 @@ def check_finite(
         names = [n for n, b in bad.items() if b[when] and n != "loss"] or ["loss"]
         raise NonFiniteError(
             f"step {first_step + when}: {', '.join(names)} not finite; the last good "
-            f"checkpoint is {saved}; lower optimizer.learning_rate or look at the data"
+            f"checkpoint is {saved}; lower optimizer.learning_rate or check the data"
         )
 
 
@@ -48,19 +46,19 @@ def train(config: Config) -> int:
     jax.set_mesh(mesh)
 
     # ---- state: shapes first; nothing is allocated before they are right -----------
-    shapes = jax.eval_shape(lambda: init_state(config))
+    learner = config.learner.build(config)
+    shapes = jax.eval_shape(learner.init)
     shardings = tree_shardings(shapes, mesh)
-    advance, validate, compare = make_steps(config)
     advance = jax.jit(
-        advance,
+        learner.advance,
         donate_argnums=0,
         in_shardings=(shardings,),
         out_shardings=(shardings, None),
     )
-    looks = (
-        (config.validate_every, jax.jit(validate, in_shardings=(shardings,))),
-        (config.conflicts_every, jax.jit(compare, in_shardings=(shardings,))),
-    )
+    validations = [
+        (every, jax.jit(validate, in_shardings=(shardings,)))
+        for every, validate in learner.validations()
+    ]
     count = sum(x.size for x in jax.tree.leaves(shapes["params"]))
     print(
         f"{config.run}: {count:,} parameters to train, {config.steps} steps on "
@@ -74,17 +72,17 @@ def train(config: Config) -> int:
         #    or, without one, from the seed.
         # 2. It must come from this config, except for fields that no bit depends on.
         # 3. It holds params, optimiser, PRNG key and step; step is the stream position.
-        # 4. The journal forgets what was written after it.
+        # 4. The metric log drops what was written after it.
         state = checkpoints.restore(shapes, shardings, config)
         if state is None:
-            start = jax.jit(partial(init_state, config), out_shardings=shardings)
-            state = start(pretrained(config))
+            init = jax.jit(learner.init, out_shardings=shardings)
+            state = init(pretrained(config))
         step = int(state["step"])
         if step:
             print(f"resuming {checkpoints.folder.parent} at step {step}", flush=True)
 
         # ---- loop --------------------------------------------------------------------
-        with MetricLogger(config.run, step, config.steps) as journal:
+        with MetricLogger(config.run, step, config.steps) as log:
             pending: tuple[int, dict] | None = None
             began = saved_at = time.monotonic()
             saved_step = step
@@ -97,7 +95,7 @@ def train(config: Config) -> int:
                     metrics = jax.device_get(device_metrics)
                     check_finite(first, metrics, checkpoints.last_good)
                     means = {name: float(x.mean()) for name, x in metrics.items()}
-                    journal.write(first + config.steps_per_dispatch - 1, means)
+                    log.write(first + config.steps_per_dispatch - 1, means)
                     pending = None
 
             while step < config.steps and not stop:
@@ -107,11 +105,11 @@ def train(config: Config) -> int:
                 pending = (step + 1, metrics)
                 step += config.steps_per_dispatch
 
-                for every, look in looks:
+                for every, validate in validations:
                     if every and step % every == 0:
                         settle()
-                        found = jax.device_get(look(state))
-                        journal.write(step, {n: float(x) for n, x in found.items()})
+                        found = jax.device_get(validate(state))
+                        log.write(step, {n: float(x) for n, x in found.items()})
                 due = step - saved_step >= config.checkpoint.every_steps
                 late = (
                     time.monotonic() - saved_at > 60 * config.checkpoint.every_minutes

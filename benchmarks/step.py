@@ -18,7 +18,6 @@ import jax
 
 from wlam.config import load_config
 from wlam.tasks.mixture import DataSource, draw_batch, samples_per_step, shares
-from wlam.training.state import init_state, make_steps
 
 
 def main() -> None:
@@ -28,8 +27,9 @@ def main() -> None:
     samples = samples_per_step(
         config.mixture, shares(config.mixture, config.temperature), config.rows
     )
-    step = jax.jit(make_steps(config)[0])
-    state = jax.jit(lambda: init_state(config))()
+    learner = config.learner.build(config)
+    step = jax.jit(learner.advance)
+    state = jax.jit(learner.init)()
 
     def batch_of(mixture: dict[str, DataSource]):
         draw = jax.jit(lambda key: draw_batch(key, mixture, samples))

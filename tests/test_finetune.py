@@ -26,7 +26,7 @@ from wlam.tasks.windows import cut_windows
 from wlam.training.checkpoint import Checkpoints
 from wlam.training.optimisers import OptimizerConfig
 from wlam.training.sharding import make_mesh, tree_shardings
-from wlam.training.state import init_state, make_steps, model_params
+from wlam.training.state import init_state, model_params
 
 ROOT = Path(__file__).parents[2]
 PHI, CONTEXT, HORIZON = 0.8, 12, 4
@@ -104,7 +104,7 @@ def probe(base, own, tmp_path_factory):
     given = adapted(base, run=run, own=own, adapt=AdaptConfig("head"), steps=150)
     config, notes = prepare(given)
     assert "trained on (256, 48, 1), held out (64, 48, 1)" in notes[-1]
-    advance = jax.jit(make_steps(config)[0])
+    advance = jax.jit(config.learner.build(config).advance)
     first = state = begin(config)
     for _ in range(15):
         state, _ = advance(state)
@@ -197,7 +197,7 @@ def low_rank(base, own, tmp_path_factory):
 
 def test_a_step_of_low_ranks_keeps_no_memory_of_the_rest(low_rank):
     config, state = low_rank
-    after, metrics = jax.eval_shape(make_steps(config)[0], state)
+    after, metrics = jax.eval_shape(config.learner.build(config).advance, state)
     assert jax.tree.structure(after) == jax.tree.structure(state)
     assert metrics["loss/own"].shape == (10,)
     moved = sum(x.size for x in jax.tree.leaves(state["params"]))

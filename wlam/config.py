@@ -20,6 +20,8 @@ from wlam.models.base import NetworkConfig
 from wlam.models.predictor.network import PredictorConfig
 from wlam.tasks.mixture import DataSource
 from wlam.training.checkpoint import CheckpointConfig
+from wlam.training.learners.base import LearnerConfig
+from wlam.training.learners.supervised import Supervised
 from wlam.training.optimisers import OptimizerConfig
 from wlam.training.sharding import MeshConfig
 
@@ -50,13 +52,15 @@ class Config:
     temperature: float = 0.5
     # Of parameters and training data.
     seed: int = 0
-    # Steps that run on the device before the host looks.
+    # Steps that run on the device before the host reads their metrics.
     steps_per_dispatch: int = 10
-    # Steps between two looks at fresh data of the training distribution; 0 never.
+    # Steps between two validations on fresh data of the training distribution; 0 never.
     validate_every: int = 500
-    # Steps between two looks at how the tasks' gradients conflict; 0 never.
+    # Steps between two measurements of how the tasks' gradients conflict; 0 never.
     conflicts_every: int = 0
-    # Schedule and regularisation.
+    # How it learns, that its class chooses; see wlam/training/learners.
+    learner: LearnerConfig = field(default_factory=Supervised)
+    # Update rule, that its class chooses, schedule and regularisation.
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     # Device layout.
     mesh: MeshConfig = field(default_factory=MeshConfig)

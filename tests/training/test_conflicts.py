@@ -19,9 +19,9 @@ from wlam.tasks import TASKS
 from wlam.tasks.mixture import DataSource
 from wlam.tasks.task import Task
 from wlam.tasks.windows import Sequences
-from wlam.training import signals, state
+from wlam.training import signals
 from wlam.training.conflicts import conflicts, gradient_cosines
-from wlam.training.state import init_state, make_steps
+from wlam.training.learners import supervised
 from wlam.types import TIME
 
 ROOT = Path(__file__).parents[2]
@@ -131,8 +131,8 @@ def config(monkeypatch, tmp_path):
 
 
 def compared(config):
-    compare = jax.jit(make_steps(config)[2])
-    return jax.device_get(compare(init_state(config)))
+    learner = config.learner.build(config)
+    return jax.device_get(jax.jit(learner.conflicts)(learner.init()))
 
 
 def test_equal_ingredients_agree_and_opposite_ones_conflict(config):
@@ -152,7 +152,7 @@ def test_equal_ingredients_agree_and_opposite_ones_conflict(config):
 
 
 def logged(config, monkeypatch):
-    """What train.py writes, with the looks in between."""
+    """What train.py writes, with the validations in between."""
     monkeypatch.setattr(jax, "set_mesh", lambda _: None)  # would stay for other tests
     monkeypatch.setattr(signals.signal, "signal", lambda *_: None)
     assert runpy.run_path(str(ROOT / "train.py"))["train"](config) == 0
@@ -173,7 +173,7 @@ def test_by_default_a_run_compiles_nothing_for_it(config, monkeypatch):
     def refuse(*_):
         raise AssertionError("conflicts were traced")
 
-    monkeypatch.setattr(state, "conflicts", refuse)
+    monkeypatch.setattr(supervised, "conflicts", refuse)
     lines = logged(config, monkeypatch)
     assert [line["step"] for line in lines] == [2, 4]
     assert not any("conflict" in line for line in lines)

@@ -23,7 +23,7 @@ from wlam.tasks.mixture import DataSource
 from wlam.tasks.task import Task
 from wlam.tasks.windows import Sequences
 from wlam.training.optimisers import OptimizerConfig
-from wlam.training.state import init_state, make_steps
+from wlam.training.state import init_state
 from wlam.types import TIME
 
 pytestmark = pytest.mark.slow
@@ -132,7 +132,7 @@ def fit(source, steps, rows=128, width=64, layers=2, granularity=None, patch=16)
         validate_every=0,
         optimizer=OptimizerConfig(learning_rate=2e-3, warmup_steps=100),
     )
-    advance = jax.jit(make_steps(config)[0], donate_argnums=0)
+    advance = jax.jit(config.learner.build(config).advance, donate_argnums=0)
     state = jax.jit(lambda: init_state(config))()
     for _ in range(steps // 50):
         state, _ = advance(state)

@@ -57,7 +57,7 @@ from wlam.models.predictor.network import PredictorConfig
 from wlam.nn.backbones.transformer import TransformerConfig
 from wlam.simulate.traffic import TrafficConfig
 from wlam.training.sharding import make_mesh, tree_shardings
-from wlam.training.state import init_state, make_steps
+from wlam.training.state import init_state
 
 source = TrafficConfig(num_times=32)
 config = Config(
@@ -73,7 +73,7 @@ for data, model in ((1, 1), (4, 2)):
         shardings = tree_shardings(shapes, mesh)
         state = jax.jit(lambda: init_state(config), out_shardings=shardings)()
         advance = jax.jit(
-            make_steps(config)[0], in_shardings=(shardings,),
+            config.learner.build(config).advance, in_shardings=(shardings,),
             out_shardings=(shardings, None),
         )
         state, metrics = advance(state)

@@ -13,12 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from wlam.data.files import BROKEN, LAYOUTS, write_npz_atomic
+from wlam.data.files import BROKEN, write_npz_atomic
 from wlam.evaluation.evaluator import Result
 from wlam.evaluation.forecast import INFORMED, Judged
 from wlam.evaluation.table import BASELINES
 from wlam.metrics import Statistic, decibel, identity
-from wlam.tasks import TASKS
 from wlam.types import DataError
 
 LABELS = ("speed_kmh", "snr_db", "los", "snapshots", "subcarriers", "antennas")

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from orbax.checkpoint import v1 as ocp
 
 from wlam.serialise import from_json, to_json
-from wlam.training.state import model_params, samples_of
+from wlam.training.state import samples_of
 
 if TYPE_CHECKING:
     import wlam.config
@@ -191,4 +191,4 @@ def load_params(
             shapes_of(config),
         )
         state = orbax.load_checkpointables(step, {"state": target})["state"]
-    return model_params(state, config), config, step
+    return config.learner.build(config).params(state), config, step

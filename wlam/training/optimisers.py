@@ -22,25 +22,24 @@ class OptimizerConfig:
     # Memory of the second moment.
     beta2: float = 0.98
 
+    def build(self, steps: int) -> optax.GradientTransformation:
+        """AdamW behind a global-norm clip, for a run of so many steps."""
+        schedule = optax.warmup_cosine_decay_schedule(
+            init_value=0.0,
+            peak_value=self.learning_rate,
+            warmup_steps=min(self.warmup_steps, steps - 1),
+            decay_steps=steps,
+        )
 
-def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransformation:
-    """AdamW behind a global-norm clip."""
-    schedule = optax.warmup_cosine_decay_schedule(
-        init_value=0.0,
-        peak_value=config.learning_rate,
-        warmup_steps=min(config.warmup_steps, steps - 1),
-        decay_steps=steps,
-    )
+        def matrices(params: Any) -> Any:
+            return jax.tree.map(lambda x: x.ndim > 1, params)
 
-    def matrices(params: Any) -> Any:
-        return jax.tree.map(lambda x: x.ndim > 1, params)
-
-    return optax.chain(
-        optax.clip_by_global_norm(config.clip_norm),
-        optax.adamw(
-            schedule,
-            b2=config.beta2,
-            weight_decay=config.weight_decay,
-            mask=matrices,
-        ),
-    )
+        return optax.chain(
+            optax.clip_by_global_norm(self.clip_norm),
+            optax.adamw(
+                schedule,
+                b2=self.beta2,
+                weight_decay=self.weight_decay,
+                mask=matrices,
+            ),
+        )

@@ -16,7 +16,7 @@ from wlam.evaluation.cases import fitting
 from wlam.evaluation.judge import EvalCase, judge
 from wlam.models.peers.dlinear import DLinearConfig, last_steps, moving_average
 from wlam.training.checkpoint import Checkpoints
-from wlam.training.objective import mixture_loss
+from wlam.training.objective import total_loss
 from wlam.training.state import init_state
 from wlam.types import TIME, ChannelBatch, Csi, Series, SeriesBatch, Sweeps, Traffic
 
@@ -194,7 +194,7 @@ def test_a_few_steps_on_sines_lower_the_loss(model):
         phase = jax.random.uniform(key, (32, 1, 1), maxval=2 * jnp.pi)
         rows = jnp.sin(0.7 * jnp.arange(2.0 * L)[None, None] + phase)
         part = SeriesBatch(rows, rows, jnp.ones(32), TIME, True)
-        graph_loss = partial(mixture_loss, graph, shares={"sine": 1.0}, key=key)
+        graph_loss = partial(total_loss, graph, shares={"sine": 1.0}, key=key)
         return graph_loss(params, {"sine": part})[0]
 
     @jax.jit

@@ -24,7 +24,7 @@ from wlam.models.peers.wifo import (
     unpatchify,
 )
 from wlam.training.checkpoint import Checkpoints
-from wlam.training.objective import mixture_loss
+from wlam.training.objective import total_loss
 from wlam.training.state import init_state
 from wlam.types import FREQUENCY, TIME, ChannelBatch, SeriesBatch
 
@@ -295,7 +295,7 @@ def test_gradients_reach_everything_through_the_loss_of_a_mixture(model):
     @jax.jit
     def gradient(params, batch):
         shares = {"one": 0.25, "two": 0.75}
-        function = partial(mixture_loss, graph, batch=batch, shares=shares, key=KEY)
+        function = partial(total_loss, graph, batch=batch, shares=shares, key=KEY)
         (_, (losses, _)), found = jax.value_and_grad(function, has_aux=True)(params)
         return losses, found
 

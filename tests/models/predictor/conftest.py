@@ -8,7 +8,8 @@ from einops import rearrange
 from flax import nnx
 
 from wlam.models.predictor.api import PredictorAPI
-from wlam.models.predictor.network import PredictorConfig, SeriesInputs
+from wlam.models.predictor.inputs import SeriesInputs
+from wlam.models.predictor.network import PredictorConfig
 from wlam.nn.backbones.transformer import TransformerConfig
 
 TINY = PredictorConfig(TransformerConfig(width=16, layers=2, heads=2), patch=4)

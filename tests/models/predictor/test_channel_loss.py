@@ -25,7 +25,7 @@ from wlam.phy.channels.cdl import CdlConfig
 from wlam.simulate.traffic import TrafficConfig
 from wlam.tasks.mixture import DataSource, draw_batch
 from wlam.tasks.windows import Sequences, wholes
-from wlam.training.objective import mixture_loss
+from wlam.training.objective import total_loss
 from wlam.types import ChannelBatch
 
 CONFIG = PredictorConfig(
@@ -125,7 +125,7 @@ def test_gradients_reach_both_ways_in_and_silence_breaks_none(batch, model):
 
     @jax.jit
     def gradient(params, batch, weight):
-        function = partial(mixture_loss, graph, shares=shares, key=KEY)
+        function = partial(total_loss, graph, shares=shares, key=KEY)
         with (
             mock.patch.object(series_loss, "QUANTILES", weight),
             mock.patch.object(grids, "SPREAD", weight),
@@ -136,19 +136,19 @@ def test_gradients_reach_both_ways_in_and_silence_breaks_none(batch, model):
         gradient(params, batch | {"csi": silent}, weight) for weight in (0.1, 0.0)
     )
     assert all(np.isfinite(x).all() for x in jax.tree.leaves(found))
-    for part in ("joint", "head", "backbone"):
+    for part in ("channels", "head", "backbone"):
         assert any(np.any(x != 0) for x in jax.tree.leaves(found[part])), part
     rows, whole = (
         [np.asarray(head["w2"]["bias"]) for head in heads]
         for heads in zip(
-            *((g["head"], g["joint"]["head"]) for g in (found, without)), strict=True
+            *((g["head"], g["channels"]["head"]) for g in (found, without)), strict=True
         )
     )
     # Rows: changes, gaps, then weights. Channels: the spread is the last of each step.
     ends = CONFIG.patch, CONFIG.patch * (1 + len(CONFIG.quantiles))
     rows = [np.split(x, ends) for x in rows]
     rows = [(np.concatenate([x[0], x[2]]), x[1]) for x in rows]
-    whole = [x.reshape(CONFIG.joint.patch, -1) for x in whole]
+    whole = [x.reshape(CONFIG.channels.patch, -1) for x in whole]
     whole = [(x[:, :-1], x[:, -1]) for x in whole]
     for (forecast, spread), (same, none) in (rows, whole):
         np.testing.assert_allclose(forecast, same, rtol=1e-3, atol=1e-6)
@@ -231,7 +231,7 @@ def test_the_line_of_sight_is_learnt_where_it_is_known(batch):
             found = channel_loss(model, replace(part, los=los), jax.random.key(3))
             return found[0].mean()
 
-        return jax.grad(loss)(params)["line_of_sight"]
+        return jax.grad(loss)(params)["heads"]["line_of_sight"]
 
     def size(los):
         return sum(float(abs(x).sum()) for x in jax.tree.leaves(slopes(params, los)))

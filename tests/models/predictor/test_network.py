@@ -10,10 +10,10 @@ from flax import nnx
 
 from wlam.baselines.bank.series import OPTIONS, BaselineForecasts
 from wlam.models.predictor.channels import ChannelTokenizerConfig
+from wlam.models.predictor.inputs import SeriesInputs
 from wlam.models.predictor.network import (
     SHARPNESS,
     PredictorConfig,
-    SeriesInputs,
     last_visible,
 )
 from wlam.nn.backbones.transformer import TransformerConfig

@@ -12,7 +12,7 @@ from flax import nnx
 from wlam.models.predictor.network import PredictorConfig
 from wlam.models.predictor.series_loss import draw_context, next_patches, series_loss
 from wlam.nn.backbones.transformer import TransformerConfig
-from wlam.training.objective import mixture_loss
+from wlam.training.objective import total_loss
 from wlam.types import TIME, SeriesBatch
 
 N, P = 6, 4
@@ -142,7 +142,7 @@ def learned(skewed, mixture):
     """What each of 60 steps found: the loss, those of the tasks, figures of experts."""
     graph, params = skewed
     step = jax.value_and_grad(
-        lambda p: mixture_loss(graph, p, *mixture, KEY), has_aux=True
+        lambda p: total_loss(graph, p, *mixture, KEY), has_aux=True
     )
 
     def advance(carry, _):
@@ -202,7 +202,7 @@ def test_without_experts_nothing_is_added(mixture):
     plain = replace(EXPERTS, backbone=TransformerConfig(width=8, layers=1, heads=2))
     graph, params = nnx.split(nnx.eval_shape(lambda: plain.build(nnx.Rngs(0))))
     _, (losses, figures) = jax.eval_shape(
-        lambda p: mixture_loss(graph, p, *mixture, KEY), params
+        lambda p: total_loss(graph, p, *mixture, KEY), params
     )
     assert losses.keys() == {"one", "other"}
     assert figures == {}

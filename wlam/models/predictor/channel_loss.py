@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -10,10 +11,12 @@ import optax
 from jaxtyping import Array, Complex, Float, Int, PRNGKeyArray
 
 from wlam.models.predictor.channels import LEAST_SPREAD, Channel
-from wlam.models.predictor.network import Predictor
 from wlam.nn.experts import Load
 from wlam.phy.transforms import to_bins
 from wlam.types import Antennas, ChannelBatch
+
+if TYPE_CHECKING:
+    import wlam.models.predictor.network
 
 STRONGEST = 0.6
 """How often the strongest bins are trained on; else any bins that follow each other in
@@ -33,7 +36,9 @@ a spread far off must not own the batch. Errors have heavier tails than a Gaussi
 
 
 def channel_losses(
-    model: Predictor, parts: Mapping[str, ChannelBatch], key: PRNGKeyArray
+    model: "wlam.models.predictor.network.Predictor",
+    parts: Mapping[str, ChannelBatch],
+    key: PRNGKeyArray,
 ) -> tuple[dict[str, Float[Array, ""]], list[Load | None]]:
     """The mean of `channel_loss` over the samples of every part, and all loads.
 
@@ -70,7 +75,9 @@ def in_bins(batch: ChannelBatch) -> ChannelBatch:
 
 
 def channel_loss(
-    model: Predictor, grids: ChannelBatch, key: PRNGKeyArray
+    model: "wlam.models.predictor.network.Predictor",
+    grids: ChannelBatch,
+    key: PRNGKeyArray,
 ) -> tuple[Float[Array, " n"], Load | None]:
     """Of every sample the root of the normalised error of the chosen bins.
 
@@ -81,11 +88,11 @@ def channel_loss(
     experts, if any.
 
     Raises:
-        ValueError: the model has no joint way in.
+        ValueError: the model takes no channels as a whole.
     """
     if model.channels is None:
         raise ValueError(
-            "model.joint: found None; needed for ingredients with a context"
+            "model.channels: found None; needed for channels with a context"
         )
     late_key, first_key, group_key, begin_key = jax.random.split(key, 4)
     n, steps, u, v = grids.values.shape

@@ -5,23 +5,23 @@ univariate decomposition, granularity encoding, causal Transformer and patch mas
 Details that the paper leaves open are ours and are said where they are decided.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import jax
 import jax.numpy as jnp
 from einops import rearrange
 from flax import nnx
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from wlam.baselines.bank.series import (
-    OPTIONS,
-    BaselineForecasts,
-    baseline_forecasts,
-    steps_per_day,
-)
-from wlam.models.base import Model, Network, NetworkConfig
+from wlam.baselines.bank.series import OPTIONS
+from wlam.models.base import Figures, Network, NetworkConfig
+from wlam.models.predictor.channel_loss import channel_losses
 from wlam.models.predictor.channels import ChannelTokenizer, ChannelTokenizerConfig
+from wlam.models.predictor.inputs import SeriesInputs
+from wlam.models.predictor.series_loss import series_loss
+from wlam.models.predictor.sweep_loss import sweep_loss
 from wlam.models.predictor.sweeps import SweepTokenizer, SweepTokenizerConfig
 from wlam.nn.backbones.base import BackboneConfig
 from wlam.nn.backbones.transformer import TransformerConfig
@@ -31,8 +31,12 @@ from wlam.nn.embeddings import (
     PatchEmbedding,
     ResidualMlp,
 )
-from wlam.nn.experts import Load
+from wlam.nn.experts import Load, in_all
 from wlam.nn.quantiles import check_levels, offsets_of
+from wlam.types import Batch, ChannelBatch, SeriesBatch, SweepBatch
+
+if TYPE_CHECKING:
+    import wlam.models.predictor.api
 
 SHARPNESS = 2.0
 """The weights of training-free forecasts go with this power of one over their error."""
@@ -86,42 +90,6 @@ class PredictorConfig(NetworkConfig):
         return Predictor(self, rngs)
 
 
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class SeriesInputs:
-    """Rows as the predictor takes them: normalised, with training-free forecasts."""
-
-    values: Float[Array, "b t"]  # t is a multiple of the patch
-    hidden: Bool[Array, "b t"]  # True where a sample is unknown: without influence
-    guesses: BaselineForecasts  # not looked at with baselines=False
-    interval: Float[Array, " b"]  # of the samples, in seconds, Hz or wavelengths
-    axis: Int[Array, " b"]  # index into `AXES`, what the series run along
-
-    @staticmethod
-    def of(
-        values: Float[Array, "b g t"],
-        hidden: Bool[Array, "b t"],
-        given: Bool[Array, "b t"],
-        interval: Float[Array, " b"],
-        axis: Int[Array, " b"],
-        config: PredictorConfig,
-        is_complex: bool,
-    ) -> "SeriesInputs":
-        """Every row of every group by itself; see `baseline_forecasts` for the arguments."""
-        patch, group = config.patch, values.shape[1]
-        horizon, season = config.horizon_patches * patch, steps_per_day(interval, axis)
-        guesses = baseline_forecasts(
-            values, hidden, given, season, patch, horizon, is_complex
-        )
-        return SeriesInputs(
-            rearrange(values, "b g t -> (b g) t"),
-            jnp.repeat(hidden, group, axis=0),
-            jax.tree.map(lambda x: rearrange(x, "b g ... -> (b g) ..."), guesses),
-            jnp.repeat(interval, group),
-            jnp.repeat(axis, group),
-        )
-
-
 class Predictor(Network):
     """Next-patch predictor of normalised scalar series, the same for every task."""
 
@@ -157,8 +125,53 @@ class Predictor(Network):
             }
         )
 
-    def model(self) -> Model:
-        from wlam.models.predictor.api import PredictorAPI
+    def losses(
+        self, batch: Mapping[str, Batch], key: PRNGKeyArray
+    ) -> tuple[Figures, Figures]:
+        """The losses of next-patch prediction under random contexts, of all sources.
+
+        Experts of the backbone add `experts/penalty`, how unevenly they are used over
+        the tokens of all sources together, since each source may have experts of its
+        own. The figures are then `experts/balance`, the mean over layers, and
+        `experts/largest_share`, the largest over layers; without experts there are
+        none. See `wlam.models.base.Network.losses`.
+
+        Raises:
+            ValueError: a batch is of another type, or none that the model takes.
+        """
+        names = sorted(batch)
+        keys = {name: jax.random.fold_in(key, i) for i, name in enumerate(names)}
+        for name, part in batch.items():
+            if not isinstance(part, SeriesBatch | ChannelBatch | SweepBatch):
+                raise ValueError(
+                    f"mixture: found {type(part).__name__} as {name}; needed series, "
+                    "channels or sweeps"
+                )
+        channels = {n: x for n, x in batch.items() if isinstance(x, ChannelBatch)}
+        last_key = jax.random.fold_in(key, len(keys))
+        losses, loads = channel_losses(self, channels, last_key)
+        for name, part in batch.items():
+            if isinstance(part, SeriesBatch):
+                losses[name], load = series_loss(self, part, keys[name])
+                loads.append(load)
+        for name, part in batch.items():
+            if isinstance(part, SweepBatch):
+                losses[name], load = sweep_loss(self, part, keys[name])
+                loads.append(load)
+        known = [load for load in loads if load is not None]
+        if not known:
+            return losses, {}
+        load = in_all(known)
+        balance = load.balance()
+        figures = {
+            "experts/balance": balance.mean(),
+            "experts/largest_share": load.shares().max(),
+        }
+        return losses | {"experts/penalty": load.weight * balance.sum()}, figures
+
+    def model(self) -> "wlam.models.predictor.api.PredictorAPI":
+        """What `wlam.load` gives."""
+        from wlam.models.predictor.api import PredictorAPI  # which imports this file
 
         return PredictorAPI(self)
 

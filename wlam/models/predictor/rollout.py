@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from einops import rearrange
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from wlam.models.predictor.network import Predictor, SeriesInputs
+from wlam.models.predictor.inputs import SeriesInputs
+from wlam.models.predictor.network import Predictor
 from wlam.nn.quantiles import draw_scores, quantile
 from wlam.nn.scale import Scale, fit_scale
 

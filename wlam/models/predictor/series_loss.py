@@ -1,6 +1,7 @@
-"""PIECE."""
+"""The loss of series: next-patch prediction under random contexts."""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -8,11 +9,14 @@ import optax
 from einops import rearrange, repeat
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from wlam.models.predictor.network import Predictor, SeriesInputs
+from wlam.models.predictor.inputs import SeriesInputs
 from wlam.nn.experts import Load
 from wlam.nn.quantiles import pinball
 from wlam.nn.scale import INPUT_LIMIT, fit_scale
 from wlam.types import SeriesBatch
+
+if TYPE_CHECKING:
+    import wlam.models.predictor.network
 
 # Weight of the quantiles' loss beside the forecast's. Small errors weigh more in it,
 # and what it asks of the backbone must not come before the forecast.
@@ -55,7 +59,9 @@ def next_patches(
 
 
 def series_loss(
-    model: Predictor, rows: SeriesBatch, key: PRNGKeyArray
+    model: "wlam.models.predictor.network.Predictor",
+    rows: SeriesBatch,
+    key: PRNGKeyArray,
 ) -> tuple[Float[Array, ""], Load | None]:
     """Mean error of the forecasts made after the context, in units of its scale.
 

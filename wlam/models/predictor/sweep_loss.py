@@ -1,14 +1,18 @@
 """The loss of sweeps that enter as a whole."""
 
+from typing import TYPE_CHECKING
+
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from wlam.models.predictor.network import Predictor
 from wlam.models.predictor.sweeps import LOWEST, UNIT_DB
 from wlam.nn.experts import Load
 from wlam.types import SweepBatch
+
+if TYPE_CHECKING:
+    import wlam.models.predictor.network
 
 FULL = 0.5
 """How often all beams of a sweep are shown."""
@@ -37,7 +41,9 @@ def draw_measured(
 
 
 def sweep_loss(
-    model: Predictor, scans: SweepBatch, key: PRNGKeyArray
+    model: "wlam.models.predictor.network.Predictor",
+    scans: SweepBatch,
+    key: PRNGKeyArray,
 ) -> tuple[Float[Array, ""], Load | None]:
     """How far off the best beams and the powers of the last sweep and the next are.
 
