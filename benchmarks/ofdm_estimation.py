@@ -33,8 +33,8 @@ import tyro
 from einops import rearrange
 
 from wlam.baselines.estimate import Moments, delay_atoms, lmmse, sparse_bayes
+from wlam.bootstrap import interval
 from wlam.config import load_config
-from wlam.evaluation.bootstrap import interval
 from wlam.evaluation.cases import Case, generated_case
 from wlam.evaluation.judge import forecast
 from wlam.hub import load

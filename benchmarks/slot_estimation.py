@@ -32,7 +32,7 @@ import tyro
 from einops import rearrange
 
 from wlam.baselines.estimate import Moments, lmmse
-from wlam.evaluation.bootstrap import interval
+from wlam.bootstrap import interval
 from wlam.evaluation.cases import Case, generated_case
 from wlam.hub import load
 from wlam.models.estimator.api import ChannelEstimator

@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from wlam.evaluation.bootstrap import interval
+from wlam.bootstrap import interval
 from wlam.metrics import Statistic, coverage
 from wlam.tasks import TASKS
 from wlam.tasks.estimate import estimated
