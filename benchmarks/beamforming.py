@@ -62,7 +62,7 @@ from beamforming_ways import (
 )
 from flax import nnx
 
-from wlam.evaluation.bootstrap import Pair, difference, interval
+from wlam.bootstrap import Pair, difference, interval
 from wlam.metrics import Statistic
 from wlam.models.beamformer.network import Beamformer, BeamformerConfig
 from wlam.models.beamformer.online import OnlineBeamformer, OnlineConfig, steadied

@@ -35,9 +35,9 @@ from flax import nnx
 from jaxtyping import Float
 
 from wlam.baselines.forecast import fit_ridge, ridge
+from wlam.bootstrap import interval
 from wlam.config import load_config
 from wlam.data import measured
-from wlam.evaluation.bootstrap import interval
 from wlam.evaluation.cases import generated_case, measured_root
 from wlam.evaluation.judge import MODEL, EvalCase, Verdict, judge
 from wlam.metrics import Statistic

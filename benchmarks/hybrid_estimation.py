@@ -44,7 +44,7 @@ from wlam.baselines.estimate import (
     sparse_bayes,
     universal_penalty,
 )
-from wlam.evaluation.bootstrap import interval
+from wlam.bootstrap import interval
 from wlam.hub import load
 from wlam.metrics import Statistic, nmse_mean_db
 from wlam.models.deq_estimator.network import CombinedEstimator

@@ -17,7 +17,7 @@ from typing import Any
 from compare import trained
 
 from wlam import hub
-from wlam.evaluation.bootstrap import Pair, difference
+from wlam.bootstrap import Pair, difference
 from wlam.evaluation.forecast import Forecast, generated_case
 from wlam.evaluation.judge import MODEL, EvalCase, judge
 from wlam.metrics import Statistic

@@ -46,8 +46,8 @@ from wlam.baselines.estimate import (
     mixture_estimate,
     path_atoms,
 )
+from wlam.bootstrap import interval
 from wlam.diffusion import PosteriorMean, evenly_spaced, sample, scale_to_step
-from wlam.evaluation.bootstrap import interval
 from wlam.evaluation.cases import measured_root
 from wlam.hub import load
 from wlam.metrics import Statistic, nmse_pooled_db

@@ -31,8 +31,8 @@ from benchmarks.leaderboard.benchmark import (
 )
 from benchmarks.leaderboard.goals import ABLATED
 from benchmarks.leaderboard.page import html_page, markdown
+from wlam.bootstrap import interval
 from wlam.data.files import write_text_atomic
-from wlam.evaluation.bootstrap import interval
 from wlam.hub import CONFIG
 from wlam.types import DataError
 

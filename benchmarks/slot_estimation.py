@@ -32,7 +32,7 @@ import tyro
 from einops import rearrange
 
 from wlam.baselines.estimate import Moments, lmmse
-from wlam.evaluation.bootstrap import interval
+from wlam.bootstrap import interval
 from wlam.evaluation.forecast import Forecast, generated_case
 from wlam.hub import load
 from wlam.models.estimator.api import ChannelEstimator

@@ -23,7 +23,7 @@ import numpy as np
 from compare import configs_of, trained, verdicts_of
 
 from wlam.baselines.sweeps import bearing_tracker
-from wlam.evaluation.bootstrap import interval
+from wlam.bootstrap import interval
 from wlam.evaluation.forecast import Forecast, generated_case, generated_cases
 from wlam.evaluation.judge import MODEL, Verdict, judge
 from wlam.metrics import Statistic

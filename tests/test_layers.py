@@ -6,7 +6,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 LAYERS = (
-    *("version", "types", "serialise", "metrics", "ops", "kernels", "phy", "simulate"),
+    *("version", "types", "serialise", "metrics", "bootstrap"),
+    *("ops", "kernels", "phy", "simulate"),
     *(
         "baselines",
         "nn",

@@ -2,7 +2,7 @@
 
 Every metric is one `Statistic`: two numbers per sample, whose sums are divided and
 transformed. The mean of ratios, the ratio of sums, errors, accuracies and power ratios
-all have this form, so one bootstrap (`wlam.evaluation.bootstrap`) serves them all.
+all have this form, so one bootstrap (`wlam.bootstrap`) serves them all.
 
 A sample whose denominator is zero says nothing: it is left out of the value and
 counted. A forecast that holds NaN makes the value NaN.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from benchmarks.leaderboard import sionna
 from benchmarks.leaderboard.simulated import TASKS, case_name, noise_name
-from wlam.evaluation.bootstrap import Pair, difference, interval
+from wlam.bootstrap import Pair, difference, interval
 from wlam.evaluation.judge import HIGHER_IS_BETTER
 from wlam.evaluation.scores import Scores, pooled
 from wlam.metrics import Statistic

@@ -27,7 +27,7 @@ from benchmarks.leaderboard.document import Block, as_html, as_markdown
 from benchmarks.leaderboard.goals import GOALS, Row, check
 from benchmarks.leaderboard.simulated import TASKS
 from benchmarks.leaderboard.strata import all_strata, best_floors, by_snr, strata
-from wlam.evaluation.bootstrap import Pair, difference, interval
+from wlam.bootstrap import Pair, difference, interval
 from wlam.evaluation.judge import HIGHER_IS_BETTER
 from wlam.evaluation.scores import Scores, pooled
 from wlam.evaluation.table import ABSENT, BASELINES, number

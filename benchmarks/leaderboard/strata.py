@@ -13,9 +13,9 @@ from itertools import pairwise
 import jax
 import numpy as np
 
+from wlam.bootstrap import interval
 from wlam.config import Config
 from wlam.data.generators import generate
-from wlam.evaluation.bootstrap import interval
 from wlam.evaluation.judge import HIGHER_IS_BETTER
 from wlam.evaluation.scores import QUARTERS, Scores
 from wlam.types import Csi

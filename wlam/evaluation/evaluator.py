@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from wlam.evaluation.bootstrap import interval
+from wlam.bootstrap import interval
 from wlam.metrics import Statistic
 from wlam.models.base import Model
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from wlam.evaluation.bootstrap import Pair, difference
+from wlam.bootstrap import Pair, difference
 from wlam.evaluation.evaluator import MODEL, Result
 
 BASELINES = (

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wlam import metrics
-from wlam.evaluation.bootstrap import Pair, difference, interval
+from wlam.bootstrap import Pair, difference, interval
 from wlam.metrics import Statistic
 
 
@@ -66,7 +66,7 @@ def test_the_seed_decides():
 def test_long_sets_are_resampled_piece_by_piece_alike(monkeypatch):
     statistic = mean_of(np.random.default_rng(5).normal(size=20))
     whole = interval(statistic, num_resamples=50)
-    monkeypatch.setattr("wlam.evaluation.bootstrap.CHUNK", 60)
+    monkeypatch.setattr("wlam.bootstrap.CHUNK", 60)
     assert interval(statistic, num_resamples=50) == pytest.approx(whole)
 
 
