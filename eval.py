@@ -91,7 +91,7 @@ def main(options: Options) -> None:
         lines = (json.dumps(r) for result in results for r in result.records())
         write_text_atomic(records, "\n".join(lines) + "\n")
     if report:
-        page = html_report("wlam", facts, results, skipped, names)
+        page = html_report("wlam", facts, results, skipped, tuple(names))
         write_text_atomic(report, page)
         print(f"report: {report}")
     if options.predictions:
