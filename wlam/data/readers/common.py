@@ -133,7 +133,7 @@ def tensor(
     """The tensor, and one line for each thing that was assumed."""
     samples, antennas = len(csi), csi.shape[-1]
     notes: list[str] = []
-    scalars = {
+    scalars: dict[str, Any] = {
         name: np.full(samples, getattr(radio, name), np.float32) for name in SCALARS
     }
     positions, polarisation = radio.antenna_positions, radio.antenna_polarisation
