@@ -108,9 +108,34 @@ def test_tensorflow_is_never_imported():
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
-def test_import_is_light():
-    code = "import sys, wlam; assert 'jax' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+@pytest.mark.parametrize(
+    ("statement", "absent"),
+    [
+        ("wlam", "jax numpy matplotlib tensorflow_datasets orbax scipy h5py wlam.hub"),
+        ("wlam.Csi", "flax matplotlib tensorflow_datasets orbax scipy h5py wlam.hub"),
+        ("wlam.panel", "flax matplotlib tensorflow_datasets orbax h5py wlam.hub"),
+        ("wlam.read", "flax matplotlib tensorflow_datasets orbax h5py wlam.hub"),
+        ("wlam.load", "matplotlib tensorflow_datasets grain h5py tensorboardX"),
+    ],
+)
+def test_a_name_imports_what_it_needs_and_no_more(statement, absent):
+    code = f"import sys, wlam; {statement}; print(*sys.modules)"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True)
+    assert not {*absent.split()} & {*done.stdout.split()}
+
+
+def test_every_public_name_is_there():
+    for name in wlam._HOMES:
+        assert name in dir(wlam)
+        assert getattr(wlam, name).__name__ == name
+    with pytest.raises(AttributeError, match="'wlam' has no attribute 'lode'"):
+        wlam.lode  # noqa: B018
+
+
+def test_released_models_are_listed_by_name():
+    assert {"wlam_little", "wlam_tiny", "wlam_generator"} <= {*wlam.released()}
+    assert "peers" not in wlam.released()
 
 
 @pytest.mark.slow

@@ -24,8 +24,10 @@ from wlam.training.checkpoint import FOLDER, load_params
 from wlam.training.state import init_state, model_params
 
 CONFIG, WEIGHTS, GOLDEN = "config.json", "weights", "golden.npz"
-RELEASED = Path(__file__).parents[1] / "models"
-"""Where a checkout keeps released models, so that their names are enough."""
+PACKAGED = Path(__file__).with_name("released")
+"""Where a wheel has the released models, see setup.py."""
+RELEASED = PACKAGED if PACKAGED.is_dir() else Path(__file__).parents[1] / "models"
+"""Where released models are, here or in a checkout, so that their names are enough."""
 
 
 def load(path: str | Path) -> Model:
@@ -69,11 +71,18 @@ def model_folder(path: str | Path) -> Path:
     for folder in (Path(path), RELEASED / path):
         if folder.is_dir():
             return folder
-    names = ", ".join(sorted(p.parent.name for p in RELEASED.glob(f"*/{CONFIG}")))
     raise ValueError(
-        f"model: no folder {path}; needed a run, a released model's folder, or a "
-        f"name of models/ ({names or 'there is none here'})"
+        f"model: no folder {path}; needed a run, a released model's folder, or the "
+        f"name of a released model ({', '.join(released()) or 'there is none here'})"
     )
+
+
+def released() -> list[str]:
+    """Names of the models that `load` finds by name: those of models/, or of the wheel.
+
+    Peers, seeds and ablations have folders of their own there, and are not among them.
+    """
+    return sorted(file.parent.name for file in RELEASED.glob(f"*/{CONFIG}"))
 
 
 def load_weights(path: str | Path) -> tuple[dict[str, Any], Config, int]:

@@ -13,6 +13,7 @@ from wlam.phy.arrays import (
     direction,
     element_gain_db,
     line,
+    panel,
     spherical_cycles,
     ula,
     upa,
@@ -39,6 +40,38 @@ def test_positions_run_along_y_first_and_then_along_z():
     np.testing.assert_array_equal(upa(2, 3), np.float32(want))
     np.testing.assert_array_equal(ula(3), upa(1, 3))
     np.testing.assert_allclose(ula(2, spacing=0.7)[1], [0, 0.7, 0], rtol=1e-6)
+
+
+def test_a_panel_has_one_polarisation_after_the_other_in_the_same_places():
+    antennas = panel(2, 3, polarisations=2, spacing=0.7)
+    assert len(antennas) == 12
+    np.testing.assert_array_equal(antennas.positions[:6], upa(2, 3, 0.7))
+    np.testing.assert_array_equal(antennas.positions[6:], upa(2, 3, 0.7))
+    np.testing.assert_array_equal(antennas.polarisation, [0] * 6 + [1] * 6)
+    assert antennas.positions.dtype == np.float32
+    assert antennas.polarisation.dtype == np.int32
+    shape = array_shape(antennas.positions, antennas.polarisation)
+    assert shape == ((2, 3, 1), (2, 3, 1))
+    np.testing.assert_array_equal(panel(1, 4).positions, ula(4))
+
+
+@pytest.mark.parametrize(
+    ("given", "match"),
+    [
+        ((0, 4), r"rows: found 0; needed a whole number, at least 1"),
+        ((2, 1.5), r"columns: found 1.5; needed a whole number, at least 1"),
+        ((2, 4, 3), r"polarisations: found 3; needed 1 or 2"),
+        ((2, 4, 0), r"polarisations: found 0; needed 1 or 2"),
+        ((2, 4, True), r"polarisations: found True; needed 1 or 2"),
+        ((2, 4, "cross"), r"polarisations: found 'cross'; needed 1 or 2"),
+        ((2, 4, 2, 0.0), r"spacing: found 0.0; needed a positive number"),
+        ((2, 4, 2, float("nan")), r"spacing: found nan; needed a positive number"),
+        ((2, 4, 2, "half"), r"spacing: found 'half'; needed a positive number"),
+    ],
+)
+def test_panels_that_cannot_be_are_refused_in_one_line(given, match):
+    with pytest.raises(DataError, match=rf"^{match}[^\n]*$"):
+        panel(*given)
 
 
 @pytest.mark.parametrize("shape", [(0, 4), (2, -1)])

@@ -249,11 +249,16 @@ def read_card(manual_dir: str | PathLike[str], file: str) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
-def _read_tensor(prepared_dir: str | Path, split: str, kind: type[Data]) -> Any:
+def read_tensor(prepared_dir: str | Path, split: str) -> Data:
+    """Whatever the split holds, in numpy arrays; args and errors as in `read`."""
     rows = read(prepared_dir, split)
     file = Path(prepared_dir) / "metadata.json"
     metadata = json.loads(file.read_text()) if file.is_file() else {}
-    data = assemble(rows, metadata)
+    return assemble(rows, metadata)
+
+
+def _read_tensor(prepared_dir: str | Path, split: str, kind: type[Data]) -> Any:
+    data = read_tensor(prepared_dir, split)
     if type(data) is not kind:
         raise DataError(
             f"prepared_dir: found {type(data).__name__} in {prepared_dir}; "
@@ -297,6 +302,11 @@ def _beam(runner: str | None, options: Sequence[str]) -> dict[str, Any]:
 
 
 def _find_builder(name: str, datasets_dir: str | Path | None) -> Any:
+    if datasets_dir is None and not DATASETS_DIR.is_dir():
+        raise DataError(
+            f"datasets_dir: found no {DATASETS_DIR}, wlam is not used from a checkout; "
+            "needed is datasets_dir, the datasets folder of one"
+        )
     folder = Path(datasets_dir or DATASETS_DIR).resolve() / name
     file = folder / f"{name}_dataset_builder.py"
     if not file.is_file():

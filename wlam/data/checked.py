@@ -43,7 +43,7 @@ def checked_csi(csi: Any, axis: Any = "time") -> Csi:
         csi: `wlam.Csi` as users have it: lists, arrays of NumPy, JAX or PyTorch, or
             masked arrays; with or without samples. Four axes are those of `CSI`, unless
             `receive_antennas` is given: then they are a link without samples.
-        axis: one of `AXES`, whose interval is needed; None: no interval is.
+        axis: one of `AXES`, whose interval is needed; None: none is.
 
     Returns:
         csi complex64 [sample, time, subcarrier, antenna], or five axes for a link, 0
@@ -57,7 +57,7 @@ def checked_csi(csi: Any, axis: Any = "time") -> Csi:
         DataError: naming the field, what was found and what is needed.
     """
     _check_type("csi", csi, (Csi,))
-    if axis is not None and axis not in AXES:
+    if axis not in (*AXES, None):
         raise DataError(f"axis: found {shown(axis)}; needed one of {', '.join(AXES)}")
     values, missing = _numbers("csi", csi.csi, "c")
     is_link = values.ndim == 5 or (

@@ -23,6 +23,7 @@ numbers, and are never looked at.
 import os
 import zipfile
 import zlib
+from collections.abc import Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -118,6 +119,22 @@ def read_npz(path: StrPath, task: str) -> tuple[Data, list[str]]:
             fields[layout.name] = _measured(file, values)
         file.report_ignored()
     return layout.data(**fields), notes
+
+
+def read_arrays(
+    path: StrPath, names: Sequence[str]
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Those of `names` that an .npz holds, as they are, and what else it holds.
+
+    Raises:
+        DataError: no such file, not an .npz, broken, or an array of Python objects,
+            which is never loaded.
+    """
+    with _open(path) as archive:
+        file = _File(path, archive, [])
+        held = archive.files
+        found = {name: file._member(name, "an array") for name in names if name in held}
+    return found, sorted(set(held) - set(names))
 
 
 def guess_task(path: StrPath) -> str:

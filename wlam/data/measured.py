@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from wlam.data import builders
-from wlam.data.builders import Example
 from wlam.types import Antennas, Csi, DataError, Series, Sweeps, Traffic
 
+Example = dict[str, Any]  # feature -> numpy array or scalar; text as bytes
 Read = Callable[[str, str], list[Example]]  # ("name" or "name/config", split)
 
 # What the logger of kpi_ucc5g writes where it has no value, by column (float32).
@@ -82,6 +82,9 @@ def reader(root: str | Path, manual_dir: str | Path | None = None) -> Read:
 
     Given `manual_dir`, the folder of the fetched files, what is missing is prepared.
     """
+
+    # Here, not above: TFDS takes its time, and few need it.
+    from wlam.data import builders
 
     def read(dataset: str, split: str) -> list[Example]:
         name, _, config = dataset.partition("/")

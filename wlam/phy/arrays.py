@@ -7,14 +7,17 @@ wavelengths. The arrays lie in the y-z plane and look towards +x.
 
 import math
 from collections.abc import Callable
+from numbers import Real
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Complex, Complex64, Float, Float32, Int, Num
 
+from wlam.ops.checks import at_least_one, is_whole, shown
 from wlam.ops.phasor import cis
-from wlam.types import ArrayShape, DataError
+from wlam.types import Antennas, ArrayShape, DataError
 
 # Positions closer than this, in wavelengths, count as equal.
 _TOLERANCE = 1e-3
@@ -49,6 +52,37 @@ def ula(num_ant: int, spacing: float = 0.5) -> Float32[np.ndarray, "antenna 3"]:
         ValueError: `num_ant` is less than one.
     """
     return upa(1, num_ant, spacing)
+
+
+def panel(
+    rows: Any, columns: Any, polarisations: Any = 1, spacing: Any = 0.5
+) -> Antennas:
+    """Return the antennas of a uniform planar panel, as `wlam.Csi(antennas=...)` takes.
+
+    All antennas of one polarisation come first, then those of the next; within one the
+    horizontal index runs fastest: antenna = (polarisation * rows + row) * columns +
+    column. Columns lie along y, rows are stacked along z, and both polarisations of a
+    cross-polarised pair are in one place.
+
+    Args:
+        rows, columns: of places, at least 1.
+        polarisations: 1, or 2 antennas in every place.
+        spacing: between neighbours, in wavelengths.
+
+    Raises:
+        DataError: naming the argument, what was found and what is needed.
+    """
+    at_least_one("rows", rows)
+    at_least_one("columns", columns)
+    if not is_whole(polarisations) or polarisations > 2:
+        raise DataError(f"polarisations: found {shown(polarisations)}; needed 1 or 2")
+    if not isinstance(spacing, Real) or not 0 < float(spacing) < math.inf:
+        raise DataError(
+            f"spacing: found {shown(spacing)}; needed a positive number of wavelengths"
+        )
+    places = upa(int(rows), int(columns), float(spacing))
+    kinds = np.repeat(np.arange(int(polarisations), dtype=np.int32), len(places))
+    return Antennas(np.tile(places, (int(polarisations), 1)), kinds)
 
 
 def direction(

@@ -14,7 +14,6 @@ from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
-from scipy.optimize import brentq
 
 PROFILES = ("A", "B", "C", "D", "E")
 MAX_CLUSTERS = 24
@@ -364,6 +363,8 @@ def _scaled_angles(centre, width, power, spread_deg, mean_deg, place):
     offset = (centre - middle + 180) % 360 - 180
     factor = 1.0
     if spread_deg is not None:
+        # Here, since it takes a fifth of a second and few configs scale spreads.
+        from scipy.optimize import brentq
 
         def spread(factor):
             return angle_spread(factor * _rays(offset, width), power)[0]
