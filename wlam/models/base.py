@@ -225,7 +225,7 @@ class Model:
         """
         raise self._refusal("complete", "completes what is missing")
 
-    def estimate(self, question: Any, noise_variance: Any = None) -> Any:
+    def estimate(self, question: Any, noise_variance: Any = None, **how: Any) -> Any:
         """Channels given pilots in noise.
 
         Args:
