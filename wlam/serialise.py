@@ -42,7 +42,9 @@ MOVED = {
     "wlam.nn.generator:GeneratorConfig": (
         "wlam.models.generator.network:GeneratorConfig"
     ),
-    "wlam.nn.joint:JointConfig": "wlam.models.predictor.channels:ChannelTokenizerConfig",
+    "wlam.nn.joint:JointConfig": (
+        "wlam.models.predictor.channels:ChannelTokenizerConfig"
+    ),
     "wlam.nn.liquid_backbone:LiquidBackboneConfig": (
         "wlam.nn.backbones.liquid:LiquidBackboneConfig"
     ),
