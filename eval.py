@@ -9,14 +9,17 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import numpy as np
 import tyro
 
+from wlam import plot
 from wlam.config import load_config
 from wlam.data.files import write_npz_atomic, write_text_atomic
 from wlam.evaluation import cases
-from wlam.evaluation.judge import MODEL, judge
+from wlam.evaluation.evaluator import Result
+from wlam.evaluation.judge import INFORMED, MODEL, Verdict, judge
 from wlam.evaluation.report import html_report
 from wlam.evaluation.table import text_table
 from wlam.hub import load_with_config, model_folder
@@ -94,13 +97,48 @@ def main(options: Options) -> None:
         lines = (json.dumps(r.record()) for v in verdicts for r in v.results)
         write_text_atomic(results, "\n".join(lines) + "\n")
     if report:
-        write_text_atomic(report, html_report("wlam", facts, verdicts, skipped))
+        found = [result_of(verdict) for verdict in verdicts]
+        write_text_atomic(report, html_report("wlam", facts, found, skipped))
         print(f"report: {report}")
     if options.predictions:
         (v,) = verdicts
         ours = v.forecasts[MODEL]
         arrays = TASKS[v.case.task].user_arrays(ours, v.case.data, v.windows)
         write_npz_atomic(options.predictions, **arrays)
+
+
+def result_of(verdict: Verdict) -> Result:
+    """What the report shows of a verdict."""
+    case, labels = verdict.case, verdict.windows.labels
+    headline = TASKS[case.task].headline
+    values = {
+        name: found[headline]
+        for name, found in verdict.statistics.items()
+        if headline in found
+    }
+    groups = verdict.windows.groups
+
+    def pictures() -> dict[str, Any]:
+        return {
+            f"{headline} over {label}": plot.metric_over(
+                labels[name], values, groups, label, headline
+            )
+            for name, label in (("speed_kmh", "speed (km/h)"), ("snr_db", "SNR (dB)"))
+            if len(np.unique(labels.get(name, 0))) > 1
+        }
+
+    question = f"{case.context}→{case.horizon}"
+    statistics = verdict.statistics
+    return Result(
+        case.name,
+        question,
+        headline,
+        statistics,
+        groups,
+        case.about,
+        INFORMED,
+        pictures,
+    )
 
 
 if __name__ == "__main__":

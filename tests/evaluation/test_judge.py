@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from wlam.evaluation.judge import MODEL, EvalCase, judge
-from wlam.evaluation.report import html_report
 from wlam.evaluation.table import number, rows_of, text_table
 from wlam.phy.arrays import ula
 from wlam.types import Antennas, Csi, Traffic
@@ -100,8 +99,6 @@ def test_intervals_are_judged_by_what_they_cover(monkeypatch):
     row = dict(zip(header, rows[-1], strict=True))
     assert (row["metric"], row[MODEL], row["best"]) == ("cover 90 %", "0.333", "·")
     assert row["repeat last"] == row["AR"] == "·"
-    page = html_report("title", [], [verdict], [])
-    assert page.count('<tr class="">') == 1
 
 
 def test_the_table_lines_up_and_leaves_nothing_out(verdict):
@@ -110,14 +107,6 @@ def test_the_table_lines_up_and_leaves_nothing_out(verdict):
     assert len(lines) == 2 + len(verdict.metrics)
     for baseline in ("zero", "repeat last", "context mean", "AR", "seasonal naive"):
         assert f" {baseline} |" in lines[0]
-
-
-def test_the_report_stands_alone(verdict):
-    page = html_report("title", ["a fact"], [verdict], ["skipped x: not there"])
-    assert page.count("data:image/png;base64,") == 1
-    assert "a &lt;sine&gt;" in page
-    assert "skipped x: not there" in page
-    assert page.count('class="win"') + page.count('class="lose"') == 4
 
 
 def test_nmse_is_against_the_clean_channel():
@@ -170,7 +159,6 @@ def test_steps_that_are_skipped_are_forecast_but_not_scored(verdict):
         everyone = np.arange(len(verdict.windows.source))
         step = verdict.score_slice(baseline, everyone, slice(5, 6))["MAE"]
         assert last.value("MAE", baseline).value == pytest.approx(step.value)
-    html_report("title", [], [last], [])
 
 
 def test_the_model_and_the_floors_can_be_judged_apart(verdict):
