@@ -67,12 +67,12 @@ def test_the_gain_is_paired_and_above_zero_where_the_model_is_better():
     pair = Pair(case.statistics["AR"]["MAE"], case.statistics["wlam"]["MAE"], GROUPS)
     assert found.gain == difference([pair])
     (head, cells) = rows(html_report("", [], [case], []))
-    assert head == [["case"], ["wlam"], ["best", "baseline"], ["gain"]]
+    assert head == [["case"], ["wlam"], ["gain"], ["best", "baseline"]]
     assert cells[0] == ["a", "case", "16→8,", "MAE"]
     ours, gain = found.ours, found.gain
     assert cells[1] == [number(ours.value), number(ours.low), "…", number(ours.high)]
-    assert cells[2] == ["AR", number(found.theirs.value)]
-    assert cells[3] == [
+    assert cells[3] == ["AR", number(found.theirs.value)]
+    assert cells[2] == [
         f"+{number(gain.value)}",
         number(gain.low),
         "…",

@@ -43,7 +43,7 @@ summary { cursor: pointer; color: #0b5cad; margin: .6em 0 }
 .lose { background: #fde7df; color: #7c2d12 }
 .even { background: #eceef1; color: #3d444d }
 @media (max-width: 640px) { body { font-size: 15px; margin: 1em auto }
-  td, th { padding: 4px 6px } table { font-size: 13px } }
+  td, th { padding: 4px 5px } table { font-size: 12px } }
 """
 VERDICTS = {"win": "better", "lose": "worse", "even": "no clear difference"}
 """Class of a verdict on the page, and what it says."""
@@ -161,10 +161,10 @@ def _summary(results: Sequence[Result], models: tuple[str, ...]) -> str:
         for k, found in enumerate(compare(result, models)):
             cells = ["" if k else f"{link}<small>{asked}</small>"]
             cells += [html.escape(found.model)] if several else []
-            rows.append([*cells, _with_interval(found.ours), _baseline(found)])
-            rows[-1].append(_gain(found))
+            numbers = _with_interval(found.ours), _gain(found), _baseline(found)
+            rows.append([*cells, *numbers])
     texts = {0, 1} if several else {0}
-    return _table([*head, "best baseline", "gain"], rows, texts)
+    return _table([*head, "gain", "best baseline"], rows, texts)
 
 
 def _section(index: int, result: Result, models: tuple[str, ...]) -> str:
