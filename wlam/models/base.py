@@ -240,7 +240,7 @@ class Model:
         """
         raise self._refusal("estimate", "estimates channels")
 
-    def draw(self, number: int, condition: Mapping | None = None, **how: Any) -> Any:
+    def draw(self, number: int, condition: Any = None) -> Any:
         """New data that are like those that the model was trained on.
 
         Raises:

@@ -143,14 +143,14 @@ class CombinedEstimator(Model):
 
     def estimate(
         self,
-        question: Complex[np.ndarray, "n part m"],
-        noise_variance: float | np.ndarray,
+        question: Any,
+        noise_variance: Any = None,
         solver: Solver | None = None,
     ) -> Complex[np.ndarray, "n antenna"]:
         """Channels from what `Receiver.white` gives, of the model's own combiner.
 
         Args:
-            question: white measurements of every sub-array.
+            question: complex [n, part, m], white measurements of every sub-array.
             noise_variance: of one measurement, of all samples or of each.
             solver: how the fixed point is found; that of the config if not given.
 

@@ -410,10 +410,11 @@ class PredictorAPI(Model):
             )
         return data, SeriesRows(values, data.mask, data.time_step_s, TIME, joint), False
 
-    def _answer(self, question: Question, data: Any, values: np.ndarray) -> Any:
+    def _answer(self, question: Any, data: Any, values: np.ndarray) -> Any:
         """Steps [sample, step, channel] like the question."""
         kind = Sweeps if isinstance(question, Sweeps) else Series
-        return like(question, kind(values, data.time_step_s, labels=data.labels))
+        found: Any = kind(values, data.time_step_s, labels=data.labels)
+        return like(question, found)
 
     def _sweep(self, data: Sweeps, horizon: int | None) -> Any:
         """Forecast and spread [sample, 1 + step, beam], the first step the last sweep.
