@@ -111,21 +111,32 @@ def result_of(verdict: Verdict) -> Result:
     """What the report shows of a verdict."""
     case, labels = verdict.case, verdict.windows.labels
     headline = TASKS[case.task].headline
-    values = {
-        name: found[headline]
-        for name, found in verdict.statistics.items()
-        if headline in found
-    }
-    groups = verdict.windows.groups
+    groups, horizon = verdict.windows.groups, verdict.windows.horizon
+    steps = np.unique(np.linspace(0, horizon - 1, min(horizon, 8)).astype(int))
+    beside = ("repeat last", "AR", "PAD", "seasonal AR", "Kalman tracker")
+    drawn = [name for name in (MODEL, *beside) if name in verdict.statistics]
+    values = {name: verdict.statistics[name][headline] for name in drawn}
 
     def pictures() -> dict[str, Any]:
-        return {
-            f"{headline} over {label}": plot.metric_over(
-                labels[name], values, groups, label, headline
-            )
-            for name, label in (("speed_kmh", "speed (km/h)"), ("snr_db", "SNR (dB)"))
-            if len(np.unique(labels.get(name, 0))) > 1
+        over = {
+            name: [
+                verdict.score_slice(name, np.arange(len(groups)), slice(s, s + 1))[
+                    headline
+                ]
+                for s in steps
+            ]
+            for name in drawn
         }
+        x = case.skip + steps + 1
+        found = {
+            f"{headline} over the horizon": plot.curve(x, over, groups, ylabel=headline)
+        }
+        for name, label in (("speed_kmh", "speed (km/h)"), ("snr_db", "SNR (dB)")):
+            if len(np.unique(labels.get(name, 0))) > 1:
+                found[f"{headline} over {label}"] = plot.metric_over(
+                    labels[name], values, groups, label, headline
+                )
+        return found
 
     question = f"{case.context}→{case.horizon}"
     statistics = verdict.statistics
