@@ -28,7 +28,6 @@ from benchmarks.leaderboard.goals import GOALS, Row, check
 from benchmarks.leaderboard.simulated import TASKS
 from benchmarks.leaderboard.strata import all_strata, best_floors, by_snr, strata
 from wlam.bootstrap import Pair, difference, interval
-from wlam.evaluation.judge import HIGHER_IS_BETTER
 from wlam.evaluation.scores import Scores, pooled
 from wlam.evaluation.table import ABSENT, BASELINES, number
 
@@ -230,7 +229,7 @@ def result_rows(
 
 def best_in(scores: Scores, metric: str) -> str | None:
     """The floor that is hardest to beat; None where floors have no such metric."""
-    pick = max if metric in HIGHER_IS_BETTER else min
+    pick = max if scores.higher_is_better(metric) else min
     values = {
         baseline: scores.statistics[baseline][metric].value
         for baseline in scores.baselines
