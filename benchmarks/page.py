@@ -12,6 +12,7 @@ again; kill it and run it again at will.
 """
 
 import json
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,10 @@ class Options:
     sionna: str | None = None
     # Folder of ray-traced channels; WLAM_RAYTRACED_DIR or data/raytraced_csi if not.
     raytraced: str | None = None
+    # Folders of measured sets as fetched, and where they are prepared; WLAM_DATA_DIR
+    # and WLAM_PREPARED_DIR, or data, if not given.
+    measured: str | None = None
+    prepared: str | None = None
     # Folder that scores are kept in.
     cache: str = "runs/benchmark/scores"
     # All numbers, as JSON lines.
@@ -81,7 +86,9 @@ def main(options: Options) -> None:
     if len({family[0].name for family in opened.values()}) < len(opened):
         raise DataError(f"models: found {[*opened]}; needed folders of different names")
     folders = {SIONNA: options.sionna, RAYTRACED: options.raytraced}
-    entries = all_entries(options.cases, folders)
+    fetched = options.measured or os.environ.get("WLAM_DATA_DIR")
+    prepared = options.prepared or os.environ.get("WLAM_PREPARED_DIR", "data")
+    entries = all_entries(options.cases, folders, fetched, prepared)
 
     def known(paths: tuple[str, ...]) -> list:
         return [m for path in dict.fromkeys(paths) for m in opened.get(path, ())]

@@ -24,7 +24,7 @@ from compare import configs_of, trained, verdicts_of
 
 from wlam.baselines.sweeps import bearing_tracker
 from wlam.bootstrap import interval
-from wlam.evaluation.forecast import Forecast, generated_case, generated_cases
+from wlam.evaluation.forecast import generated_case, generated_cases
 from wlam.evaluation.judge import MODEL, Verdict, judge
 from wlam.metrics import Statistic
 from wlam.phy.channels.tr38901.config import LAYOUT
