@@ -271,6 +271,8 @@ def _numbers(name: str, x: Any, kinds: str) -> tuple[np.ndarray, np.ndarray]:
     """Numbers of a kind, and which of them a masked array hides."""
     if x is None:
         raise DataError(f"{name}: found None; needed numbers")
+    if isinstance(x, list | tuple) and any(np.ma.isMaskedArray(part) for part in x):
+        x = np.ma.stack(x)  # np.asarray would drop the masks
     missing = np.ma.getmaskarray(x) if isinstance(x, np.ma.MaskedArray) else False
     found = _array(name, x)
     if found.dtype.kind not in kinds:
