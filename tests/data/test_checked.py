@@ -79,6 +79,13 @@ def test_nan_masks_and_masked_arrays_all_say_what_is_missing():
     np.testing.assert_array_equal(found.csi, np.where(expected, H, 0))
 
 
+def test_a_list_of_masked_arrays_keeps_its_masks():
+    lost = np.zeros(H.shape, bool)
+    lost[1, 0] = True
+    parts = [np.ma.MaskedArray(h, where) for h, where in zip(H, lost, strict=True)]
+    np.testing.assert_array_equal(checked_csi(asked(csi=parts)).mask, ~lost)
+
+
 def test_what_the_mask_hides_may_be_any_number():
     h = H.astype(np.complex128)
     h[0, 0] = np.inf
