@@ -26,7 +26,7 @@ from benchmarks.leaderboard.simulated import Simulated, noise_name
 from benchmarks.leaderboard.strata import Sizes, trained_sizes
 from wlam.config import Config, load_config
 from wlam.data.measured import CASES
-from wlam.evaluation.forecast import Forecast, generated_case, measured_cases, unfit
+from wlam.evaluation.forecast import generated_case, measured_cases, unfit
 from wlam.evaluation.judge import MODEL, EvalCase, Predicts, judge
 from wlam.evaluation.scores import Scores, joined, load_scores, save_scores, scores_of
 from wlam.hub import CONFIG, RELEASED, WEIGHTS, load_with_config

@@ -16,6 +16,7 @@ import numpy as np
 from wlam.data.files import read_npz
 from wlam.evaluation.cases import add_noise
 from wlam.evaluation.judge import EvalCase
+from wlam.tasks import task_of
 from wlam.types import Csi, DataError
 
 TASKS = {"csi_time": (16, 8), "csi_frequency": (32, 32)}
@@ -68,7 +69,7 @@ class Simulated:
                 f"{path.name}: found none in {folder}; needed the output of "
                 f"{self.program} (extra [{self.extra}])"
             )
-        data, _ = read_npz(path, "csi_time")
+        data, _ = read_npz(path, task_of("csi_time").layout)
         assert isinstance(data, Csi)
         with np.load(path) as file:
             labels = {name: file[name] for name in LABELS if name in file.files}

@@ -1,11 +1,13 @@
 """Channels on all subcarriers from pilots on some: estimation without training."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from wlam.baselines.bank.smoothers import between_pilots
 from wlam.baselines.estimate import linear_matrix, spline_matrix
+from wlam.data.files import CSI
 from wlam.tasks.csi import CsiFrequency, in_bins
 from wlam.tasks.task import Baseline
 from wlam.tasks.windows import Sequences, Windows
@@ -18,14 +20,16 @@ FEWEST = 4
 class CsiPilots(CsiFrequency):
     """All L subcarriers from every n-th of them.
 
-    Baselines: "repeat last" holds a pilot until the next; "interpolation" and "spline" are
-    linear and cubic between the pilots (least squares, so noise stays); "IAA" is a
+    Baselines: "repeat last" holds a pilot until the next; "interpolation" and "spline"
+    are linear and cubic between the pilots (least squares, so noise stays); "IAA" is a
     Wiener filter whose delay profile is found from the pilots of a bin and those around
     it; "smoother bank" mixes thirteen such filters, which is what the predictor
     starts from (`wlam.baselines.bank.smoothers`).
     """
 
     verb = "complete"
+    layout = replace(CSI, target="subcarrier", completes=True)
+    window = (64, 64)
 
     def sequences(self, data: Csi) -> Sequences:
         """DataError where there are too few pilots."""
