@@ -14,8 +14,11 @@ USE = """
 import numpy as np, wlam
 model = wlam.load("wlam_little")
 t = np.arange(72)
-forecast = model.predict(100 + 30 * np.sin(t / 4), interval=3600.0, horizon=12)
-assert np.isfinite(forecast).all()
+load = wlam.Traffic(100 + 30 * np.sin(t / 4), time_step_s=3600.0)
+forecast = model.predict(load, horizon=12)
+assert isinstance(forecast, wlam.Traffic)
+assert forecast.traffic.shape == (12,)
+assert np.isfinite(forecast.traffic).all()
 from wlam.data import builders
 try:
     builders.prepare("csi_cdl", data_dir="data")

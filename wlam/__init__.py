@@ -15,6 +15,8 @@ from wlam.version import __version__ as __version__
 if TYPE_CHECKING:
     from wlam import plot as plot
     from wlam.data.read import read as read
+    from wlam.data.simulated import generate as generate
+    from wlam.evaluation.own import evaluate as evaluate
     from wlam.hub import load as load
     from wlam.hub import released as released
     from wlam.phy.arrays import panel as panel
@@ -30,6 +32,8 @@ _HOMES = {
     "released": "wlam.hub",
     "read": "wlam.data.read",
     "panel": "wlam.phy.arrays",
+    "generate": "wlam.data.simulated",
+    "evaluate": "wlam.evaluation.own",
     **dict.fromkeys(("Csi", "Sweeps", "Series", "Traffic"), "wlam.types"),
     **dict.fromkeys(("Antennas", "DataError"), "wlam.types"),
 }

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from wlam.evaluation.report import STYLE, embed
 
 PAGE_STYLE = """
-body { max-width: 1800px } td:nth-child(4) { font-weight: normal }
+body { max-width: 1800px } td:nth-child(3), th:nth-child(3) { text-align: left }
 tr.win { background: #e2f4e2 } tr.lose { background: #fbe9e2 }
 """
 

@@ -26,7 +26,7 @@ from wlam.data.builders import (
 from wlam.data.generated import SIZES, GeneratedConfig, draw_block
 from wlam.phy.channels.tr38901.presets import PRESETS
 from wlam.serialise import from_json
-from wlam.types import Csi, DataError, Sweeps, Traffic
+from wlam.types import Antennas, Csi, DataError, Sweeps, Traffic
 
 BLOCK = 4
 POSITIONS = np.array([[0.0, 0.0, 0.0], [0.0, 0.3, 0.1]], np.float32)
@@ -50,9 +50,10 @@ def draw_toy(key, config, count):
         return Sweeps(x[0, :, 0], step, x[1, :, 0], labels)
     if config.kind == "traffic":
         return Traffic(x[0, :, 0, 0], step)
-    csi, positions = jax.lax.complex(x[0], x[1]), POSITIONS
+    csi = jax.lax.complex(x[0], x[1])
+    antennas = Antennas(POSITIONS, np.arange(2, dtype=np.int32))
     return Csi(
-        *(csi, step, step + 1, step + 2, positions, np.arange(2, dtype=np.int32)),
+        *(csi, step, step + 1, step + 2, antennas),
         clean=2 * csi,
         labels=labels,
     )
@@ -265,7 +266,7 @@ def test_errors_say_what_is_needed(folder, tmp_path):
             "shards: found 0; needed 1",
             lambda: prepare("csi_38901", None, tmp_path, config=config(), shards=0),
         ),
-        ("found Csi in .*; needed Beams", lambda: read_beams(folder, "test")),
+        ("found Csi in .*; needed Sweeps", lambda: read_beams(folder, "test")),
         ("no 'validation'", lambda: read_csi(folder, "validation")),
         ("manual_dir: None", lambda: prepare("kpi_ucc5g", None, tmp_path)),
     ]:

@@ -42,7 +42,7 @@ def test_shapes_are_known_without_sionna():
     shapes = RayTracedConfig(name="tiny", source=TINY).shapes()
     assert shapes.csi.shape == (1, 3, 4, 6)
     assert set(shapes.labels) == set(LABELS)
-    np.testing.assert_allclose(shapes.antenna_positions.mean(axis=0), np.zeros(3))
+    np.testing.assert_allclose(shapes.antennas.positions.mean(axis=0), np.zeros(3))
 
 
 @needs_sionna

@@ -33,7 +33,7 @@ INTERVALS = {"time": "time_step_s", "frequency": "subcarrier_spacing_hz"}
 CSI = "[sample, time, subcarrier, antenna]"
 CSI_NEEDED = f"{CSI}, [time, subcarrier, antenna] or, of links, "
 CSI_NEEDED += "[sample, time, subcarrier, receive antenna, transmit antenna]"
-Kind = TypeVar("Kind", Csi, Sweeps, Series, Traffic)
+Kind = TypeVar("Kind", bound=Question)
 
 
 def checked_csi(csi: Any, axis: Any = "time") -> Csi:

@@ -255,8 +255,7 @@ def _question(
     mask = canonical.mask
     if np.all(np.asarray(mask)):
         canonical = replace(canonical, mask=None)
-    back: Any = like  # of whichever kind it is
-    return back(question, canonical)
+    return like(question, canonical)
 
 
 def _checked(question: Question) -> Csi | Sweeps | Series:

@@ -1,4 +1,4 @@
-"""What an evaluator is: a config value that asks a model and its baselines a question.
+"""What an evaluator is: a config value that asks a model and its baselines.
 
 `Config.evaluation` holds evaluators by name; `eval.py` runs each and shows what it
 found. To add one, write a frozen dataclass that inherits from `Evaluator`. It may live

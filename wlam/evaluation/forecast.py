@@ -26,7 +26,8 @@ COVERAGE = 0.9
 """Of the intervals that are judged, where the model has intervals."""
 COVERED, COVERED_CHANNELS = 32, 8
 """Windows that are judged by coverage, spread evenly over all: beyond a patch series
-are sampled, and shares need few. Of whole channels, which have more entries, fewer."""
+are sampled, and shares need few. Of whole channels, with
+thousands of entries, fewer."""
 
 
 @dataclass(frozen=True)

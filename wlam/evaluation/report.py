@@ -1,145 +1,254 @@
-"""A self-contained HTML report: the table, and for every case its plots."""
+"""A page of HTML that needs no other file: a summary, and every case with pictures."""
 
 import base64
 import html
 import io
+import math
 from collections.abc import Sequence
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-import matplotlib
-import numpy as np
-from matplotlib.figure import Figure
+from wlam.bootstrap import Difference, Pair, difference
+from wlam.evaluation.evaluator import MODEL, Figure, Result
+from wlam.evaluation.table import ABSENT, number
+from wlam.types import DataError
 
-from wlam.evaluation.judge import MODEL, Verdict
-from wlam.evaluation.table import rows_of
-from wlam.tasks import TASKS
+if TYPE_CHECKING:
+    import matplotlib.figure
 
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 1200px; margin: 2em auto;
-       padding: 0 1em; color: #222 }
-table { border-collapse: collapse; font-size: 13px; margin: 1em 0 }
-td, th { padding: 2px 8px; text-align: right; border-bottom: 1px solid #ddd }
-td:first-child, th:first-child, td:nth-child(3), th:nth-child(3) { text-align: left }
-td:nth-child(4) { font-weight: bold }
-tr.win td:nth-child(4) { background: #e2f4e2 }
-tr.lose td:nth-child(4) { background: #fbe9e2 }
-img { max-width: 100% } .about { color: #666 } h2 { margin-top: 2em }
+:root { color-scheme: light }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 1.5em auto;
+       padding: 0 1em; color: #1f2328; background: #fff }
+h1 { font-size: 1.6em; margin: 0 0 .3em } h2 { font-size: 1.25em; margin: 2em 0 .3em }
+table { border-collapse: collapse; font-size: 14px; margin: 1em 0;
+        font-variant-numeric: tabular-nums }
+td, th { padding: 4px 10px; text-align: right; border-bottom: 1px solid #e2e5e9;
+         vertical-align: top }
+th { color: #57606a; font-weight: 600; border-bottom: 2px solid #d0d5db }
+td:first-child, th:first-child { text-align: left }
+img { max-width: 100%; height: auto } .about { color: #57606a }
 """
-# Floors that a plot shows beside the model; more would hide it.
-SHOWN = ("repeat last", "AR", "PAD", "seasonal AR", "Kalman tracker")
-BINNED = {"speed_kmh": "speed in km/h", "snr_db": "SNR in dB"}
-BINS = 5
+REPORT_STYLE = """
+.wide { overflow-x: auto } .facts { color: #57606a; padding-left: 1.2em }
+td.text, th.text { text-align: left } td { white-space: nowrap }
+td small { color: #57606a; display: block }
+td a { color: inherit } td b small { font-weight: 400 }
+.pictures { display: flex; flex-wrap: wrap; gap: 1em; align-items: flex-start }
+figure { margin: 0; flex: 1 1 340px; max-width: 760px }
+figcaption { color: #57606a; font-size: 14px }
+summary { cursor: pointer; color: #0b5cad; margin: .6em 0 }
+.tag { border-radius: 9px; padding: 1px 8px }
+.win { background: #dff3e4; color: #14532d }
+.lose { background: #fde7df; color: #7c2d12 }
+.even { background: #eceef1; color: #3d444d }
+@media (max-width: 640px) { body { font-size: 15px; margin: 1em auto }
+  td, th { padding: 4px 5px } table { font-size: 12px } }
+"""
+VERDICTS = {"win": "better", "lose": "worse", "even": "no clear difference"}
+"""Class of a verdict on the page, and what it says."""
+LEGEND = (
+    "Numbers in small print are 95 % bootstrap intervals over samples, or over groups "
+    "of samples that depend on each other. The gain is that of the model over the best "
+    "baseline on the same samples, in the unit of the metric; above zero the model is "
+    "better. It is green where all of its interval is above zero, red where all of it "
+    "is below, and else grey."
+)
 
 
-def curves(verdict: Verdict) -> Figure:
-    """Prediction against truth, and the headline metric over horizon, speed and SNR."""
-    found = verdict.windows.labels
-    labels = [name for name in BINNED if len(np.unique(found.get(name, 0))) > 1]
-    figure = Figure(figsize=(4.2 * (2 + len(labels)), 3.2), layout="constrained")
-    axes = list(np.ravel(figure.subplots(1, 2 + len(labels))))
-    predictors = [MODEL, *(f for f in SHOWN if f in verdict.forecasts)]
-    headline = TASKS[verdict.case.task].headline
-    everyone = np.arange(len(verdict.windows.source))
+@dataclass(frozen=True)
+class Comparison:
+    """A model beside the best of the baselines, in the headline metric of a result."""
 
-    draw_example(axes[0], verdict, predictors)
-    horizon, skip = verdict.windows.horizon, verdict.case.skip
-    steps = np.unique(np.linspace(0, horizon - 1, min(horizon, 16)).round().astype(int))
-    for predictor in predictors:
-        scores = [
-            verdict.score_slice(predictor, everyone, slice(s, s + 1))[headline].value
-            for s in steps
-        ]
-        axes[1].plot(skip + steps + 1, scores, marker=".", label=predictor)
-    axes[1].set(xlabel="horizon in steps", ylabel=headline)
-    axes[1].legend(fontsize=8)
-    for axis, label in zip(axes[2:], labels, strict=True):
-        values = verdict.windows.labels[label]
-        edges = np.quantile(values, np.linspace(0, 1, BINS + 1))
-        inside = [
-            np.flatnonzero((values >= lo) & (values <= hi))
-            for lo, hi in pairwise(edges)
-        ]
-        centres = [float(np.median(values[keep])) for keep in inside]
-        for predictor in predictors:
-            scores = [
-                verdict.score_slice(predictor, keep)[headline].value for keep in inside
-            ]
-            axis.plot(centres, scores, marker="o", label=predictor)
-        axis.set(xlabel=BINNED[label], ylabel=headline)
-    return figure
+    result: Result
+    model: str
+    ours: Figure
+    baseline: str | None  # None where no baseline has the metric
+    theirs: Figure | None
+    gain: Difference | None  # above zero: the model is better
+
+    @property
+    def verdict(self) -> str:
+        """One of `VERDICTS`; empty where there is nothing to compare with."""
+        if self.gain is None or math.isnan(self.gain.value):
+            return ""
+        if self.gain.low > 0:
+            return "win"
+        return "lose" if self.gain.high < 0 else "even"
 
 
-def draw_example(axis, verdict: Verdict, predictors: list[str]) -> None:
-    """The strongest channel of the middle window: context, truth and forecasts."""
-    windows = verdict.windows
-    w = len(windows.source) // 2
-    c = int(np.argmax(np.var(windows.target[w], axis=0) + 1e-30))
-    context = np.real(windows.context[w, :, c])
-    target = np.real(windows.target[w, :, c])
-    length, horizon = len(context), len(target)
-    past = np.arange(max(0, length - 4 * horizon), length) - length
-    axis.plot(past + 1, context[past], color="0.6", label="context")
-    future = verdict.case.skip + np.arange(horizon) + 1
-    axis.plot(future, target, color="black", linewidth=2, label="truth")
-    for predictor in predictors:
-        forecast = np.real(verdict.forecasts[predictor][w, :, c])
-        axis.plot(future, forecast, marker=".", linewidth=1, label=predictor)
-    axis.set(xlabel="step", title=f"window {w}, channel {c}")
-    axis.legend(fontsize=7)
+def compare(result: Result, models: Sequence[str] = (MODEL,)) -> list[Comparison]:
+    """Each model that has the headline metric, beside the best baseline.
 
-
-def embed(figure: Figure) -> str:
-    """The figure as an <img> that needs no file beside the report."""
-    buffer = io.BytesIO()
-    with matplotlib.rc_context({"axes.grid": True, "grid.alpha": 0.3}):
-        figure.savefig(buffer, format="png", dpi=90)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return f'<img alt="plots" src="data:image/png;base64,{data}">'
-
-
-def html_table(verdicts: Sequence[Verdict]) -> str:
-    """The table; the model's cell is green where it beats every floor, else red.
-
-    Without colour where floors have no such value.
+    Args:
+        result: of one case.
+        models: names of those predictors that are no baselines.
     """
-    header, rows = rows_of(verdicts)
-    wins = [v.model_wins(metric) for v in verdicts for metric in v.metrics]
-    lines = ["<table><tr>", *(f"<th>{html.escape(h)}</th>" for h in header), "</tr>"]
-    for row, win in zip(rows, wins, strict=True):
-        cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in row)
-        kind = {True: "win", False: "lose", None: ""}[win]
-        lines.append(f'<tr class="{kind}">{cells}</tr>')
-    return "\n".join([*lines, "</table>"])
+    metric = result.headline
+    alone = replace(result, informed=result.informed | frozenset(models))
+    baseline = alone.best_baseline(metric)
+    theirs = None if baseline is None else result.figure(metric, baseline)
+    found = []
+    for model in models:
+        ours = result.figure(metric, model)
+        if ours is None:
+            continue
+        gain = None
+        if baseline is not None:
+            first = result.statistics[model][metric]
+            other = result.statistics[baseline][metric]
+            pairs = [Pair(first, other, result.groups)]
+            if not first.higher_is_better:
+                pairs = [Pair(other, first, result.groups)]
+            gain = difference(pairs)
+        found.append(Comparison(result, model, ours, baseline, theirs, gain))
+    return found
 
 
 def html_report(
     title: str,
     facts: Sequence[str],
-    verdicts: Sequence[Verdict],
+    results: Sequence[Result],
     skipped: Sequence[str],
+    models: tuple[str, ...] = (MODEL,),
 ) -> str:
-    """The whole page.
+    """The whole page, which needs no file beside it.
 
     Args:
         title: heading.
-        facts: lines about the model and its cost.
-        verdicts: the cases, in the order of the table.
+        facts: lines about the models and their cost.
+        results: one for each case, in the order of the page.
         skipped: lines that say which data were not there.
+        models: names of those predictors that are no baselines; the summary has a row
+            for each in every case.
+
+    Raises:
+        DataError: two results of one name and question.
     """
-    sections = []
-    for v in verdicts:
-        doc = (TASKS[v.case.task].__doc__ or "").strip().split("\n\n")[0]
-        sections.append(
-            f"<h2>{html.escape(v.case.name)}</h2><p>{html.escape(doc)}</p>"
-            f'<p class="about">{html.escape(v.case.about)}</p>{embed(curves(v))}'
-        )
-    bullets = "".join(f"<li>{html.escape(line)}</li>" for line in [*facts, *skipped])
+    names = [(result.name, result.question) for result in results]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"results: found {twice} twice; needed each case once")
+    lines = "".join(f"<li>{html.escape(line)}</li>" for line in [*facts, *skipped])
+    sections = "".join(_section(i, r, models) for i, r in enumerate(results))
+    heading = html.escape(title)
     return (
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{html.escape(title)}"
-        f"</title><style>{STYLE}</style><h1>{html.escape(title)}</h1><ul>{bullets}</ul>"
-        "<p>Lower is better, except for top-1, top-3, ±1 beam and power ratio; what "
-        "intervals cover should be what they promise. Green: better than every "
-        "training-free floor. Intervals in the table: 95 % bootstrap over windows, or "
-        f"over groups of dependent windows.</p>{html_table(verdicts)}"
-        f"{''.join(sections)}</html>\n"
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{heading}</title><style>{STYLE}{REPORT_STYLE}</style></head><body>"
+        f'<h1>{heading}</h1><ul class="facts">{lines}</ul>'
+        f"{_summary(results, models)}"
+        f'<p class="about">{html.escape(LEGEND)}</p>{sections}</body></html>\n'
     )
+
+
+def embed(figure: "matplotlib.figure.Figure", alt: str = "plots") -> str:
+    """The figure as an <img> that needs no file beside the page."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
+
+
+def _summary(results: Sequence[Result], models: tuple[str, ...]) -> str:
+    """One row for each case and model."""
+    several = len(models) > 1
+    head = ["case", "model", "value"] if several else ["case", *models]
+    rows = []
+    for i, result in enumerate(results):
+        asked = html.escape(f"{result.question}, {result.headline}")
+        link = f'<a href="#case-{i}">{html.escape(result.name)}</a>'
+        for k, found in enumerate(compare(result, models)):
+            cells = ["" if k else f"{link}<small>{asked}</small>"]
+            cells += [html.escape(found.model)] if several else []
+            numbers = _with_interval(found.ours), _gain(found), _baseline(found)
+            rows.append([*cells, *numbers])
+    texts = {0, 1} if several else {0}
+    return _table([*head, "gain", "best baseline"], rows, texts)
+
+
+def _section(index: int, result: Result, models: tuple[str, ...]) -> str:
+    """One case: what it is, its pictures, and all of its numbers on demand."""
+    pictures = "".join(
+        f"<figure>{embed(figure, title)}<figcaption>{html.escape(title)}</figcaption>"
+        "</figure>"
+        for title, figure in result.pictures().items()
+    )
+    samples = f"{len(result.groups):,} samples"
+    return (
+        f'<section id="case-{index}"><h2>{html.escape(result.name)} '
+        f"<small>{html.escape(result.question)}</small></h2>"
+        f'<p class="about">{html.escape(result.about)}</p>'
+        f'<div class="pictures">{pictures}</div>'
+        f"<details><summary>All metrics and baselines ({samples})</summary>"
+        f"{_all_numbers(result, models)}</details></section>"
+    )
+
+
+def _all_numbers(result: Result, models: tuple[str, ...]) -> str:
+    """A row for each predictor, models first; the best of each metric is bold."""
+    order = [name for name in models if name in result.statistics]
+    order += [name for name in result.statistics if name not in models]
+    best = {metric: _best(result, metric) for metric in result.metrics}
+    rows = []
+    for name in order:
+        note = " (informed)" if name in result.informed else ""
+        cells = [html.escape(name + note)]
+        for metric in result.metrics:
+            figure = result.figure(metric, name)
+            text = ABSENT if figure is None else _with_interval(figure)
+            cells.append(f"<b>{text}</b>" if name == best[metric] else text)
+        rows.append(cells)
+    return _table(["predictor", *result.metrics], rows, {0})
+
+
+def _best(result: Result, metric: str) -> str | None:
+    """The predictor whose value is best; None where only one has the metric."""
+    found = {
+        name: metrics[metric]
+        for name, metrics in result.statistics.items()
+        if metric in metrics and not math.isnan(metrics[metric].value)
+    }
+    if len(found) < 2:
+        return None
+    higher = next(iter(found.values())).higher_is_better
+    return (max if higher else min)(found, key=lambda name: found[name].value)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], texts: set[int]) -> str:
+    """Cells are HTML already; columns in `texts` stand to the left."""
+
+    def row(tag: str, cells: Sequence[str]) -> str:
+        found = (
+            f'<{tag} class="text">{cell}</{tag}>'
+            if i in texts
+            else f"<{tag}>{cell}</{tag}>"
+            for i, cell in enumerate(cells)
+        )
+        return f"<tr>{''.join(found)}</tr>"
+
+    lines = [row("th", [html.escape(cell) for cell in head])]
+    lines += [row("td", cells) for cells in rows]
+    return f'<div class="wide"><table>{"".join(lines)}</table></div>'
+
+
+def _with_interval(figure: Figure) -> str:
+    low, high = number(figure.low), number(figure.high)
+    return f"{number(figure.value)} <small>{low} … {high}</small>"
+
+
+def _baseline(found: Comparison) -> str:
+    if found.baseline is None or found.theirs is None:
+        return ABSENT
+    return f"{html.escape(found.baseline)}<small>{number(found.theirs.value)}</small>"
+
+
+def _gain(found: Comparison) -> str:
+    if found.gain is None:
+        return ABSENT
+    low, high = number(found.gain.low), number(found.gain.high)
+    text = f"{'+' if found.gain.value > 0 else ''}{number(found.gain.value)}"
+    if found.verdict:
+        says = VERDICTS[found.verdict]
+        text = f'<span class="tag {found.verdict}" title="{says}">{text}</span>'
+    return f"{text} <small>{low} … {high}</small>"

@@ -1,8 +1,8 @@
 """Channels of subcarriers and antennas as bins, where a path is a single one.
 
-One sign convention for all of wlam: a path of delay tau has the phase -2 pi f tau over
-subcarriers (TR 38.901 equation 7.5-22), one of Doppler shift nu the phase +2 pi nu t
-along time. So delays are the inverse DFT of subcarriers and Doppler shifts the DFT of
+One sign convention for all of wlam: a path of delay tau has the phase -2 pi f tau along
+subcarriers (TR 38.901 equation 7.5-22), and one of Doppler shift nu the phase +2 pi nu
+t along time. So delays are the inverse DFT of subcarriers and Doppler shifts the DFT of
 snapshots; directions are `wlam.phy.arrays.beamspace`. All transforms are unitary, so
 that errors and noise are the same in either domain.
 

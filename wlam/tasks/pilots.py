@@ -23,8 +23,8 @@ class CsiPilots(CsiFrequency):
     Baselines: "repeat last" holds a pilot until the next; "interpolation" and "spline"
     are linear and cubic between the pilots (least squares, so noise stays); "IAA" is a
     Wiener filter whose delay profile is found from the pilots of a bin and those around
-    it; "smoother bank" mixes thirteen such filters, which is what the predictor
-    starts from (`wlam.baselines.bank.smoothers`).
+    it; "smoother bank" mixes thirteen such filters, which is what the predictor starts
+    from (`wlam.baselines.bank.smoothers`).
     """
 
     verb = "complete"

@@ -32,8 +32,7 @@ class Task:
     headline: ClassVar[str]
     """The metric that plots and summaries show."""
     verb: ClassVar[str] = "predict"
-    """What a model does, one of `wlam.models.base.VERBS`: predict, complete or
-    estimate."""
+    """What a model is to do: predict, complete or estimate."""
     asks: ClassVar[type]
     """What a model is asked about, one of wlam.types: what `question` gives."""
     layout: ClassVar[Layout]

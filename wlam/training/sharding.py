@@ -71,7 +71,7 @@ def partition(path: str, shape: tuple[int, ...], mesh: Mesh | AbstractMesh) -> P
     return P()
 
 
-def tree_shardings(tree: Any, mesh: Mesh) -> Any:
+def tree_shardings(tree: Any, mesh: Mesh | AbstractMesh) -> Any:
     """The sharding of every leaf of a tree of arrays or shapes."""
 
     def sharding(path: tuple, leaf: Any) -> NamedSharding:

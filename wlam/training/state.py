@@ -9,6 +9,7 @@ from flax import nnx
 from wlam.adapt.lora import merge_params, split_params
 from wlam.tasks.mixture import samples_per_step, shares
 from wlam.training.learners.base import State
+from wlam.training.optimisers import averaged
 
 if TYPE_CHECKING:
     import wlam.config
@@ -53,5 +54,10 @@ def merged(state: State, config: "wlam.config.Config") -> dict[str, Any]:
 
 
 def model_params(state: State, config: "wlam.config.Config") -> dict[str, Any]:
-    """The parameters of the model that a state holds, adapted or not."""
-    return merged(state, config)
+    """The parameters of the model that a state holds: what is loaded and released.
+
+    Those of an adapted model are merged. Of a run that averages its parameters
+    (`OptimizerConfig.ema`) it is the average.
+    """
+    average = averaged(state["optimizer"])
+    return merged(state if average is None else state | {"params": average}, config)

@@ -202,7 +202,8 @@ class ChannelGenerator(Model):
                 variety; see `wlam.diffusion.guidance`.
             nfe: network evaluations.
             seed: another one draws others.
-            shortcuts: in evaluations that were learnt to be so few, a power of 2; else by
+            shortcuts: in evaluations that were learnt to be so few, a power of 2; else
+            by
                 DPM-Solver++.
             snr_db: white noise of this SNR over the mean power of each channel is
                 added; None: none.

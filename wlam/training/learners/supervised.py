@@ -81,7 +81,10 @@ class SupervisedLearner(Learner):
         return jax.lax.scan(one_step, state, length=config.steps_per_dispatch)
 
     def validate(self, state: State) -> Figures:
-        """Losses on data of the training distribution that training does not draw."""
+        """Losses on data of the training distribution that training does not draw.
+
+        Of a run that averages its parameters, those of the average.
+        """
         key = self._key(state, VALIDATION)
         loss, (losses, _) = self._loss(self.params(state), key)
         return {"validation": loss} | {
