@@ -1,10 +1,16 @@
 """Scores and a model made up for the tests of the benchmark."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from wlam.evaluation.scores import LABELS, Scores
 from wlam.metrics import Statistic, decibel
+from wlam.models.base import Card, Model
+from wlam.types import AXES, Csi, Series, Sweeps
+
+VALUES = {Csi: "csi", Sweeps: "rsrp_db", Series: "series"}
 
 
 @pytest.fixture(scope="session")
@@ -44,17 +50,22 @@ def of_values():
     return make
 
 
-class Hold:
+class Hold(Model):
     """Repeats the last value, times a factor; counts how often it is asked."""
 
-    only = None
+    accepts = frozenset({Csi, Sweeps, Series})
+    num_parameters = 0
 
-    def __init__(self, factor=1.0):
-        self.factor, self.calls = factor, 0
+    def __init__(self, factor=1.0, name="hold"):
+        self.card, self.factor, self.calls = Card(name), factor, 0
 
-    def predict(self, context, interval, horizon, *more):
+    def predict(self, question, horizon, axis="time"):
         self.calls += 1
-        return np.repeat(self.factor * context[:, -1:], horizon, axis=1)
+        field = VALUES[type(question)]
+        at = 1 + AXES.index(axis)
+        last = np.take(getattr(question, field), [-1], axis=at)
+        values = np.repeat(self.factor * last, horizon, axis=at)
+        return replace(question, **{field: values})
 
 
 @pytest.fixture

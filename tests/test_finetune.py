@@ -14,7 +14,6 @@ import pytest
 from wlam import hub
 from wlam.adapt.lora import AdaptConfig
 from wlam.config import Config
-from wlam.data.own import OwnFile
 from wlam.evaluation.cases import generated_cases
 from wlam.finetune import prepare, pretrained
 from wlam.models.predictor.channels import ChannelTokenizerConfig
@@ -22,6 +21,7 @@ from wlam.models.predictor.network import PredictorConfig
 from wlam.nn.backbones.transformer import TransformerConfig
 from wlam.serialise import from_json, to_json
 from wlam.tasks import TASKS
+from wlam.tasks.own import OwnFile
 from wlam.tasks.windows import cut_windows
 from wlam.training.checkpoint import Checkpoints
 from wlam.training.optimisers import OptimizerConfig

@@ -14,11 +14,11 @@ from typing import Annotated
 import tyro
 
 from wlam.adapt.lora import AdaptConfig
-from wlam.data.own import OwnFile
 from wlam.evaluation.evaluator import Evaluator
 from wlam.models.base import NetworkConfig
 from wlam.models.predictor.network import PredictorConfig
 from wlam.tasks.mixture import DataSource
+from wlam.tasks.own import OwnFile
 from wlam.training.checkpoint import CheckpointConfig
 from wlam.training.learners.base import LearnerConfig
 from wlam.training.learners.supervised import Supervised

@@ -8,12 +8,13 @@ import jax
 
 from wlam import hub
 from wlam.config import Config
-from wlam.data.files import ESTIMATE, LAYOUTS, Data
-from wlam.data.own import FileConfig, OwnFile, checksum, settle, split
+from wlam.data.files import Data
 from wlam.evaluation.forecast import Forecast
 from wlam.models.base import NetworkConfig
 from wlam.models.predictor.network import PredictorConfig
+from wlam.tasks import task_of
 from wlam.tasks.mixture import DataSource
+from wlam.tasks.own import FileConfig, OwnFile, checksum, settle, split
 from wlam.training.checkpoint import latest_config
 from wlam.types import DataError
 
@@ -70,12 +71,12 @@ def _model_of(config: Config, init: str) -> NetworkConfig:
 def _with_file(config: Config, own: OwnFile, data: Data) -> Config:
     """The config whose mixture and evaluation are the two parts of a file."""
     task, context, horizon = str(own.task), int(own.context or 0), int(own.horizon or 0)
-    if task == ESTIMATE and isinstance(config.model, PredictorConfig):
+    layout = task_of(task).layout
+    if layout.pilots and isinstance(config.model, PredictorConfig):
         raise DataError(
             f"task: found {task}, which trains estimators; needed csi_pilots_4 or "
             "csi_pilots_8 for this model, or an estimator as --init"
         )
-    layout = LAYOUTS[task]
     training, held_out = (getattr(part, layout.name) for part in split(own, data))
     steps = training.shape[layout.axes.index(layout.target)]
     # Data are adapted to the way they will be predicted: as a whole, or as rows.

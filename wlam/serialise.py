@@ -11,6 +11,8 @@ MOVED = {
     "wlam.config:MeshConfig": "wlam.training.sharding:MeshConfig",
     "wlam.config:CheckpointConfig": "wlam.training.checkpoint:CheckpointConfig",
     "wlam.config:Case": "wlam.evaluation.forecast:Forecast",
+    "wlam.data.own:FileConfig": "wlam.tasks.own:FileConfig",
+    "wlam.data.own:OwnFile": "wlam.tasks.own:OwnFile",
     "wlam.data.streams:Ingredient": "wlam.tasks.mixture:DataSource",
     "wlam.nn.array_estimator:ArrayEstimatorConfig": (
         "wlam.models.deq_estimator.network:ArrayEstimatorConfig"

@@ -1,11 +1,13 @@
-"""Scores are the verdict's numbers, in parts, side by side, pooled and on disk."""
+"""Scores are the result's numbers, in parts, side by side, pooled and on disk."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from wlam.evaluation.judge import MODEL, EvalCase, judge
+from tests.made_up_scores import Hold
+from wlam.evaluation.evaluator import MODEL
+from wlam.evaluation.forecast import Case, evaluate
 from wlam.evaluation.scores import (
     QUARTERS,
     joined,
@@ -15,7 +17,7 @@ from wlam.evaluation.scores import (
     scores_of,
 )
 from wlam.phy.arrays import ula
-from wlam.types import Csi, DataError
+from wlam.types import Antennas, Csi, DataError
 
 SAMPLES = 4
 LABELS = {
@@ -33,36 +35,32 @@ def case():
     clean, noise = rng.normal(size=(2, SAMPLES, 4, 12, 2, 2)).astype("f4")
     clean, noise = clean.view(np.complex64)[..., 0], noise.view(np.complex64)[..., 0]
     ones = np.ones(SAMPLES, np.float32)
-    positions, same = ula(2), np.zeros(2, np.int32)
-    data = Csi(clean + noise, ones, ones, ones, positions, same, clean, LABELS)
-    return EvalCase("made up", "csi_frequency", data, 6, 6)
+    antennas = Antennas(ula(2), np.zeros(2, np.int32))
+    data = Csi(clean + noise, ones, ones, ones, antennas, clean=clean, labels=LABELS)
+    return Case("made up", "csi_frequency", data, 6, 6)
 
 
 @pytest.fixture(scope="module")
-def verdict(case):
-    class Hold:
-        def predict(self, context, interval, horizon, *more):
-            return np.repeat(context[:, -1:], horizon, axis=1)
-
-    return judge(case, Hold())
+def result(case):
+    return evaluate(case, Hold())
 
 
-def test_whole_and_quarters(verdict):
-    scores = scores_of(verdict)
-    for result in verdict.results:
-        found = scores.statistics[result.predictor][result.metric]
-        assert found.value == result.value
-    assert scores.metrics == verdict.metrics
+def test_whole_and_quarters(result):
+    scores = scores_of(result)
+    for predictor, metrics in result.statistics.items():
+        for metric, statistic in metrics.items():
+            assert scores.statistics[predictor][metric].value == statistic.value
+    assert scores.metrics == result.metrics
     # The horizon of 6 in four parts: 2, 1, 1 and 2 steps.
     edges = [0, 2, 3, 4, 6]
     everyone = np.arange(SAMPLES)
     for i, name in enumerate(QUARTERS):
-        part = verdict.score_slice(MODEL, everyone, slice(edges[i], edges[i + 1]))
+        part = result.detail.score_slice(MODEL, everyone, slice(edges[i], edges[i + 1]))
         assert scores.statistics[MODEL][name].value == part["NMSE dB"].value
 
 
-def test_labels_of_drops_and_sizes_of_the_grid(verdict):
-    labels = scores_of(verdict).labels
+def test_labels_of_drops_and_sizes_of_the_grid(result):
+    labels = scores_of(result).labels
     assert labels["los"].tolist() == [1, 0, 0, 1]
     assert labels["speed_kmh"].tolist() == [3, 30, 60, 90]
     assert labels["subcarriers"].tolist() == [12] * 4
@@ -72,12 +70,12 @@ def test_labels_of_drops_and_sizes_of_the_grid(verdict):
 
 def test_what_completes_is_as_large_as_its_context(case):
     whole = replace(case, task="csi_estimate", context=12, horizon=12)
-    labels = scores_of(judge(whole, None)).labels
+    labels = scores_of(evaluate(whole, None)).labels
     assert labels["subcarriers"].tolist() == [12] * 4
 
 
-def test_files_hold_all_of_it(verdict, tmp_path):
-    scores = scores_of(verdict)
+def test_files_hold_all_of_it(result, tmp_path):
+    scores = scores_of(result)
     save_scores(tmp_path / "a.npz", scores)
     found = load_scores(tmp_path / "a.npz")
     assert found.headline == scores.headline

@@ -63,8 +63,7 @@ def test_a_plane_wave_is_a_tone_along_the_line_of_antennas():
         DATA,
         csi=gains * wave,
         time_step_s=ONES[:1],
-        antenna_positions=ula(6)[order],
-        antenna_polarisation=np.zeros(6, np.int32),
+        antennas=Antennas(ula(6)[order], np.zeros(6, np.int32)),
     )
     sequences = TASKS["csi_antenna"].sequences(data)
     values = np.asarray(sequences.values)

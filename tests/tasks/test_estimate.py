@@ -6,10 +6,12 @@ import jax
 import numpy as np
 import pytest
 
+from wlam.evaluation import forecast
+from wlam.models.base import Model
 from wlam.phy.arrays import ula
 from wlam.phy.noise import complex_normal
 from wlam.tasks import TASKS
-from wlam.tasks.estimate import comb, estimated
+from wlam.tasks.estimate import comb
 from wlam.tasks.windows import cut_windows
 from wlam.types import Antennas, Csi
 
@@ -106,26 +108,32 @@ def test_pilots_that_differ_have_no_delay_spectrum(slopes):
 def test_a_model_is_asked_in_the_layout_of_the_file(slopes):
     data = data_of(slopes, every(2), noise_variance=np.full(N, 0.5, np.float32))
 
-    class Echo:
-        def estimate(self, observed, **about):
-            self.observed, self.about = observed, about
-            return np.nan_to_num(observed)
+    class Echo(Model):
+        def __init__(self):
+            pass
+
+        def estimate(self, question, noise_variance=None):
+            self.question, self.noise_variance = question, noise_variance
+            return replace(question, csi=np.nan_to_num(question.csi))
 
     model, windows = Echo(), asked(data)
-    found = estimated(model, windows)
+    found = forecast.asked(model, TASK, windows)
     assert found.shape == windows.target.shape
-    assert model.observed.shape == slopes.shape
-    np.testing.assert_array_equal(np.isfinite(model.observed[0]), data.pilots)
-    np.testing.assert_allclose(model.about["noise_variance"], 0.5)
-    np.testing.assert_allclose(model.about["antenna_positions"], ula(A))
+    np.testing.assert_array_equal(found, np.nan_to_num(windows.context))
+    question = model.question
+    assert question.csi.shape == slopes.shape
+    np.testing.assert_array_equal(np.isfinite(question.csi[0]), data.pilots)
+    np.testing.assert_allclose(model.noise_variance, 0.5)
+    np.testing.assert_allclose(question.antennas.positions, ula(A))
+    np.testing.assert_allclose(question.subcarrier_spacing_hz, 15e3)
 
 
-def test_parts_are_snapshots_of_mean_power_one(slopes):
+def test_batches_are_snapshots_of_mean_power_one(slopes):
     data = replace(data_of(5 * slopes, every(1)), pilots=None)
-    part = TASK.part(jax.random.key(0), data, 1, None)
-    assert part.clean.shape == (N * T, K, A)
-    np.testing.assert_allclose((abs(part.clean) ** 2).mean((1, 2)), 1, rtol=1e-4)
-    assert part.frequency
-    assert part.lines == ((0, 1, 2, 3),)
+    batch = TASK.batch(jax.random.key(0), data, 1, None)
+    assert batch.clean.shape == (N * T, K, A)
+    np.testing.assert_allclose((abs(batch.clean) ** 2).mean((1, 2)), 1, rtol=1e-4)
+    assert batch.frequency
+    assert batch.lines == ((0, 1, 2, 3),)
     mimo = replace(data, labels={"tx_antennas": np.full(N, K)})
-    assert not TASK.part(jax.random.key(0), mimo, 1, None).frequency
+    assert not TASK.batch(jax.random.key(0), mimo, 1, None).frequency

@@ -7,7 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wlam.tasks.windows import Sequences, choose_rows, cut_windows, real_rows, wholes
+from wlam.tasks.windows import (
+    Sequences,
+    choose_series,
+    cut_windows,
+    real_rows,
+    sweeps_batch,
+)
 from wlam.types import TIME, DataError, SweepBatch
 
 
@@ -68,17 +74,17 @@ def test_sparse_sweeps_end_with_the_one_that_is_wanted():
 
 def test_sweeps_as_a_whole():
     data = replace(ramp(channels=8), joint=True)
-    scans = wholes(data, 60)
-    assert isinstance(scans, SweepBatch)
-    assert (scans.context, scans.values.shape) == (60, (2, 100, 8))
-    np.testing.assert_array_equal(scans.interval, data.interval)
+    sweeps = sweeps_batch(data, 60)
+    assert isinstance(sweeps, SweepBatch)
+    assert (sweeps.context, sweeps.values.shape) == (60, (2, 100, 8))
+    np.testing.assert_array_equal(sweeps.interval, data.interval)
     for context in (0, 100):
         with pytest.raises(ValueError, match=f"context: found {context} of 100"):
-            wholes(data, context)
+            sweeps_batch(data, context)
     with pytest.raises(ValueError, match="needed a task whose channels are beams or"):
-        wholes(ramp(), 60)
+        sweeps_batch(ramp(), 60)
     with pytest.raises(ValueError, match="context: found None for sparse sweeps"):
-        choose_rows(jax.random.key(0), replace(data, every=4), 1)
+        choose_series(jax.random.key(0), replace(data, every=4), 1)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +107,7 @@ def test_strong_channels_are_drawn_more_often_and_weak_ones_too():
     strong = jnp.where(jnp.arange(16) == 3, 10.0, 0.01)
     strong = jnp.broadcast_to(strong, (500, 4, 16))
     sequences = Sequences(strong, strong, jnp.ones(500), TIME)
-    rows = choose_rows(jax.random.key(0), sequences, 2)
+    rows = choose_series(jax.random.key(0), sequences, 2)
     assert rows.values.shape == (1000, 1, 4)
     is_strong = (rows.values.reshape(500, 2, 4)[:, :, 0] > 1).sum(1)
     assert is_strong.max() == 1  # without replacement
@@ -114,10 +120,10 @@ def test_strong_channels_are_drawn_more_often_and_weak_ones_too():
 def test_joint_sequences_are_taken_whole():
     data = ramp()
     joint = Sequences(data.values, data.clean, data.interval, TIME, joint=True)
-    rows = choose_rows(jax.random.key(0), joint, 1)
+    rows = choose_series(jax.random.key(0), joint, 1)
     np.testing.assert_array_equal(rows.values, np.swapaxes(data.values, 1, 2))
     z = data.values + 1j * data.clean
-    pairs = choose_rows(
+    pairs = choose_series(
         jax.random.key(0), Sequences(z, z, data.interval, TIME, joint=True), 1
     )
     np.testing.assert_array_equal(pairs.values[:, :3], np.swapaxes(data.values, 1, 2))

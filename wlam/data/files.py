@@ -23,9 +23,9 @@ numbers, and are never looked at.
 import os
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -56,6 +56,8 @@ class Layout:
     dtype: type = np.float32
     scalars: tuple[str, ...] = ("time_step_s",)
     completes: bool = False  # what is asked for lies in the context, not after it
+    pilots: bool = False  # a receiver has pilots anywhere, and wants all of a block
+    irregular: bool = False  # snapshots or sweeps are measured now and then
 
     def span(self, context: int, horizon: int) -> int:
         """Steps from the first that is known to the last that is asked for."""
@@ -66,33 +68,16 @@ CSI_AXES = ("sample", "time", "subcarrier", "antenna")
 CSI_SCALARS = ("time_step_s", "subcarrier_spacing_hz", "carrier_hz")
 CSI = Layout(Csi, "csi", CSI_AXES, "time", np.complex64, CSI_SCALARS)
 BEAM = Layout(Sweeps, "rsrp_db", ("track", "time", "beam"), "time")
-ESTIMATE = "csi_estimate"
-"""The task that takes pilots anywhere, and all of a block."""
-IRREGULAR = ("csi_irregular", "beam_irregular")
-"""The tasks whose snapshots or sweeps are measured now and then."""
-LAYOUTS = {
-    "csi_time": CSI,
-    "csi_frequency": replace(CSI, target="subcarrier"),
-    "csi_antenna": replace(CSI, target="antenna"),
-    "csi_pilots_4": replace(CSI, target="subcarrier", completes=True),
-    "csi_pilots_8": replace(CSI, target="subcarrier", completes=True),
-    ESTIMATE: replace(CSI, target="subcarrier", completes=True),
-    "csi_irregular": CSI,
-    "beam": BEAM,
-    "beam_irregular": BEAM,
-    "beam_scan_4": replace(BEAM, completes=True),
-    "beam_scan_8": replace(BEAM, completes=True),
-    "traffic": Layout(Traffic, "traffic", ("series", "time"), "time"),
-    "series": Layout(Series, "series", ("sample", "time", "channel"), "time"),
-}
+TRAFFIC = Layout(Traffic, "traffic", ("series", "time"), "time")
+SERIES = Layout(Series, "series", ("sample", "time", "channel"), "time")
 
 
-def read_npz(path: StrPath, task: str) -> tuple[Data, list[str]]:
+def read_npz(path: StrPath, layout: Layout) -> tuple[Data, list[str]]:
     """Read a user's file for one task, and believe nothing in it unchecked.
 
     Args:
         path: an .npz in the format of this module.
-        task: a name of `LAYOUTS`.
+        layout: what the task reads, `Task.layout`.
 
     Returns:
         The tensor (numpy arrays; scalars repeated per sample), and notes: one line for
@@ -104,7 +89,6 @@ def read_npz(path: StrPath, task: str) -> tuple[Data, list[str]]:
             NaN or infinity, a value beyond float32. Arrays of Python objects (pickles)
             are never loaded.
     """
-    layout = _layout(task)
     notes: list[str] = []
     with _open(path) as archive:
         file = _File(path, archive, notes)
@@ -113,9 +97,9 @@ def read_npz(path: StrPath, task: str) -> tuple[Data, list[str]]:
         fields = {layout.name: values, **scalars}
         if layout.data is Csi:
             fields |= _antennas(file, values.shape[-1])
-        if task == ESTIMATE:
+        if layout.pilots:
             fields |= _pilots(file, values.shape)
-        if task in IRREGULAR:
+        if layout.irregular:
             fields[layout.name] = _measured(file, values)
         file.report_ignored()
     return layout.data(**fields), notes
@@ -137,28 +121,28 @@ def read_arrays(
     return found, sorted(set(held) - set(names))
 
 
-def guess_task(path: StrPath) -> str:
-    """The task that a user's file is for, by the array that it holds.
+def guess_task(path: StrPath, layouts: Mapping[str, Layout]) -> str:
+    """The first of the tasks that a user's file may be for, by the array that it holds.
 
     Raises:
         DataError: one line: the file cannot be opened, or holds no task's array.
     """
     with _open(path) as archive:
         held = archive.files
-    for task, layout in LAYOUTS.items():
+    for task, layout in layouts.items():
         if layout.name in held:
             return task
-    names = ", ".join(dict.fromkeys(layout.name for layout in LAYOUTS.values()))
+    names = ", ".join(dict.fromkeys(layout.name for layout in layouts.values()))
     raise _error(
         f"data: {os.fspath(path)} holds {_some(held)}, must hold one of {names}"
     )
 
 
-def check_window(task: str, data: Data, context: int, horizon: int) -> None:
+def check_window(layout: Layout, data: Data, context: int, horizon: int) -> None:
     """Refuse a context and horizon that do not fit into the data.
 
     Args:
-        task: a name of `LAYOUTS`.
+        layout: what the task reads, `Task.layout`.
         data: the task's tensor.
         context: L, known steps (subcarriers, antennas for those tasks).
         horizon: H, steps to forecast.
@@ -166,10 +150,9 @@ def check_window(task: str, data: Data, context: int, horizon: int) -> None:
     Raises:
         DataError: one line with the length of the axis that was found.
     """
-    layout = _layout(task)
     if not isinstance(data, layout.data):
         raise _error(
-            f"task: {task!r} needs {layout.data.__name__}, not {type(data).__name__}"
+            f"data: found {type(data).__name__}; needed {layout.data.__name__}"
         )
     length = np.shape(getattr(data, layout.name))[layout.axes.index(layout.target)]
     for name, value in (("context", context), ("horizon", horizon)):
@@ -182,7 +165,7 @@ def check_window(task: str, data: Data, context: int, horizon: int) -> None:
             f"{what}: {found}, must be at most {length}, the length of the "
             f"{layout.target} axis of {layout.name}"
         )
-    if task in IRREGULAR:
+    if layout.irregular:
         _check_gaps(np.asarray(getattr(data, layout.name)), context)
 
 
@@ -195,7 +178,7 @@ def whole_block(data: Data, context: int | None, horizon: int | None) -> int:
     if context is not None or horizon is not None:
         raise _error(
             f"--context, --horizon: found {context}, {horizon}; needed none, "
-            f"{ESTIMATE} estimates all subcarriers"
+            "all subcarriers are estimated"
         )
     return np.shape(vars(data)["csi"])[2]
 
@@ -433,12 +416,6 @@ def _open(path):
             found = known.get(head, "something else")
             raise _error(f"path: {path} is {found}, must be an .npz (numpy.savez)")
         yield archive
-
-
-def _layout(task):
-    if task not in LAYOUTS:
-        raise _error(f"task: {task!r}, must be one of {', '.join(LAYOUTS)}")
-    return LAYOUTS[task]
 
 
 def _some(names, most=8):

@@ -51,7 +51,8 @@ class GeneratedConfig(ShardedConfig):
     block: int = 64
 
     def __post_init__(self) -> None:
-        if type(self.source) not in self.sources():
+        of_wlam = type(self.source) in self.sources()
+        if not (of_wlam or generators.generates(self.source)):
             known = ", ".join(kind.__name__ for kind in self.sources())
             raise DataError(
                 f"source: found {type(self.source).__name__}; needed one of {known}"

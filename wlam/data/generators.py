@@ -1,12 +1,12 @@
 """Every generator of data, by the type of its config."""
 
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from typing import Any
 
 import jax
 from jaxtyping import PRNGKeyArray
 
-from wlam.data import own
 from wlam.phy.channels import cdl, hardware, hybrid_field, kronecker, tdl
 from wlam.phy.channels.tr38901 import drops, mimo
 from wlam.simulate import beams, irregular, kpi, mobility, sweeps, traffic
@@ -43,16 +43,36 @@ GENERATORS: dict[type, Generator] = {
     kronecker.KroneckerConfig: kronecker.generate,
     mimo.MimoConfig: mimo.generate,
     mobility.MobilityConfig: mobility.generate,
-    own.FileConfig: own.generate,
 }
-"""(key, config, samples) -> tensor, by the type of the config."""
+"""(key, config, samples) -> tensor, by the type of the config. Configs that have a
+method `generate` need no place here."""
+
+
+def generates(source: Any) -> bool:
+    """Whether a config of the user's own is a generator, see `generate`."""
+    return is_dataclass(source) and callable(getattr(source, "generate", None))
 
 
 def generate(key: PRNGKeyArray, source: Any, samples: int) -> Any:
-    """`samples` draws of the tensor that `source`, a generator's config, describes."""
-    if type(source) not in GENERATORS:
-        known = ", ".join(kind.__name__ for kind in GENERATORS)
-        raise ValueError(
-            f"source: found {type(source).__name__}; needed one of {known}"
-        )
-    return GENERATORS[type(source)](key, source, samples)
+    """`samples` draws of the tensor that `source`, a generator's config, describes.
+
+    Args:
+        key: of the draws, the only source of randomness.
+        source: a config of wlam; or of your own, a frozen dataclass with a method
+            `generate(key, samples)` that returns one of wlam.types and, if it is to
+            be trained on, can be compiled by `jax.jit`.
+        samples: how many.
+
+    Raises:
+        ValueError: the source is neither.
+    """
+    kind = type(source)
+    if kind in GENERATORS:
+        return GENERATORS[kind](key, source, samples)
+    if generates(source):
+        return source.generate(key, samples)
+    known = ", ".join(kind.__name__ for kind in GENERATORS)
+    raise ValueError(
+        f"source: found {kind.__name__}; needed a dataclass with a method "
+        f"generate(key, samples), or one of {known}"
+    )

@@ -9,10 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from wlam.data.files import ESTIMATE, check_window, read_npz, whole_block
+from wlam.data.files import check_window, read_npz, whole_block
 from wlam.data.measured import CASES, SCANS, SINGLE_HORIZONS, find_measured
 from wlam.evaluation.forecast import Case
 from wlam.phy.noise import awgn
+from wlam.tasks import task_of
 from wlam.tasks.estimate import NOISE
 from wlam.types import Csi, DataError
 
@@ -69,16 +70,18 @@ def file_case(own: OwnData) -> tuple[Case, list[str]]:
         DataError: an option or the file cannot be used; one line says which and why.
     """
     file, task = str(own.data), str(own.task)
-    if own.task is None or (task != ESTIMATE and None in (own.context, own.horizon)):
+    layout = None if own.task is None else task_of(task).layout
+    given = None not in (own.context, own.horizon)
+    if layout is None or not (layout.pilots or given):
         raise DataError(
             "--task, --context, --horizon: missing; --data needs all three "
-            f"({ESTIMATE} the first alone)"
+            "(csi_estimate the first alone)"
         )
-    data, notes = read_npz(file, task)
+    data, notes = read_npz(file, layout)
     context, horizon = int(own.context or 0), int(own.horizon or 0)
-    if task == ESTIMATE:
+    if layout.pilots:
         context = horizon = whole_block(data, own.context, own.horizon)
-    check_window(task, data, context, horizon)
+    check_window(layout, data, context, horizon)
     if own.snr_db is not None:
         data = add_noise(data, own.snr_db)
         notes.append(f"context: noise added at {own.snr_db:g} dB")

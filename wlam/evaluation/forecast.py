@@ -12,18 +12,16 @@ import jax
 import numpy as np
 
 from wlam.data.generators import generate
-from wlam.data.own import FileConfig
 from wlam.evaluation.evaluator import MODEL, Evaluator, Result
 from wlam.metrics import Statistic, coverage
 from wlam.models.base import Model
 from wlam.tasks import task_of
 from wlam.tasks.estimate import NOISE
+from wlam.tasks.own import FileConfig
 from wlam.tasks.task import Task
 from wlam.tasks.windows import Windows, cut_windows
 from wlam.types import AXES
 
-INFORMED = frozenset({"Wiener (Doppler known)", "Kalman (Doppler known)"})
-"""Baselines that know labels which the model does not; shown, but not to be beaten."""
 COVERAGE = 0.9
 """Of the intervals that are judged, where the model has intervals."""
 COVERED, COVERED_CHANNELS = 32, 8
@@ -176,7 +174,7 @@ def evaluate(case: Case, model: Model | None, baselines: bool = True) -> Result:
         statistics=statistics,
         groups=windows.groups,
         about=case.about,
-        informed=INFORMED,
+        informed=task.informed,
         pictures=partial(_pictures, judged),
         detail=judged,
     )

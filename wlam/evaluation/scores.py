@@ -15,9 +15,10 @@ import numpy as np
 
 from wlam.data.files import BROKEN, write_npz_atomic
 from wlam.evaluation.evaluator import Result
-from wlam.evaluation.forecast import INFORMED, Judged
+from wlam.evaluation.forecast import Judged
 from wlam.evaluation.table import BASELINES
 from wlam.metrics import Statistic, decibel, identity
+from wlam.tasks import TASKS
 from wlam.types import DataError
 
 LABELS = ("speed_kmh", "snr_db", "los", "snapshots", "subcarriers", "antennas")
@@ -48,7 +49,7 @@ class Scores:
     @property
     def baselines(self) -> list[str]:
         """Predictors that need no training and know what a model knows."""
-        known = set(BASELINES) - INFORMED
+        known = set(BASELINES).difference(*(t.informed for t in TASKS.values()))
         return [name for name in self.statistics if name in known]
 
     @property

@@ -17,6 +17,7 @@ from jaxtyping import PRNGKeyArray
 
 from wlam import baselines
 from wlam.baselines.bank.ar_bank import ar_bank
+from wlam.data.files import CSI
 from wlam.metrics import Statistic, nmse, nmse_mean_db
 from wlam.phy.transforms import from_bins, in_line, steps_back, steps_first, to_bins
 from wlam.tasks.task import Baseline, Task
@@ -87,6 +88,7 @@ class CsiTask(Task):
     """
 
     container = asks = Csi
+    layout = CSI
     sliding = False
     headline = "NMSE dB"
     axis: ClassVar[int]
@@ -219,6 +221,8 @@ class CsiTime(CsiTask):
     """
 
     name = "csi_time"
+    window = (16, 8)
+    informed = frozenset({"Wiener (Doppler known)", "Kalman (Doppler known)"})
     axis = TIME
     order = 8
 
@@ -242,6 +246,8 @@ class CsiIrregular(CsiTime):
     """
 
     name = "csi_irregular"
+    layout = replace(CSI, irregular=True)
+    window = (64, 16)
 
     def baselines(self, data: Csi, windows: Windows) -> dict[str, Baseline]:
         bins = partial(in_bins, windows)
@@ -275,6 +281,8 @@ class CsiFrequency(CsiTask):
     """
 
     name = "csi_frequency"
+    layout = replace(CSI, target="subcarrier")
+    window = (32, 32)
     axis = FREQUENCY
     order = 12
 
@@ -287,6 +295,8 @@ class CsiAntenna(CsiTask):
     """
 
     name = "csi_antenna"
+    layout = replace(CSI, target="antenna")
+    window = (8, 8)
     axis = ANTENNA
     order = 4
 

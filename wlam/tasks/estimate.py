@@ -1,5 +1,6 @@
 """Channels from pilots in noise: estimation, with and without a model."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ from jaxtyping import PRNGKeyArray
 from wlam.baselines.estimate import linear_matrix, spline_matrix
 from wlam.baselines.estimate.combs import by_delay_spectrum
 from wlam.baselines.estimate.interpolation import between_snapshots
+from wlam.data.files import CSI
 from wlam.phy.arrays import array_shape, lines
 from wlam.phy.transforms import directions
 from wlam.tasks.csi import CsiTask
@@ -29,7 +31,7 @@ FEWEST = 4
 class CsiEstimate(CsiTask):
     """All of a block [time, subcarrier, antenna] from its pilots.
 
-    Steps are subcarriers and channels (time, antenna) pairs, as they are. Floors:
+    Steps are subcarriers and channels (time, antenna) pairs, as they are. Baselines:
     "repeat last" holds a pilot until the next, "interpolation" and "spline" are linear
     and cubic along subcarriers (least squares, so noise stays); snapshots and antennas
     without pilots are on the line between those beside them. "sparse Bayes" fits, to
@@ -38,6 +40,8 @@ class CsiEstimate(CsiTask):
     """
 
     name = "csi_estimate"
+    layout = replace(CSI, target="subcarrier", completes=True, pilots=True)
+    window = (0, 0)  # all of the block
     axis = FREQUENCY
     verb = "estimate"
 

@@ -12,7 +12,8 @@ import jax
 from jaxtyping import PRNGKeyArray
 
 from wlam.data.generators import generate
-from wlam.tasks import TASKS
+from wlam.tasks import task_of
+from wlam.tasks.task import Task
 from wlam.types import LINEAR_BEYOND, Batch
 
 
@@ -20,8 +21,8 @@ from wlam.types import LINEAR_BEYOND, Batch
 class DataSource:
     """One task on one generator, a part of the training mixture."""
 
-    # A name of wlam.tasks.TASKS.
-    task: str
+    # A name of wlam.tasks.TASKS, or a task of your own.
+    task: str | Task
     # Config of a generator; must match the task's tensor.
     source: Any
     # How many distinct series this stands for; sets its share of the mixture.
@@ -35,9 +36,7 @@ class DataSource:
     linear_beyond: float = LINEAR_BEYOND
 
     def __post_init__(self) -> None:
-        if self.task not in TASKS:
-            known = ", ".join(TASKS)
-            raise ValueError(f"task: found {self.task!r}; needed one of {known}")
+        task_of(self.task)  # names what is wrong
         if self.size <= 0 or self.rows_per_sample < 1:
             raise ValueError(
                 f"size, rows_per_sample: found {self.size}, {self.rows_per_sample}; "
@@ -84,7 +83,7 @@ def draw_batch(
     for i, (name, part) in enumerate(sorted(mixture.items())):
         source_key, row_key = jax.random.split(jax.random.fold_in(key, i))
         data = generate(source_key, part.source, samples[name])
-        batch[name] = TASKS[part.task].batch(
+        batch[name] = task_of(part.task).batch(
             row_key, data, part.rows_per_sample, part.context, part.linear_beyond
         )
     return batch

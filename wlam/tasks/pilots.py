@@ -1,11 +1,13 @@
 """Channels on all subcarriers from pilots on some: estimation without training."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from wlam.baselines.bank.smoothers import between_pilots
 from wlam.baselines.estimate import linear_matrix, spline_matrix
+from wlam.data.files import CSI
 from wlam.tasks.csi import CsiFrequency, in_bins
 from wlam.tasks.task import Baseline
 from wlam.tasks.windows import Sequences, Windows
@@ -26,6 +28,8 @@ class CsiPilots(CsiFrequency):
     """
 
     verb = "complete"
+    layout = replace(CSI, target="subcarrier", completes=True)
+    window = (64, 64)
 
     def sequences(self, data: Csi) -> Sequences:
         """DataError where there are too few pilots."""

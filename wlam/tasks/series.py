@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 
 from wlam import baselines, metrics
+from wlam.data.files import BEAM, SERIES, TRAFFIC
 from wlam.metrics import Statistic
 from wlam.simulate.traffic import DAY_S
 from wlam.tasks.task import Baseline, Task
@@ -31,6 +32,7 @@ class TrafficTask(Task):
     """The next H steps of a cell's load. Its bursts are the target, not noise."""
 
     name = "traffic"
+    layout, window = TRAFFIC, (144, 12)
     container = Traffic
     asks = Series
     headline = "MAE"
@@ -84,6 +86,7 @@ class BeamTask(Task):
     """The beam power of the next H sweeps; a channel is a beam."""
 
     name = "beam"
+    layout, window = BEAM, (16, 4)
     container = asks = Sweeps
     headline = "top-1"
 
@@ -134,6 +137,7 @@ class SeriesTask(Task):
     """The next H steps of any real multivariate series."""
 
     name = "series"
+    layout, window = SERIES, (64, 8)
     container = asks = Series
     headline = "MAE"
 

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from wlam import baselines
+from wlam.data.files import BEAM
 from wlam.tasks.series import BeamTask
 from wlam.tasks.task import Baseline
 from wlam.tasks.windows import Sequences, Windows
@@ -19,12 +20,14 @@ from wlam.types import DataError, Sweeps
 class SparseSweep(BeamTask):
     """The last of L sparse sweeps as a full one; a channel is a beam.
 
-    Floors: "repeat last" serves with the strongest beam that was measured;
+    Baselines: "repeat last" serves with the strongest beam that was measured;
     "interpolation" and "spline" are linear and cubic in dB between those; "matched
     path" is the single path that fits them best.
     """
 
     verb = "complete"
+    layout = replace(BEAM, completes=True)
+    window = (4, 1)
     every: ClassVar[int]
 
     def sequences(self, data: Sweeps) -> Sequences:

@@ -1,11 +1,13 @@
 """What a task is: how its tensor becomes sequences, its baselines, how it scores."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
+from wlam.data.files import Layout
 from wlam.metrics import Statistic
 from wlam.tasks.windows import Sequences, Windows, choose_series, sweeps_batch
 from wlam.types import LINEAR_BEYOND, Batch
@@ -14,8 +16,13 @@ Baseline = Callable[[Any, int], Any]
 """context [window, L, channel], H -> forecast [window, H, channel]"""
 
 
+@dataclass(frozen=True)
 class Task:
-    """Base of all tasks; those of wlam are in `wlam.tasks.TASKS` by name."""
+    """Base of all tasks; those of wlam are in `wlam.tasks.TASKS` by name.
+
+    One of your own needs no place there: `DataSource(task=MyTask(), ...)` trains on it
+    and `Forecast(task=MyTask(), ...)` judges it. Options of a task are fields.
+    """
 
     name: ClassVar[str]
     container: ClassVar[type]
@@ -28,6 +35,12 @@ class Task:
     """What a model is to do: predict, complete or estimate."""
     asks: ClassVar[type]
     """What a model is asked about, one of wlam.types: what `question` gives."""
+    layout: ClassVar[Layout]
+    """What it reads from a user's file; one that is only generated needs none."""
+    window: ClassVar[tuple[int, int]]
+    """Context and horizon in a user's file where none are given."""
+    informed: ClassVar[frozenset[str]] = frozenset()
+    """Baselines that know what a model does not; shown, but not to be beaten."""
 
     def sequences(self, data: Any) -> Sequences:
         """The sequences to forecast. Works on JAX arrays under jit and on numpy."""

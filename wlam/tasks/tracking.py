@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 
 from wlam import baselines, metrics
+from wlam.data.files import BEAM
 from wlam.metrics import Statistic
 from wlam.tasks.series import BeamTask
 from wlam.tasks.task import Baseline
@@ -21,14 +22,16 @@ class BeamIrregular(BeamTask):
     """The best beam at each of the next H steps, from the sweeps made among L others.
 
     A sweep that was not made is NaN. Where nobody knows what a target was, NaN, the
-    forecast does not count. Floors: "repeat last" serves with the best beam of the last
-    sweep; "linear tracker" draws a line through the best beams of the last eight; "EKF"
-    is an extended Kalman filter of the bearing and its rate. "SE ratio", where the
-    noise floor is known, is the spectral efficiency log2(1 + SNR) of the chosen beam
-    over that of the best one.
+    forecast does not count. Baselines: "repeat last" serves with the best beam of the
+    last sweep; "linear tracker" draws a line through the best beams of the last eight;
+    "EKF" is an extended Kalman filter of the bearing and its rate. "SE ratio", where
+    the noise floor is known, is the spectral efficiency log2(1 + SNR) of the chosen
+    beam over that of the best one.
     """
 
     name = "beam_irregular"
+    layout = replace(BEAM, irregular=True)
+    window = (86, 10)
 
     def baselines(self, data: Sweeps, windows: Windows) -> dict[str, Baseline]:
         interval = np.float32(windows.interval)

@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from wlam.models.observation import Observation
 
 from wlam.baselines.estimate.interpolation import between_snapshots
 from wlam.models.estimator.api import mean_over_offsets
 from wlam.models.estimator.network import EstimatorConfig
-from wlam.models.observation import Observation
 from wlam.nn.denoisers.spectral import SpectralConfig
 from wlam.phy.arrays import ula, upa
 from wlam.phy.noise import complex_normal

@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from wlam.data import own as own_data
-from wlam.data.own import FileConfig, OwnFile, checksum, generate, settle, split
+from wlam.tasks import own as own_data
 from wlam.tasks.mixture import DataSource, draw_batch
+from wlam.tasks.own import FileConfig, OwnFile, checksum, generate, settle, split
 from wlam.types import Csi, DataError
 
 SCALARS = {"time_step_s": 1e-3, "subcarrier_spacing_hz": 15e3, "carrier_hz": 3e9}

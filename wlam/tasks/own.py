@@ -18,34 +18,19 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from wlam.data.files import (
-    ESTIMATE,
-    LAYOUTS,
     Data,
+    Layout,
     check_window,
     guess_task,
     read_npz,
     whole_block,
 )
+from wlam.tasks import TASKS, task_of
 from wlam.types import DataError
 
 MOST_BYTES = 256 << 20
 """Of a part. It becomes a constant of the compiled program, of which 256 MiB take some
 seconds more to compile."""
-WINDOWS = {
-    "csi_time": (16, 8),
-    "csi_irregular": (64, 16),
-    "csi_frequency": (32, 32),
-    "csi_antenna": (8, 8),
-    "csi_pilots_4": (64, 64),
-    "csi_pilots_8": (64, 64),
-    "beam": (16, 4),
-    "beam_irregular": (86, 10),
-    "beam_scan_4": (4, 1),
-    "beam_scan_8": (4, 1),
-    "traffic": (144, 12),
-    "series": (64, 8),
-}
-"""Context and horizon where none are given."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +73,9 @@ class FileConfig:
     # CRC-32 of the file: another one would be another stream.
     checksum: int
 
+    def generate(self, key: PRNGKeyArray, samples: int) -> Data:
+        return generate(key, self, samples)
+
 
 def settle(own: OwnFile) -> tuple[OwnFile, Data, list[str]]:
     """Reads the file: `own` without open questions, the data, notes for the user.
@@ -96,21 +84,20 @@ def settle(own: OwnFile) -> tuple[OwnFile, Data, list[str]]:
         DataError: the file or an option cannot be used; one line says which and why.
     """
     path = str(own.data)
-    task = own.task or guess_task(path)
-    data, notes = read_npz(path, task)
-    if task == ESTIMATE:
+    task = own.task or guess_task(path, {n: t.layout for n, t in TASKS.items()})
+    layout, (context, horizon) = task_of(task).layout, task_of(task).window
+    data, notes = read_npz(path, layout)
+    if layout.pilots:
         context = horizon = whole_block(data, own.context, own.horizon)
-    else:
-        context, horizon = WINDOWS[task]
     own = replace(
         own,
         task=task,
         context=context if own.context is None else own.context,
         horizon=horizon if own.horizon is None else own.horizon,
     )
-    check_window(task, data, own.context or 0, own.horizon or 0)
+    check_window(layout, data, own.context or 0, own.horizon or 0)
     training, held_out = split(own, data)
-    name = LAYOUTS[task].name
+    name = layout.name
     for part in (training, held_out):
         if getattr(part, name).nbytes > MOST_BYTES:
             raise DataError(
@@ -118,7 +105,7 @@ def settle(own: OwnFile) -> tuple[OwnFile, Data, list[str]]:
                 f"part of {path}; needed at most {MOST_BYTES >> 20}"
             )
     counts = [np.shape(getattr(part, name)) for part in (training, held_out)]
-    axes = ", ".join(LAYOUTS[task].axes)
+    axes = ", ".join(layout.axes)
     notes.append(
         f"{path}: {task}, {own.context} -> {own.horizon}; trained on {counts[0]}, "
         f"held out {counts[1]} [{axes}]"
@@ -137,17 +124,18 @@ def split(own: OwnFile, data: Data) -> tuple[Data, Data]:
         DataError: the data are too few or too short for two parts.
     """
     task, context, horizon = str(own.task), int(own.context or 0), int(own.horizon or 0)
-    values = getattr(data, LAYOUTS[task].name)
+    layout = task_of(task).layout
+    values = getattr(data, layout.name)
     count, steps = values.shape[:2]
     if count > 1:
         cut = min(max(round(own.train_share * count), 1), count - 1)
         shots = cut if own.shots is None else min(cut, own.shots)
         parts = slice(shots), slice(cut, None)
-        training, rest = (_samples(data, task, which) for which in parts)
+        training, rest = (_samples(data, layout, which) for which in parts)
         return training, rest
-    if LAYOUTS[task].target != "time":
+    if layout.target != "time":
         raise DataError(f"data: found 1 sample; needed at least 2 for {task}")
-    length = LAYOUTS[task].span(context, horizon)
+    length = layout.span(context, horizon)
     cut = min(round(own.train_share * steps), steps - horizon)
     if cut < length:
         raise DataError(
@@ -160,7 +148,7 @@ def split(own: OwnFile, data: Data) -> tuple[Data, Data]:
         begins = range(0, rest.shape[1] - length + 1, horizon)
         rest = np.concatenate([rest[:, begin : begin + length] for begin in begins])
     training = values[:, :shots]
-    return _with_values(data, task, training), _with_values(data, task, rest)
+    return _with_values(data, layout, training), _with_values(data, layout, rest)
 
 
 def generate(key: PRNGKeyArray, config: FileConfig, samples: int) -> Data:
@@ -173,13 +161,12 @@ def generate(key: PRNGKeyArray, config: FileConfig, samples: int) -> Data:
             for.
     """
     own = config.own
-    task, path = str(own.task), str(own.data)
+    layout, path = task_of(str(own.task)).layout, str(own.data)
     if not Path(path).is_file() or checksum(path) != config.checksum:
         raise DataError(f"data: {path} is gone or has changed; needed the same file")
-    training, held_out = split(own, read_npz(path, task)[0])
+    training, held_out = split(own, read_npz(path, layout)[0])
     if config.part == "held_out":
-        return _samples(held_out, task, slice(samples))
-    layout = LAYOUTS[task]
+        return _samples(held_out, layout, slice(samples))
     values = jnp.asarray(getattr(training, layout.name))
     axis, steps = layout.axes.index(layout.target), config.steps
     sample_key, begin_key = jax.random.split(key)
@@ -194,8 +181,8 @@ def generate(key: PRNGKeyArray, config: FileConfig, samples: int) -> Data:
         first[axis] = begin
         return jax.lax.dynamic_slice(values, first, sizes)[0]
 
-    drawn = _samples(training, task, which)
-    return _with_values(drawn, task, jax.vmap(window)(which, begin))
+    drawn = _samples(training, layout, which)
+    return _with_values(drawn, layout, jax.vmap(window)(which, begin))
 
 
 def checksum(path: str) -> int:
@@ -203,9 +190,9 @@ def checksum(path: str) -> int:
     return zlib.crc32(Path(path).read_bytes())
 
 
-def _samples(data: Data, task: str, which: Any) -> Data:
+def _samples(data: Data, layout: Layout, which: Any) -> Data:
     """Some of the samples, with all that is told of each of them."""
-    found = _with_values(data, task, _of(getattr(data, LAYOUTS[task].name), which))
+    found = _with_values(data, layout, _of(getattr(data, layout.name), which))
     clean = getattr(data, "clean", None)
     labels = {name: _of(x, which) for name, x in data.labels.items()}
     told = {} if clean is None else {"clean": _of(clean, which)}
@@ -217,9 +204,8 @@ def _of(values: Any, which: Any) -> Any:
     return values[which] if isinstance(which, slice) else jnp.asarray(values)[which]
 
 
-def _with_values(data: Data, task: str, values: Any) -> Data:
+def _with_values(data: Data, layout: Layout, values: Any) -> Data:
     """The tensor with other values; the scalars of a file are those of all samples."""
-    layout = LAYOUTS[task]
     scalars = {
         name: np.repeat(getattr(data, name)[:1], len(values)) for name in layout.scalars
     }
