@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from wlam.data.files import check_window, read_npz, write_npz_atomic, write_text_atomic
+from wlam.tasks import TASKS, task_of
 from wlam.types import Csi, DataError, Series, Sweeps, Traffic
 
 RNG = np.random.default_rng(0)
+LAYOUTS = {name: task.layout for name, task in TASKS.items()}
 
 
 def normal(*shape):
@@ -67,7 +69,7 @@ def with_changed(arrays, **changes):
 def test_good_files_come_back_exactly_and_without_notes(path, task):
     arrays, container, _ = GOOD[task]
     write_npz_atomic(path, **arrays)
-    data, notes = read_npz(path, task)
+    data, notes = read_npz(path, LAYOUTS[task])
     assert isinstance(data, container)
     assert notes == []
     for name, values in arrays.items():
@@ -83,7 +85,7 @@ def test_good_files_come_back_exactly_and_without_notes(path, task):
 def test_an_array_geometry_is_assumed_and_said_so(path):
     arrays = with_changed(CSI, antenna_positions=None, antenna_polarisation=None)
     write_npz_atomic(path, **arrays)
-    data, notes = read_npz(path, "csi_time")
+    data, notes = read_npz(path, LAYOUTS["csi_time"])
     np.testing.assert_array_equal(
         data.antennas.positions, [[0, 0, 0], [0, 0.5, 0], [0, 1, 0]]
     )
@@ -106,7 +108,7 @@ def test_an_array_geometry_is_assumed_and_said_so(path):
 def test_other_precisions_are_converted_and_said_so(path, task, change):
     arrays = GOOD[task][0]
     write_npz_atomic(path, **with_changed(arrays, **change))
-    data, notes = read_npz(path, task)
+    data, notes = read_npz(path, LAYOUTS[task])
     ((name, values),) = change.items()
     field = of(data, name)
     np.testing.assert_array_equal(field, values)
@@ -118,7 +120,7 @@ def test_other_precisions_are_converted_and_said_so(path, task, change):
 
 def test_names_that_nothing_reads_are_reported(path):
     write_npz_atomic(path, **TRAFFIC, antenna_position=np.zeros(3), **{"a\nb": 1})
-    assert read_npz(path, "traffic")[1] == ["ignored: a\\nb, antenna_position"]
+    assert read_npz(path, LAYOUTS["traffic"])[1] == ["ignored: a\\nb, antenna_position"]
 
 
 @pytest.mark.parametrize(
@@ -132,7 +134,7 @@ def test_names_that_nothing_reads_are_reported(path):
 def test_pilots_are_told_in_three_ways(path, shown):
     more = {"noise_variance": [0.1, 0.2], "clean": CSI["csi"].astype(np.complex64)}
     write_npz_atomic(path, **CSI, **shown, **more)
-    data, _ = read_npz(path, "csi_estimate")
+    data, _ = read_npz(path, LAYOUTS["csi_estimate"])
     assert data.pilots.shape == (5, 4, 3)
     assert data.pilots[:, 1::2].all()
     assert not data.pilots[:, ::2].any()
@@ -142,7 +144,7 @@ def test_pilots_are_told_in_three_ways(path, shown):
 
 def test_what_an_estimator_is_not_told_is_said(path):
     write_npz_atomic(path, **CSI)
-    data, notes = read_npz(path, "csi_estimate")
+    data, notes = read_npz(path, LAYOUTS["csi_estimate"])
     assert data.pilots.all()
     assert data.clean is None
     told = [note.partition(":")[0] for note in notes]
@@ -169,7 +171,7 @@ def test_what_an_estimator_is_not_told_is_said(path):
 )
 def test_bad_pilots_are_named(path, told, expected):
     write_npz_atomic(path, **CSI, **told)
-    assert problem(read_npz, path, "csi_estimate").startswith(expected)
+    assert problem(read_npz, path, LAYOUTS["csi_estimate"]).startswith(expected)
 
 
 TIMES = np.array([1, 0, 1, 1, 0], bool)
@@ -178,7 +180,7 @@ TIMES = np.array([1, 0, 1, 1, 0], bool)
 @pytest.mark.parametrize("told", [TIMES, np.stack([TIMES, ~TIMES])])
 def test_snapshots_that_were_not_measured_are_hidden(path, told):
     write_npz_atomic(path, **CSI, measured=told)
-    data, _ = read_npz(path, "csi_irregular")
+    data, _ = read_npz(path, LAYOUTS["csi_irregular"])
     seen = np.broadcast_to(told, (2, 5))
     np.testing.assert_array_equal(np.isfinite(data.csi).all((2, 3)), seen)
     np.testing.assert_array_equal(data.csi[seen], CSI["csi"][seen])
@@ -198,17 +200,17 @@ def test_snapshots_that_were_not_measured_are_hidden(path, told):
 )
 def test_bad_measurements_are_named(path, told, expected):
     write_npz_atomic(path, **CSI, **told)
-    assert problem(read_npz, path, "csi_irregular").startswith(expected)
+    assert problem(read_npz, path, LAYOUTS["csi_irregular"]).startswith(expected)
 
 
 def test_sweeps_that_were_not_made_are_hidden(path):
     seen = np.array([[1, 0, 0, 1, 0, 1], [0, 1, 0, 0, 0, 1]], bool)
     write_npz_atomic(path, **BEAM, measured=seen)
-    data, _ = read_npz(path, "beam_irregular")
+    data, _ = read_npz(path, LAYOUTS["beam_irregular"])
     np.testing.assert_array_equal(np.isfinite(data.rsrp_db).all(2), seen)
     np.testing.assert_array_equal(data.rsrp_db[seen], BEAM["rsrp_db"][seen])
-    check_window("beam_irregular", data, 4, 1)
-    found = problem(check_window, "beam_irregular", data, 3, 1)
+    check_window(LAYOUTS["beam_irregular"], data, 4, 1)
+    found = problem(check_window, LAYOUTS["beam_irregular"], data, 3, 1)
     assert found.startswith("measured: sample 1 has none in 3 steps, must have one")
 
 
@@ -253,7 +255,7 @@ BAD = {
 def test_bad_arrays_are_named(path, case):
     task, change, expected = BAD[case]
     np.savez(path, **with_changed(GOOD[task][0], **change))
-    message = problem(read_npz, path, task)
+    message = problem(read_npz, path, LAYOUTS[task])
     assert message.startswith(f"{next(iter(change))}: ")
     assert expected in message
     assert str(path) in message
@@ -262,7 +264,7 @@ def test_bad_arrays_are_named(path, case):
 def test_pickles_are_never_loaded(path):
     objects = np.empty((2, 9), object)
     np.savez(path, **with_changed(TRAFFIC, traffic=objects))
-    assert problem(read_npz, path, "traffic").startswith(
+    assert problem(read_npz, path, LAYOUTS["traffic"]).startswith(
         "traffic: holds Python objects"
     )
     with pytest.raises(DataError, match="traffic: holds Python objects"):
@@ -305,43 +307,45 @@ HUGE = npy(TRAFFIC["traffic"]).replace(b"(2, 9), }        ", b"(2, 9999999999), 
 )
 def test_broken_files_are_named(path, content, expected):
     path.write_bytes(content)
-    message = problem(read_npz, path, "traffic")
+    message = problem(read_npz, path, LAYOUTS["traffic"])
     with pytest.raises(DataError, match=expected):
         raise DataError(message)
 
 
 def test_paths_that_hold_no_file_are_named(path, tmp_path):
-    assert "does not exist" in problem(read_npz, path, "beam")
-    assert "is a folder" in problem(read_npz, tmp_path, "beam")
-    assert "path: " in problem(read_npz, tmp_path / "a\0b", "beam")
-    assert "path: " in problem(read_npz, tmp_path / "two\nlines", "beam")
+    assert "does not exist" in problem(read_npz, path, LAYOUTS["beam"])
+    assert "is a folder" in problem(read_npz, tmp_path, LAYOUTS["beam"])
+    assert "path: " in problem(read_npz, tmp_path / "a\0b", LAYOUTS["beam"])
+    assert "path: " in problem(read_npz, tmp_path / "two\nlines", LAYOUTS["beam"])
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_an_unreadable_file_is_named(path):
     write_npz_atomic(path, **BEAM)
     path.chmod(0)
-    assert "cannot be read as .npz" in problem(read_npz, path, "beam")
+    assert "cannot be read as .npz" in problem(read_npz, path, LAYOUTS["beam"])
 
 
 def test_unknown_tasks_are_named(path):
-    message = problem(read_npz, path, "csi")
-    assert message.startswith("task: 'csi', must be one of csi_time, csi_frequency")
+    message = problem(task_of, "csi")
+    assert message.startswith("task: found 'csi'; needed one of csi_time, csi_")
 
 
 @pytest.mark.parametrize("task", GOOD)
 def test_windows_must_fit(path, task):
     arrays, _, length = GOOD[task]
     write_npz_atomic(path, **arrays)
-    data, _ = read_npz(path, task)
-    check_window(task, data, length - 1, 1)
-    message = problem(check_window, task, data, length - 1, 2)
+    data, _ = read_npz(path, LAYOUTS[task])
+    check_window(LAYOUTS[task], data, length - 1, 1)
+    message = problem(check_window, LAYOUTS[task], data, length - 1, 2)
     assert message.startswith(f"context + horizon: {length - 1} + 2, ")
     assert f"at most {length}" in message
-    assert "context: 0" in problem(check_window, task, data, 0, 2)
-    assert "horizon: -1" in problem(check_window, task, data, 2, -1)
+    assert "context: 0" in problem(check_window, LAYOUTS[task], data, 0, 2)
+    assert "horizon: -1" in problem(check_window, LAYOUTS[task], data, 2, -1)
     other = "beam" if task != "beam" else "series"
-    assert problem(check_window, other, data, 2, 1).startswith(f"task: '{other}' needs")
+    assert problem(check_window, LAYOUTS[other], data, 2, 1) == (
+        f"data: found {type(data).__name__}; needed {LAYOUTS[other].data.__name__}"
+    )
 
 
 def test_written_files_are_whole_or_not_there(path, monkeypatch):

@@ -112,7 +112,8 @@ def test_intervals_are_judged_by_what_they_cover(monkeypatch):
     assert row["repeat last"] == row["AR"] == "·"
 
 
-def test_what_is_skipped_is_not_covered_either():
+def test_what_is_skipped_is_not_covered_either(monkeypatch):
+    monkeypatch.setattr("wlam.evaluation.forecast.COVERED", 20)
     found = evaluate(replace(CASE, skip=4), Bounded())
     assert found.figure("cover 90 %", MODEL).value == 0  # steps 4 and 5 of 6
 

@@ -3,12 +3,14 @@
 import dataclasses
 
 import numpy as np
+from einops import rearrange
 
 from wlam import baselines
 from wlam.phy.arrays import ula
+from wlam.phy.transforms import to_bins
 from wlam.tasks import TASKS
 from wlam.tasks.windows import cut_windows
-from wlam.types import Antennas, Csi
+from wlam.types import ANTENNA, TIME, Antennas, Csi
 
 CONTEXT, HORIZON, SAMPLES = 6, 3, 4
 RNG = np.random.default_rng(0)
@@ -34,14 +36,22 @@ def case(data):
     return windows, task.baselines(data, windows)
 
 
+def in_bins(steps):
+    """Of snapshots [window, step, (subcarrier antenna)], the bins of them."""
+    channels = rearrange(steps, "n t (k a) -> n t k a", k=4)
+    bins = to_bins(channels, TIME, DATA.antennas)
+    return rearrange(bins, "n t u v -> n t (u v)")
+
+
 def test_every_window_has_its_own_doppler_and_noise():
     windows, named = case(DATA)
     cycles = np.array([0.02, 0.04, 0.04, 0.01], np.float32)
-    ratio = baselines.noise_to_signal(windows.context, DATA.labels["snr_db"])
+    context = in_bins(windows.context)
+    ratio = baselines.noise_to_signal(context, DATA.labels["snr_db"])
     known = [baselines.wiener, baselines.kalman]
     for name, baseline in zip(INFORMED, known, strict=True):
-        forecast = named[name](windows.context, HORIZON)
-        expected = baseline(windows.context, HORIZON, cycles, ratio)
+        forecast = in_bins(named[name](windows.context, HORIZON))
+        expected = baseline(context, HORIZON, cycles, ratio)
         np.testing.assert_allclose(forecast, expected, atol=1e-5)
 
 
@@ -66,7 +76,9 @@ def test_a_plane_wave_is_a_tone_along_the_line_of_antennas():
         antennas=Antennas(ula(6)[order], np.zeros(6, np.int32)),
     )
     sequences = TASKS["csi_antenna"].sequences(data)
-    values = np.asarray(sequences.values)
+    steps = rearrange(np.asarray(sequences.values), "n l (t k) -> n l t k", t=4)
+    bins = to_bins(steps, ANTENNA, sequences.antennas)
+    values = rearrange(bins, "n l t k -> n l (t k)")
     turn = values[:, 1:, :2] / values[:, :-1, :2]  # bins of no Doppler shift
     np.testing.assert_allclose(turn, np.exp(2j * np.pi * 0.15), atol=1e-5)
     np.testing.assert_allclose(values[:, :, 2:], 0, atol=1e-6)

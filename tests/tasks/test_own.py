@@ -188,7 +188,7 @@ def test_what_cannot_be_used_is_named(written, tmp_path, monkeypatch):
     path = written(power=numbered(2, 3))
     assert "holds power, time_step_s, must hold one of csi, rsrp_db" in problem(path)
     path = written(traffic=numbered(1, 30))
-    assert "task: 'beams'" in problem(path, task="beams")
+    assert "task: found 'beams'; needed one of" in problem(path, task="beams")
     assert "rsrp_db: is missing" in problem(path, task="beam")
     assert "context + horizon: 40 + 2" in problem(path, context=40, horizon=2)
     assert "context: 0, must be" in problem(path, context=0, horizon=2)

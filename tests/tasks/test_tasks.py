@@ -8,6 +8,7 @@ from wlam.phy.arrays import ula
 from wlam.phy.codebooks import beam_directions
 from wlam.simulate.beams import array_gain
 from wlam.tasks import TASKS
+from wlam.tasks.csi import in_bins
 from wlam.tasks.windows import cut_windows
 from wlam.types import Antennas, Csi, DataError, Series, Sweeps, Traffic
 
@@ -120,7 +121,16 @@ def test_a_path_is_one_bin_in_delay_and_angle():
     wave = np.broadcast_to(delay[:, None] * angle, (1, 12, subcarriers, antennas))
     data = csi(1)
     data = Csi(**{**vars(data), "csi": wave.astype(np.complex64)})
-    energy = abs(np.asarray(TASKS["csi_time"].sequences(data).values[0, 0])) ** 2
+    windows = cut_windows(TASKS["csi_time"].sequences(data), 5, 3, sliding=False)
+    seen = []
+
+    def look(bins, horizon):
+        seen.append(bins)
+        return bins[:, :horizon]
+
+    forecast = in_bins(windows, look)(windows.context, 3)
+    np.testing.assert_allclose(forecast, windows.context[:, :3], atol=1e-5)
+    energy = abs(seen[0][0, 0]) ** 2
     assert energy.max() == pytest.approx(subcarriers * antennas, rel=1e-4)
     assert energy.sum() == pytest.approx(energy.max(), rel=1e-4)
 

@@ -1,11 +1,11 @@
 """Tables of results: short ones for a terminal, wide ones with every baseline."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from wlam.bootstrap import Pair, difference
-from wlam.evaluation.evaluator import MODEL, Result
+from wlam.evaluation.evaluator import MODEL, Figure, Result
 
 BASELINES = (
     "zero",
@@ -36,6 +36,11 @@ BASELINES = (
 ABSENT = "·"
 WIDTH = 100
 """Columns of a terminal."""
+LONGEST, SHORTEST = 24, 8
+"""Characters that a name may have in a short table, and those that it always has."""
+WORDS = frozenset({"case", "question", "metric", "best baseline"})
+UNTITLED = frozenset({"question", "its value"})
+"""Columns of a short table that are words, and those without a header."""
 
 
 class Table(NamedTuple):
@@ -81,44 +86,175 @@ def short_table(results: Sequence[Result], models: Sequence[str] = (MODEL,)) -> 
     """A line for each case: the headline of every model, and the best baseline.
 
     One model has its interval and its gain over that baseline; several have a column
-    each, and the best of them its gain.
+    each, and the best of them its gain. What makes it wider than `WIDTH` is left out,
+    the least important column first; names that are still too long are cut.
     """
     alone = len(models) == 1
-    header = ["case", "", "metric", *models]
-    header += ["95 %"] if alone else []
-    header += [
-        "best baseline",
-        "",
-        "gain [95 %]" if alone else "gain of the best [95 %]",
-    ]
-    rows = []
+    short = {name: name for name in models}
+    most = LONGEST
+    while True:
+        columns = _short_columns(results, short, alone)
+        for name in ("95 %", "its value", "question"):
+            if _width(columns) <= WIDTH:
+                break
+            columns.pop(name, None)
+        if _width(columns) <= WIDTH or most < SHORTEST:
+            break
+        short = {name: _cut(name, most) for name in models}
+        most -= 1
+    header = [name if name not in UNTITLED else "" for name in columns]
+    rows = [list(row) for row in zip(*columns.values(), strict=True)]
+    return Table(
+        header, rows, frozenset(i for i, n in enumerate(columns) if n in WORDS)
+    )
+
+
+def _short_columns(
+    results: Sequence[Result], models: Mapping[str, str], alone: bool
+) -> dict[str, list[str]]:
+    """Name of a column -> cells; models under the names that are shown."""
+    last = "gain [95 %]" if alone else "best model's gain [95 %]"
+    shown = list(models.values())
+    if len({*shown}) < len(shown) or {*shown} & {*WORDS, *UNTITLED}:
+        shown = [f"{i} {name}" for i, name in enumerate(shown, 1)]
+    names = ["case", "question", "metric", *shown, *(["95 %"] if alone else [])]
+    columns: dict[str, list[str]] = {
+        name: [] for name in [*names, "best baseline", "its value", last]
+    }
     for result in results:
         metric = result.headline
         values = {name: result.figure(metric, name) for name in models}
         there = {name: value for name, value in values.items() if value is not None}
         best = result.best_baseline(metric)
-        cells = [result.name, result.question, metric]
-        cells += [ABSENT if v is None else number(v.value) for v in values.values()]
-        if alone:
-            cells += [span(v.low, v.high) for v in there.values()] or [ABSENT]
         baseline = None if best is None else result.figure(metric, best)
-        cells += [
-            best or ABSENT,
-            ABSENT if baseline is None else number(baseline.value),
-        ]
-        cells.append(_gain_of_best(result, metric, there))
-        rows.append(cells)
-    words = frozenset({0, 1, 2, len(header) - 3})
-    return Table(header, rows, words)
+        columns["case"].append(_cut(result.name, LONGEST))
+        columns["question"].append(result.question)
+        columns["metric"].append(metric)
+        for column, value in zip(shown, values.values(), strict=True):
+            columns[column].append(ABSENT if value is None else number(value.value))
+        if alone:
+            spans = [span(v.low, v.high) for v in there.values()]
+            columns["95 %"].append(spans[0] if spans else ABSENT)
+        columns["best baseline"].append(best or ABSENT)
+        columns["its value"].append(
+            ABSENT if baseline is None else number(baseline.value)
+        )
+        columns[last].append(_gain_of_best(result, metric, there))
+    return columns
 
 
-def _gain_of_best(result: Result, metric: str, values: dict) -> str:
+def _gain_of_best(result: Result, metric: str, values: Mapping[str, Figure]) -> str:
     if not values:
         return ABSENT
     statistics = result.statistics
     higher = next(statistics[name][metric].higher_is_better for name in values)
     pick = max if higher else min
     return gain(result, metric, pick(values, key=lambda name: values[name].value))
+
+
+def _width(columns: Mapping[str, Sequence[str]]) -> int:
+    """Of a line of `text`."""
+    each = [
+        max(len(name) * (name not in UNTITLED), *map(len, cells), 0)
+        for name, cells in columns.items()
+    ]
+    return sum(each) + 3 * len(each) + 1
+
+
+def _cut(name: str, most: int) -> str:
+    """A name of at most so many characters, its end kept where names differ."""
+    if len(name) <= most:
+        return name
+    return f"{name[: (most - 1) // 2]}…{name[-(most - 1 - (most - 1) // 2) :]}"
+
+
+def wide_table(results: Sequence[Result], models: Sequence[str] = (MODEL,)) -> Table:
+    """A line for each case and metric: the models beside every baseline."""
+    used = {name for result in results for name in result.statistics} - {*models}
+    known = [name for name in BASELINES if name in used]
+    names = [*known, *sorted(used - {*known})]
+    header = ["case", "", "metric", *models, "95 %", *names, "best", "windows"]
+    rows = []
+    for result in results:
+        for i, metric in enumerate(result.metrics):
+            figures = [result.figure(metric, name) for name in models]
+            first = next((figure for figure in figures if figure is not None), None)
+            others = [result.figure(metric, name) for name in names]
+            best = result.best_baseline(metric) or ABSENT
+            best = models[0] if result.model_wins(metric, models[0]) else best
+            rows.append(
+                [
+                    result.name if i == 0 else "",
+                    result.question if i == 0 else "",
+                    metric,
+                    *(ABSENT if f is None else number(f.value) for f in figures),
+                    ABSENT if first is None else span(first.low, first.high),
+                    *(ABSENT if f is None else number(f.value) for f in others),
+                    best,
+                    str(len(result.groups)) if i == 0 else "",
+                ]
+            )
+    words = (i for i, name in enumerate(columns) if name in WORDS)
+    return Table(header, rows, frozenset(words))
+
+
+def _short_columns(
+    results: Sequence[Result], models: Mapping[str, str], alone: bool
+) -> dict[str, list[str]]:
+    """Name of a column -> cells; models under the names that are shown."""
+    last = "gain [95 %]" if alone else "best model's gain [95 %]"
+    shown = [
+        f"{name} " if name in UNTITLED | WORDS else name for name in models.values()
+    ]
+    names = ["case", "question", "metric", *shown, *(["95 %"] if alone else [])]
+    columns: dict[str, list[str]] = {
+        name: [] for name in [*names, "best baseline", "its value", last]
+    }
+    for result in results:
+        metric = result.headline
+        values = {name: result.figure(metric, name) for name in models}
+        there = {name: value for name, value in values.items() if value is not None}
+        best = result.best_baseline(metric)
+        baseline = None if best is None else result.figure(metric, best)
+        columns["case"].append(_cut(result.name, LONGEST))
+        columns["question"].append(result.question)
+        columns["metric"].append(metric)
+        for column, value in zip(shown, values.values(), strict=True):
+            columns[column].append(ABSENT if value is None else number(value.value))
+        if alone:
+            spans = [span(v.low, v.high) for v in there.values()]
+            columns["95 %"].append(spans[0] if spans else ABSENT)
+        columns["best baseline"].append(best or ABSENT)
+        columns["its value"].append(
+            ABSENT if baseline is None else number(baseline.value)
+        )
+        columns[last].append(_gain_of_best(result, metric, there))
+    return columns
+
+
+def _gain_of_best(result: Result, metric: str, values: Mapping[str, Figure]) -> str:
+    if not values:
+        return ABSENT
+    statistics = result.statistics
+    higher = next(statistics[name][metric].higher_is_better for name in values)
+    pick = max if higher else min
+    return gain(result, metric, pick(values, key=lambda name: values[name].value))
+
+
+def _width(columns: Mapping[str, Sequence[str]]) -> int:
+    """Of a line of `text`."""
+    each = [
+        max(len(name) * (name not in UNTITLED), *map(len, cells), 0)
+        for name, cells in columns.items()
+    ]
+    return sum(each) + 3 * len(each) + 1
+
+
+def _cut(name: str, most: int) -> str:
+    """A name of at most so many characters, its end kept where names differ."""
+    if len(name) <= most:
+        return name
+    return f"{name[: (most - 1) // 2]}…{name[-(most - 1 - (most - 1) // 2) :]}"
 
 
 def wide_table(results: Sequence[Result], models: Sequence[str] = (MODEL,)) -> Table:

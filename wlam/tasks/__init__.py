@@ -7,6 +7,7 @@ from wlam.tasks.series import BeamTask, SeriesTask, TrafficTask
 from wlam.tasks.sparse_sweep import SparseSweep4, SparseSweep8
 from wlam.tasks.task import Task
 from wlam.tasks.tracking import BeamIrregular
+from wlam.types import DataError
 
 TASKS: dict[str, Task] = {
     task.name: task
@@ -32,10 +33,10 @@ def task_of(task: str | Task) -> Task:
     """A task by its name in TASKS; one of your own as it is.
 
     Raises:
-        ValueError: there is none of that name.
+        DataError: there is none of that name.
     """
     if isinstance(task, Task):
         return task
     if task not in TASKS:
-        raise ValueError(f"task: found {task!r}; needed one of {', '.join(TASKS)}")
+        raise DataError(f"task: found {task!r}; needed one of {', '.join(TASKS)}")
     return TASKS[task]
