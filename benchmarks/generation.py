@@ -43,7 +43,8 @@ from wlam.config import Config
 from wlam.data.files import write_text_atomic
 from wlam.evaluation import generation as of
 from wlam.hub import load_with_config
-from wlam.models.generator.network import SECTORS_DEG, ChannelGenerator, sector
+from wlam.models.generator.api import ChannelGenerator
+from wlam.models.generator.network import SECTORS_DEG, sector
 from wlam.phy.channels.tr38901.drops import generate
 from wlam.phy.channels.tr38901.tables import STATES
 

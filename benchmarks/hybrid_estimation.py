@@ -47,7 +47,7 @@ from wlam.baselines.estimate import (
 from wlam.bootstrap import interval
 from wlam.hub import load
 from wlam.metrics import Statistic, nmse_mean_db
-from wlam.models.deq_estimator.network import CombinedEstimator
+from wlam.models.deq_estimator.api import CombinedEstimator
 from wlam.nn.fixed_point import Solver
 from wlam.ops.pieces import in_pieces
 from wlam.phy import arrays
