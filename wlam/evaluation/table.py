@@ -41,6 +41,8 @@ LONGEST, SHORTEST = 24, 8
 WORDS = frozenset({"case", "question", "metric", "best baseline"})
 UNTITLED = frozenset({"question", "its value"})
 """Columns of a short table that are words, and those without a header."""
+OPTIONAL = ("95 %", "its value", "question")
+"""Columns that are left out where a short table is too wide, in this order."""
 
 
 class Table(NamedTuple):
@@ -79,7 +81,7 @@ def gain(result: Result, metric: str, model: str = MODEL) -> str:
         return ABSENT
     ours, theirs = (result.statistics[name][metric] for name in (model, best))
     found = difference([Pair(ours, theirs, result.groups)])
-    return f"{found.value:+.3g} [{found.low:+.3g}, {found.high:+.3g}]"
+    return f"{found.value:+.3g} [{found.low:+.2g}, {found.high:+.2g}]"
 
 
 def short_table(results: Sequence[Result], models: Sequence[str] = (MODEL,)) -> Table:
@@ -89,19 +91,16 @@ def short_table(results: Sequence[Result], models: Sequence[str] = (MODEL,)) -> 
     each, and the best of them its gain. What makes it wider than `WIDTH` is left out,
     the least important column first; names that are still too long are cut.
     """
-    alone = len(models) == 1
-    short = {name: name for name in models}
-    most = LONGEST
-    while True:
-        columns = _short_columns(results, short, alone)
-        for name in ("95 %", "its value", "question"):
-            if _width(columns) <= WIDTH:
-                break
-            columns.pop(name, None)
-        if _width(columns) <= WIDTH or most < SHORTEST:
+    columns = _short_columns(results, models, LONGEST)
+    for most in range(LONGEST, SHORTEST - 1, -1):
+        columns = _short_columns(results, models, most)
+        for name in OPTIONAL:
+            if _width(columns) > WIDTH:
+                columns.pop(name, None)
+        if _width(columns) <= WIDTH:
             break
-        short = {name: _cut(name, most) for name in models}
-        most -= 1
+    else:
+        del columns["metric"]
     header = [name if name not in UNTITLED else "" for name in columns]
     rows = [list(row) for row in zip(*columns.values(), strict=True)]
     return Table(
@@ -110,13 +109,14 @@ def short_table(results: Sequence[Result], models: Sequence[str] = (MODEL,)) -> 
 
 
 def _short_columns(
-    results: Sequence[Result], models: Mapping[str, str], alone: bool
+    results: Sequence[Result], models: Sequence[str], most: int
 ) -> dict[str, list[str]]:
-    """Name of a column -> cells; models under the names that are shown."""
-    last = "gain [95 %]" if alone else "best model's gain [95 %]"
-    shown = list(models.values())
+    """Name of a column -> cells; names of at most so many characters."""
+    alone = len(models) == 1
+    last = "gain [95 %]" if alone else "gain of the best [95 %]"
+    shown = [_cut(name, most) for name in models]
     if len({*shown}) < len(shown) or {*shown} & {*WORDS, *UNTITLED}:
-        shown = [f"{i} {name}" for i, name in enumerate(shown, 1)]
+        shown = [_cut(f"{i} {name}", most) for i, name in enumerate(models, 1)]
     names = ["case", "question", "metric", *shown, *(["95 %"] if alone else [])]
     columns: dict[str, list[str]] = {
         name: [] for name in [*names, "best baseline", "its value", last]
@@ -127,96 +127,7 @@ def _short_columns(
         there = {name: value for name, value in values.items() if value is not None}
         best = result.best_baseline(metric)
         baseline = None if best is None else result.figure(metric, best)
-        columns["case"].append(_cut(result.name, LONGEST))
-        columns["question"].append(result.question)
-        columns["metric"].append(metric)
-        for column, value in zip(shown, values.values(), strict=True):
-            columns[column].append(ABSENT if value is None else number(value.value))
-        if alone:
-            spans = [span(v.low, v.high) for v in there.values()]
-            columns["95 %"].append(spans[0] if spans else ABSENT)
-        columns["best baseline"].append(best or ABSENT)
-        columns["its value"].append(
-            ABSENT if baseline is None else number(baseline.value)
-        )
-        columns[last].append(_gain_of_best(result, metric, there))
-    return columns
-
-
-def _gain_of_best(result: Result, metric: str, values: Mapping[str, Figure]) -> str:
-    if not values:
-        return ABSENT
-    statistics = result.statistics
-    higher = next(statistics[name][metric].higher_is_better for name in values)
-    pick = max if higher else min
-    return gain(result, metric, pick(values, key=lambda name: values[name].value))
-
-
-def _width(columns: Mapping[str, Sequence[str]]) -> int:
-    """Of a line of `text`."""
-    each = [
-        max(len(name) * (name not in UNTITLED), *map(len, cells), 0)
-        for name, cells in columns.items()
-    ]
-    return sum(each) + 3 * len(each) + 1
-
-
-def _cut(name: str, most: int) -> str:
-    """A name of at most so many characters, its end kept where names differ."""
-    if len(name) <= most:
-        return name
-    return f"{name[: (most - 1) // 2]}…{name[-(most - 1 - (most - 1) // 2) :]}"
-
-
-def wide_table(results: Sequence[Result], models: Sequence[str] = (MODEL,)) -> Table:
-    """A line for each case and metric: the models beside every baseline."""
-    used = {name for result in results for name in result.statistics} - {*models}
-    known = [name for name in BASELINES if name in used]
-    names = [*known, *sorted(used - {*known})]
-    header = ["case", "", "metric", *models, "95 %", *names, "best", "windows"]
-    rows = []
-    for result in results:
-        for i, metric in enumerate(result.metrics):
-            figures = [result.figure(metric, name) for name in models]
-            first = next((figure for figure in figures if figure is not None), None)
-            others = [result.figure(metric, name) for name in names]
-            best = result.best_baseline(metric) or ABSENT
-            best = models[0] if result.model_wins(metric, models[0]) else best
-            rows.append(
-                [
-                    result.name if i == 0 else "",
-                    result.question if i == 0 else "",
-                    metric,
-                    *(ABSENT if f is None else number(f.value) for f in figures),
-                    ABSENT if first is None else span(first.low, first.high),
-                    *(ABSENT if f is None else number(f.value) for f in others),
-                    best,
-                    str(len(result.groups)) if i == 0 else "",
-                ]
-            )
-    words = (i for i, name in enumerate(columns) if name in WORDS)
-    return Table(header, rows, frozenset(words))
-
-
-def _short_columns(
-    results: Sequence[Result], models: Mapping[str, str], alone: bool
-) -> dict[str, list[str]]:
-    """Name of a column -> cells; models under the names that are shown."""
-    last = "gain [95 %]" if alone else "best model's gain [95 %]"
-    shown = [
-        f"{name} " if name in UNTITLED | WORDS else name for name in models.values()
-    ]
-    names = ["case", "question", "metric", *shown, *(["95 %"] if alone else [])]
-    columns: dict[str, list[str]] = {
-        name: [] for name in [*names, "best baseline", "its value", last]
-    }
-    for result in results:
-        metric = result.headline
-        values = {name: result.figure(metric, name) for name in models}
-        there = {name: value for name, value in values.items() if value is not None}
-        best = result.best_baseline(metric)
-        baseline = None if best is None else result.figure(metric, best)
-        columns["case"].append(_cut(result.name, LONGEST))
+        columns["case"].append(_cut(result.name, most))
         columns["question"].append(result.question)
         columns["metric"].append(metric)
         for column, value in zip(shown, values.values(), strict=True):
