@@ -1,7 +1,9 @@
 """eval.py as a user runs it: his own files, every bad input, tables and reports."""
 
+import html
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -86,8 +88,8 @@ def test_own_data_in_own_units(program, trained_run, files, tmp_path, task):
     kind = np.complex64 if task.startswith("csi") else np.float32
     assert arrays["prediction"].dtype == kind
     records = [json.loads(line) for line in results.read_text().splitlines()]
-    assert {"wlam", "repeat last"} <= {record["predictor"] for record in records}
-    assert "| repeat last |" in re.sub(r" +", " ", done.stdout)
+    assert {"tiny", "repeat last"} <= {record["predictor"] for record in records}
+    assert "| best baseline |" in re.sub(r" +", " ", done.stdout)
     if task.startswith("csi"):
         assert "half-wavelength" in done.stdout
 
@@ -205,7 +207,46 @@ def test_a_run_is_judged_with_its_cases_and_a_report(program, trained_run):
     assert "traffic_2h" in done.stdout
     assert "skipped milan_10min" in done.stdout
     records = (trained_run / "evaluation.jsonl").read_text().splitlines()
-    assert {json.loads(r)["predictor"] for r in records} >= {"wlam", "seasonal naive"}
+    assert {json.loads(r)["predictor"] for r in records} >= {"tiny", "seasonal naive"}
     report = (trained_run / "report.html").read_text()
-    assert report.count("data:image/png;base64,") == 1
+    assert report.count("data:image/png;base64,") == 2  # an example, and a curve
     assert not re.search(r'(src|href)="(?!data:)', report)  # nothing from elsewhere
+
+
+def test_two_models_share_one_table_and_one_report(
+    program, trained_run, files, tmp_path
+):
+    """Every baseline is in the JSON and the report, and in the wide table alone."""
+    other = tmp_path / "another"
+    shutil.copytree(trained_run, other)
+    path = tmp_path / "mine.py"
+    path.write_text(CASES)
+    results, report = tmp_path / "r.jsonl", tmp_path / "r.html"
+    outputs = ("--cases", path, "--json", results, "--report", report)
+    short = program("eval.py", trained_run, other, *outputs).stdout
+    lines = [line for line in short.splitlines() if line.startswith("|")]
+    assert len(lines) == 3  # a header, a rule and the one case
+    assert {len(line) for line in lines} <= set(range(101))
+    header = [cell.strip() for cell in lines[0].strip("|").split("|")]
+    assert [header.count(name) for name in ("tiny", "another")] == [1, 1]
+    assert "seasonal naive" not in header
+    records = [json.loads(line) for line in results.read_text().splitlines()]
+    named = {record["predictor"] for record in records}
+    baselines = {"zero", "repeat last", "context mean", "AR", "seasonal naive"}
+    assert named > {"tiny", "another"} | baselines
+    values = {
+        name: [r["value"] for r in records if r["predictor"] == name]
+        for name in ("tiny", "another")
+    }
+    assert values["tiny"] == values["another"]  # the same weights
+    page = report.read_text()
+    assert page.count("<html") == 1
+    for name in named:
+        assert html.escape(name) in page
+    wide = program("eval.py", trained_run, other, *outputs, "--wide").stdout
+    (header,) = (line for line in wide.splitlines() if line.startswith("| case"))
+    for name in named:
+        assert f" {name} |" in header
+    given = ("--predictions", tmp_path / "p.npz", *own_data(files, "traffic"))
+    done = program("eval.py", trained_run, other, *given, code=2)
+    assert "--predictions: given for several models; needed one" in done.stderr

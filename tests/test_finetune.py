@@ -14,13 +14,13 @@ import pytest
 from wlam import hub
 from wlam.adapt.lora import AdaptConfig
 from wlam.config import Config
-from wlam.evaluation.cases import generated_cases
+from wlam.evaluation.forecast import asked
 from wlam.finetune import prepare, pretrained
 from wlam.models.predictor.channels import ChannelTokenizerConfig
 from wlam.models.predictor.network import PredictorConfig
 from wlam.nn.backbones.transformer import TransformerConfig
 from wlam.serialise import from_json, to_json
-from wlam.tasks import TASKS
+from wlam.tasks import task_of
 from wlam.tasks.own import OwnFile
 from wlam.tasks.windows import cut_windows
 from wlam.training.checkpoint import Checkpoints
@@ -89,11 +89,12 @@ def own(tmp_path_factory):
 
 def squared_errors(config, model):
     """Of every step of the horizon, over all windows that are held out."""
-    (case,) = generated_cases(config.evaluation)
-    sequences = TASKS[case.task].sequences(case.data)
+    ((name, evaluator),) = config.evaluation.items()
+    case, task = evaluator.case(name), task_of(evaluator.task)
+    sequences = task.sequences(case.data)
     windows = cut_windows(sequences, case.context, case.horizon, tail=case.tail)
     assert len(windows.target) == 64 * 9
-    forecast = model.predict(windows.context, windows.interval, case.horizon)
+    forecast = asked(model, task, windows)
     return ((forecast - windows.target) ** 2).mean((0, 2))
 
 

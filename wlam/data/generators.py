@@ -50,7 +50,8 @@ method `generate` need no place here."""
 
 def generates(source: Any) -> bool:
     """Whether a config of the user's own is a generator, see `generate`."""
-    return is_dataclass(source) and callable(getattr(source, "generate", None))
+    made = is_dataclass(source) and not isinstance(source, type)
+    return made and callable(getattr(source, "generate", None))
 
 
 def generate(key: PRNGKeyArray, source: Any, samples: int) -> Any:
