@@ -15,7 +15,7 @@ import tyro
 
 from wlam.adapt.lora import AdaptConfig
 from wlam.data.own import OwnFile
-from wlam.evaluation.cases import Case
+from wlam.evaluation.evaluator import Evaluator
 from wlam.models.base import NetworkConfig
 from wlam.models.predictor.network import PredictorConfig
 from wlam.tasks.mixture import DataSource
@@ -33,7 +33,7 @@ class Config:
     # What is trained on, by name.
     mixture: dict[str, DataSource]
     # What is reported, by name.
-    evaluation: dict[str, Case]
+    evaluation: dict[str, Evaluator]
     # The network, that its class chooses; that of `init` where one is given.
     model: NetworkConfig = field(default_factory=PredictorConfig)
     # Run or released model (folder or name) whose parameters to start from.

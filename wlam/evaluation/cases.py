@@ -14,6 +14,7 @@ from wlam.data.files import ESTIMATE, LAYOUTS, check_window, read_npz, whole_blo
 from wlam.data.generators import generate
 from wlam.data.measured import CASES, SCANS, SINGLE_HORIZONS, find_measured
 from wlam.data.own import FileConfig
+from wlam.evaluation.evaluator import Evaluator
 from wlam.evaluation.judge import EvalCase
 from wlam.phy.noise import awgn
 from wlam.tasks import TASKS
@@ -27,7 +28,7 @@ USUAL = tuple(name for name in CASES if name not in (*SINGLE_HORIZONS, *SCANS))
 
 
 @dataclass(frozen=True)
-class Case:
+class Case(Evaluator):
     """One line of the evaluation: a task on generated data unseen in training."""
 
     # A name of wlam.tasks.TASKS.
