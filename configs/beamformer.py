@@ -15,6 +15,7 @@ channels in a step, 48 samples 10 ms apart.
 from dataclasses import replace
 
 from wlam.config import Config
+from wlam.evaluation.defaults import PRECODING
 from wlam.models.beamformer.network import BeamformerConfig
 from wlam.simulate.downlink import DownlinkConfig, RayleighConfig
 from wlam.tasks.mixture import DataSource
@@ -42,7 +43,7 @@ def named(name: str) -> Config:
                 "precode", RayleighConfig(num_times=WINDOW), 1.0, rows_per_sample=1
             ),
         },
-        evaluation={},
+        evaluation=PRECODING,
         model=NETWORKS[name],
         steps=600,
         rows=8,
