@@ -27,7 +27,6 @@ from wlam.simulate.irregular import IrregularConfig
 from wlam.tasks.mixture import DataSource
 from wlam.training.optimisers import OptimizerConfig
 
-
 # Ten sweeps or so, at steps of a third of what is between two of them.
 training = IrregularConfig(
     street((0.0, 25.0), (0.025, 0.03, 0.035, 0.04), 30, "drawn"),

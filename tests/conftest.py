@@ -42,7 +42,8 @@ ENVIRONMENT = os.environ | {
     "WLAM_PREPARED_DIR": str(ROOT / "none"),
 }
 CONFIG = """
-from wlam.config import Case, CheckpointConfig, Config, OptimizerConfig
+from wlam.config import CheckpointConfig, Config, OptimizerConfig
+from wlam.evaluation.cases import Case
 from wlam.tasks.mixture import DataSource
 from wlam.models.predictor.network import PredictorConfig
 from wlam.nn.backbones.transformer import TransformerConfig

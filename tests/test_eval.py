@@ -45,7 +45,8 @@ def own_data(files, task, *more):
 
 
 CASES = """
-from wlam.config import Case, Config
+from wlam.config import Config
+from wlam.evaluation.cases import Case
 from wlam.simulate.traffic import TrafficConfig
 
 daily = Case("traffic", TrafficConfig(num_times=64), context=24, horizon=8, samples=8)

@@ -20,7 +20,7 @@ from orbax.checkpoint import v1 as ocp
 
 from wlam.config import Config
 from wlam.data.files import write_npz_atomic
-from wlam.models.base import Network
+from wlam.models.base import Model, Network
 from wlam.models.beam_tracker.network import BeamTrackerForecaster
 from wlam.models.continuous.network import ContinuousForecaster
 from wlam.models.deq_estimator.network import CombinedEstimator
@@ -42,6 +42,7 @@ Loaded = (
     | SeriesForecaster
     | ContinuousForecaster
     | BeamTrackerForecaster
+    | Model
 )
 """What predicts, estimates or draws: a model of this repository, or a peer."""
 CONFIG, WEIGHTS, GOLDEN = "config.json", "weights", "golden.npz"
@@ -141,6 +142,8 @@ def golden_sweeps() -> np.ndarray:
 
 def golden_outputs(model: Loaded) -> dict[str, np.ndarray]:
     """What a model makes of the golden inputs, by the name of the array."""
+    if isinstance(model, Model):
+        return model.golden()
     if isinstance(model, ChannelEstimator):
         blocks = golden_channel()[:, None]
         told, blind = model.estimate(blocks, 0.01), model.estimate(blocks)
@@ -189,7 +192,8 @@ def release(run: str | Path, folder: str | Path) -> None:
     saved = _without_folders(to_json(replace(config, run=folder.name)))
     text = json.dumps({"step": step, "config": saved}, indent=1)
     (draft / CONFIG).write_text(text + "\n")
-    ocp.save(str(draft / WEIGHTS), nnx.to_pure_dict(nnx.state(model.model)))
+    network = model.network if isinstance(model, Model) else model.model
+    ocp.save(str(draft / WEIGHTS), nnx.to_pure_dict(nnx.state(network)))
     # Orbax writes there which folder of this machine it was.
     for mark in (draft / WEIGHTS).glob("commit_success.txt"):
         mark.write_text("")

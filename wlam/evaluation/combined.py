@@ -175,6 +175,8 @@ def estimators(
     covariance = fit_moments(jnp.asarray(training)).covariance
     moments = Moments(jnp.zeros(len(covariance), covariance.dtype), covariance)
 
+    most = min(MOST_PATHS, len(whole))
+
     def by_covariance(y: np.ndarray, level: float) -> np.ndarray:
         flat = jnp.asarray(y.reshape(len(y), -1))
         return np.asarray(lmmse(flat, jnp.full(len(y), level), whole, moments))
@@ -182,7 +184,7 @@ def estimators(
     def by_pursuit(y: np.ndarray, level: float) -> np.ndarray:
         levels = jnp.full(PIECE, level)
         return in_pieces(
-            lambda _, x: omp(x, levels, whole, every, MOST_PATHS),
+            lambda _, x: omp(jnp.asarray(x), levels, whole, every, most),
             PIECE,
             y.reshape(len(y), -1),
         )
@@ -190,14 +192,20 @@ def estimators(
     def by_penalty(y: np.ndarray, level: float, share: float) -> np.ndarray:
         penalty = share * universal_penalty(jnp.full(PIECE, level), whole, every)
         return in_pieces(
-            lambda _, x: fista(x, penalty, whole, every), PIECE, y.reshape(len(y), -1)
+            lambda _, x: fista(jnp.asarray(x), penalty, whole, every),
+            PIECE,
+            y.reshape(len(y), -1),
         )
 
     def by_spectrum(y: np.ndarray, level: float, blind: bool = False) -> np.ndarray:
         levels = jnp.full(PIECE, level * (10 ** (BLIND_DB / 10) if blind else 1))
         found = in_pieces(
             lambda _, x: sparse_bayes(
-                x, levels, receiver.sensing, atoms, fit_noise=blind
+                jnp.asarray(x),
+                levels,
+                jnp.asarray(receiver.sensing),
+                atoms,
+                fit_noise=blind,
             ),
             PIECE,
             y,

@@ -76,6 +76,8 @@ class Estimate(Evaluator):
     offset_db: float = 0.0
     # Ratio of sums over all channels, where weak ones count less; else the mean ratio.
     pooled: bool = False
+    # Whether a mixture of Gaussians is fitted to matrices, which takes a minute or more.
+    mixture: bool = False
     # Channels to estimate, and those that covariances are fitted to; 0: none are.
     channels: int = 50
     training: int = 1000
@@ -171,9 +173,9 @@ class Estimate(Evaluator):
             parts = [
                 draw(jax.random.fold_in(key, i)) for i in range(-(-number // PIECE))
             ]
-            both = jax.tree.map(lambda *x: np.concatenate(x)[:number], *parts)
+            both = jax.tree.map(lambda *x: jnp.concatenate(x)[:number], *parts)
             channels, covariances = both
-            clean = channels.swapaxes(1, 2)[:, None]
+            clean = np.asarray(channels).swapaxes(1, 2)[:, None]
             labels = {TX_ANTENNAS: np.full(number, clean.shape[2])}
             return replace(kept, csi=clean, clean=clean, labels=labels), covariances
         make = jax.jit(lambda key: generate(key, self.source, PIECE))
@@ -231,7 +233,7 @@ class Estimate(Evaluator):
             key = jax.random.fold_in(jax.random.key(self.seed), TRAINING)
             training = np.asarray(self._draw(key, self.training)[0].clean)
             ways["LMMSE (sample)"] = by_covariance(training, seen)
-            if across and whole:
+            if self.mixture and across and whole:
                 ways["mixture"] = by_mixture(training[:, 0].swapaxes(1, 2))
         if isinstance(self.source, KroneckerConfig) and whole:
             ways["fitted"] = by_fit(self.source)
@@ -301,7 +303,9 @@ def by_covariance(training: Blocks, seen: Bool[np.ndarray, "t k a"]) -> Way:
     def estimate(y: Blocks, level: float) -> np.ndarray:
         rows = rearrange(y, pattern)[:, at]
         found = in_pieces(
-            lambda _, x: lmmse(x, jnp.full(len(x), level), sensing, moments),
+            lambda _, x: lmmse(
+                jnp.asarray(x), jnp.full(len(x), level), sensing, moments
+            ),
             PIECE,
             rows,
         )
@@ -335,7 +339,11 @@ def by_genie(covariances: Covariances) -> Way:
 
     def estimate(y: Blocks, level: float) -> np.ndarray:
         found = in_pieces(
-            lambda _, x, rx, tx: solve(x, jnp.full(len(x), level), Covariances(rx, tx)),
+            lambda _, x, rx, tx: solve(
+                jnp.asarray(x),
+                jnp.full(len(x), level),
+                Covariances(jnp.asarray(rx), jnp.asarray(tx)),
+            ),
             PIECE,
             y[:, 0].swapaxes(1, 2),
             np.asarray(covariances.rx),
@@ -351,7 +359,7 @@ def _of_matrices(solve: Callable[[Any, float], Any]) -> Way:
 
     def estimate(y: Blocks, level: float) -> np.ndarray:
         matrices = y[:, 0].swapaxes(1, 2)
-        found = in_pieces(lambda _, x: solve(x, level), PIECE, matrices)
+        found = in_pieces(lambda _, x: solve(jnp.asarray(x), level), PIECE, matrices)
         return found.swapaxes(1, 2)[:, None]
 
     return estimate

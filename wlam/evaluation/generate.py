@@ -32,9 +32,11 @@ PIECE, MOST = 200, 1000
 """Samples of a scenario at once, and how many times they are looked through."""
 SIMULATED, GAUSSIAN, ANYWHERE = "simulated again", "Gaussian", "azimuth unknown"
 METRICS = ("covariance", "delay", "angle", "MMD", "compression dB", "estimation dB")
-Channels = Complex[np.ndarray, "n u v"]
+Channels = Complex[np.ndarray, "_ u v"]
 Kind = tuple[str, str]  # scenario, state
 Sets = dict[Kind, Channels]
+Sectors = dict[Kind, np.ndarray]
+"""[channel], the number of the user's sector."""
 
 
 def drops(scenario: str) -> DropConfig:
@@ -174,8 +176,8 @@ class Generate(Evaluator):
         model: Any,
         sets: dict[str, Sets],
         real: Sets,
-        where: Sets,
-        elsewhere: Sets,
+        where: Sectors,
+        elsewhere: Sectors,
     ) -> dict[str, dict[str, Statistic]]:
         """Divergence of the spectra over angle from those of real channels there."""
         found: dict[str, list[float]] = {}
@@ -195,13 +197,14 @@ class Generate(Evaluator):
                 )
         return {who: {METRICS[2]: mean_of(np.array(x))} for who, x in found.items()}
 
-    def _simulated(self, key: jax.Array) -> tuple[Sets, Sets]:
+    def _simulated(self, key: jax.Array) -> tuple[Sets, Sectors]:
         """Channels of every kind, each of mean power 1, and their users' sectors.
 
         Raises:
             DataError: a scenario has too few channels of a state.
         """
-        found, sectors = {}, {}
+        found: Sets = {}
+        sectors: Sectors = {}
         for i, source in enumerate(self.sources):
             pieces = self._looked_through(jax.random.fold_in(key, i), source)
             clean, states, where = map(np.concatenate, zip(*pieces, strict=True))
@@ -287,7 +290,7 @@ def gaussian(training: Channels, number: int) -> Channels:
     return x.astype(np.complex64)
 
 
-def _in_sector(sets: Sets, sectors: Sets, which: int) -> Channels:
+def _in_sector(sets: Sets, sectors: Sectors, which: int) -> Channels:
     return np.concatenate([x[sectors[kind] == which] for kind, x in sets.items()])
 
 
