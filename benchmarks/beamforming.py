@@ -20,10 +20,10 @@ imperfect
                       channels alone (`wlam.models.beamformer.tuning`)
 
 Everybody who is told is told the same: the variance of the error. 95 % intervals are
-over drops, and differences are paired. Networks are those of configs/beamformer.py; what
-has no run is trained first (some minutes of one core for each). Sizes and rates of networks, and memories and exponents of the averages
-(by this program, for every error), were chosen on validation drops, seed 1; no figure
-is of those.
+over drops, and differences are paired. Networks are those of configs/beamformer.py;
+what has no run is trained first (some minutes of one core for each). Sizes and rates of
+networks, and memories and exponents of the averages (by this program, for every error),
+were chosen on validation drops, seed 1; no figure is of those.
 """
 
 import os

@@ -83,7 +83,7 @@ BLOCK = replace(
 )
 """Four snapshots of a wider band and a larger array."""
 DMRS = 2, 7, 11
-"""Symbols with DM-RS of type 1 (TS 38.211, clause 7.4.1.1), on every other subcarrier."""
+"""Symbols with DM-RS of type 1, on every other subcarrier (TS 38.211, 7.4.1.1)."""
 ESTIMATION: dict[str, Evaluator] = {
     "mimo": Estimate(snrs_db=(-10.0, 0.0, 10.0, 20.0), pooled=True),
     "mimo_blind": Estimate(noise="unknown", pooled=True, training=0),

@@ -76,7 +76,7 @@ class Estimate(Evaluator):
     offset_db: float = 0.0
     # Ratio of sums over all channels, where weak ones count less; else the mean ratio.
     pooled: bool = False
-    # Whether a mixture of Gaussians is fitted to matrices, which takes a minute or more.
+    # Whether a mixture of Gaussians is fitted to matrices, which takes a minute.
     mixture: bool = False
     # Channels to estimate, and those that covariances are fitted to; 0: none are.
     channels: int = 50

@@ -61,7 +61,7 @@ def test_errors_cost_rate():
 def test_what_a_loss_cannot_use_is_named():
     network = CONFIG.build(nnx.Rngs(0))
     sweeps = SweepBatch(jnp.zeros((1, 4, 8)), jnp.zeros((1, 4, 8)), jnp.ones(1), 2)
-    with pytest.raises(ValueError, match="mixture: .* needed precode"):
+    with pytest.raises(ValueError, match=r"mixture: .* needed precode"):
         network.loss(sweeps, jax.random.key(0))
     with pytest.raises(ValueError, match="found 6 samples; needed more than warm, 8"):
         network.loss(DownlinkBatch(jnp.asarray(H)), jax.random.key(0))
