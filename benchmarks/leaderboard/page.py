@@ -77,9 +77,9 @@ ABOUT = {
     "streets, all beams of a sweep from every fourth or eighth (`beam_scan_4`), and "
     "RSRP of generated drives (`kpi_1s`) on carriers and in networks that it has not.",
     SIONNA: "Channels that another simulator makes "
-    "(`python benchmarks/sionna_channels.py`), clean and at 20 dB.",
+    "(`python -m benchmarks.leaderboard.sionna_channels`), clean and at 20 dB.",
     RAYTRACED: "Users outdoors in four cities, at 5 and 40 km/h, traced by Sionna RT "
-    "(`python benchmarks/raytraced_channels.py`), clean and at 20 dB.",
+    "(`python -m benchmarks.leaderboard.raytraced_channels`), clean and at 20 dB.",
     MEASURED: "Measurements ([data sets](../datasets/README.md)). In `deepsense_h3` "
     "and `deepsense_h5` the last step of the horizon is scored alone; in "
     "`deepsense_scan_4` and `_8` every fourth or eighth beam of a single sweep is "

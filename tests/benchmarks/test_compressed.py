@@ -48,7 +48,7 @@ PAGE = """
 
 
 def test_pictures_are_of_the_numbers_of_a_page(benchmark):
-    program = benchmark("pictures_estimation")
+    program = benchmark("pictures/estimation")
     first, second = program["tables"](PAGE, "mimo")
     assert first["wlam_x"] == ["-2.5", "-9.00 [-9.5, -8.5]", "·"]
     assert [*second] == ["", "LS"]

@@ -1,11 +1,11 @@
 """The benchmark page: models beside peers and floors on every set that is found.
 
-    python benchmarks/page.py MODEL... [--peers RUN...] [--seeds RUN...]
+    python -m benchmarks.leaderboard MODEL... [--peers RUN...] [--seeds RUN...]
         [--ablations RUN...]
 
 Judges every model on the cases of configs/benchmark.py, on Sionna's channels
-(benchmarks/sionna_channels.py makes them), on ray-traced ones
-(benchmarks/raytraced_channels.py) and on the measured sets, and writes
+(`sionna_channels` here makes them), on ray-traced ones
+(`raytraced_channels`) and on the measured sets, and writes
 docs/benchmark.md, docs/benchmark.html and all numbers as JSON lines; beside a released
 model's weights those of the model, metrics.json. What was judged before is not judged
 again; kill it and run it again at will.
