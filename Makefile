@@ -45,7 +45,7 @@ quickstart: setup ## train a small model and judge it: under 10 minutes on 2 cor
 SIONNA := $(or $(WLAM_SIONNA_DIR),data/sionna_csi)
 RAYTRACED := $(or $(WLAM_RAYTRACED_DIR),data/raytraced_csi)
 RELEASED := $(patsubst models/%/config.json,%,$(wildcard models/*/config.json))
-MODELS := $(filter-out %estimator %generator %tracker,$(filter wlam%,$(RELEASED)))
+MODELS := $(filter-out %estimator %generator %tracker %beamformer,$(filter wlam%,$(RELEASED)))
 PEERS := $(filter-out wlam%,$(RELEASED)) $(patsubst %/,%,$(wildcard models/peers/*/))
 ABLATIONS := $(patsubst %/config.json,%,$(wildcard models/ablations/*/config.json))
 SEEDS := $(patsubst %/config.json,%,$(wildcard models/seeds/*/config.json))

@@ -8,10 +8,13 @@ import pytest
 
 from wlam.baselines.estimate import linear_matrix, spline_matrix
 from wlam.evaluation.combined import CombinedEstimate, directions
+from wlam.evaluation.defaults import ESTIMATION
 from wlam.evaluation.estimate import (
     GENIE,
     Estimate,
     by_covariance,
+    draw,
+    hold_matrix,
     interpolated,
     metric_of,
 )
@@ -48,7 +51,7 @@ class Remembers(Model):
 
 @pytest.fixture(scope="module")
 def drawn():
-    return ASKED._draw(jax.random.key(ASKED.seed), ASKED.channels)
+    return draw(jax.random.key(ASKED.seed), SOURCE, ASKED.channels)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +113,7 @@ def test_where_there_is_no_pilot_nothing_is_seen(drawn):
     ((observed, _),) = model.asked
     assert np.isnan(observed[:, :, 1::2]).all()
     assert np.isfinite(observed[:, :, ::2]).all()
-    assert set(found.statistics) == {MODEL, "interpolation"}
+    assert set(found.statistics) == {MODEL, "interpolation", "repeat last"}
 
 
 def test_lines_and_cubics_are_recovered_between_pilots():
@@ -121,6 +124,14 @@ def test_lines_and_cubics_are_recovered_between_pilots():
     for truth, matrix in ((line, linear_matrix), (cubic, spline_matrix)):
         found = interpolated(truth, 0.1, matrix, at, there)
         np.testing.assert_allclose(found, truth, atol=1e-4)
+
+
+def test_a_pilot_is_held_until_the_next():
+    comb = {"at": np.array([1, 4]), "there": np.array([True])}
+    y = np.zeros((1, 1, 6, 1), np.complex64)
+    y[0, 0, [1, 4], 0] = 1, 2
+    found = interpolated(y, 0.1, hold_matrix, **comb)
+    np.testing.assert_allclose(found[0, 0, :, 0], [1, 1, 1, 1, 2, 2])
 
 
 def test_a_covariance_of_antennas_is_shared_where_a_channel_is_large(monkeypatch):
@@ -151,6 +162,15 @@ def test_who_estimates_nothing_is_not_judged():
 def test_what_cannot_be_asked_is_named(field, value, message):
     with pytest.raises(ValueError, match=message):
         replace(ASKED, **{field: value})
+
+
+def test_pilots_of_a_slot_are_dmrs_of_type_one():
+    slot = ESTIMATION["slot"]
+    assert isinstance(slot, Estimate)
+    seen = slot._pilots((14, 48, 16))
+    assert seen.any((1, 2)).nonzero()[0].tolist() == [2, 7, 11]
+    assert seen[2, :, 0].sum() == 24
+    assert (seen == seen[..., :1]).all()
 
 
 def test_pilots_lie_within_the_block():

@@ -1,4 +1,4 @@
-"""What all evaluators need: what a model can do, means, and curves for pictures."""
+"""What evaluators share: means, and curves for pictures."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,12 +10,6 @@ from wlam.metrics import Statistic
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-def can(model: Any, verb: str) -> bool:
-    """Whether a model has an answer to a verb of `wlam.models.base.VERBS`."""
-    found = getattr(model, "can", None)
-    return hasattr(model, verb) if found is None else found(verb)
 
 
 def mean_of(

@@ -19,7 +19,7 @@ from wlam.baselines.estimate import (
     sparse_bayes,
     universal_penalty,
 )
-from wlam.evaluation.ask import can, curves
+from wlam.evaluation.ask import curves
 from wlam.evaluation.estimate import metric_of
 from wlam.evaluation.evaluator import MODEL, Evaluator, Result
 from wlam.metrics import Statistic, nmse_mean_db
@@ -74,7 +74,7 @@ class CombinedEstimate(Evaluator):
 
     def why_not(self, model: Model) -> str:
         """Only what estimates channels through a combiner of its own."""
-        if not can(model, "estimate") or not hasattr(model, "receiver"):
+        if not model.can("estimate") or not hasattr(model, "receiver"):
             return "the model has no combiner of its own"
         given = self.array
         if given is not None and _array_of(model) != (given, self.combiner):
@@ -138,8 +138,8 @@ def _asked(model: Any, y: np.ndarray, level: float) -> np.ndarray:
 
 def _array_of(model: Any) -> tuple[HybridFieldConfig, int]:
     """The array of a model and the seed of its combiner."""
-    network = getattr(model, "network", None) or model.model
-    return network.config.array, network.config.combiner
+    config = model.network.config
+    return config.array, config.combiner
 
 
 def drawn(

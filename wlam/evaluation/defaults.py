@@ -6,7 +6,6 @@ Sizes are for a minute or two of one core; every field can be made larger in a c
 from collections.abc import Mapping
 from dataclasses import replace
 
-from wlam.evaluation.ask import can
 from wlam.evaluation.combined import CombinedEstimate
 from wlam.evaluation.estimate import Estimate
 from wlam.evaluation.evaluator import Evaluator
@@ -64,7 +63,7 @@ PRECODING: dict[str, Evaluator] = {
 }
 GENERATION: dict[str, Evaluator] = {
     "drawn": Generate(),
-    "drawn_8_shortcuts": Generate(calls=8, shortcuts=True),
+    "drawn_8_shortcuts": Generate(nfe=8, shortcuts=True),
 }
 SLOT = DropConfig(
     "UMa",
@@ -113,9 +112,9 @@ def default_evaluation(model: Model) -> dict[str, Evaluator]:
     """
     found: dict[str, Evaluator] = {}
     for verb, evaluators in CHECKED:
-        if not can(model, verb):
+        if not model.can(verb):
             continue
-        if verb == "estimate" and can(model, "predict"):
+        if verb == "estimate" and model.can("predict"):
             continue
         found |= {
             name: one for name, one in evaluators.items() if not one.why_not(model)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from einops import rearrange
-from jaxtyping import Bool, Complex, Int
+from jaxtyping import Bool, Complex, Float, Int
 
 from wlam.baselines.estimate import (
     Moments,
@@ -25,7 +25,7 @@ from wlam.baselines.estimate import (
 from wlam.baselines.estimate.combs import by_delay_spectrum
 from wlam.baselines.estimate.interpolation import between_snapshots
 from wlam.data.generators import generate
-from wlam.evaluation.ask import can, curves
+from wlam.evaluation.ask import curves
 from wlam.evaluation.evaluator import MODEL, Evaluator, Result
 from wlam.metrics import Statistic, nmse_mean_db, nmse_pooled_db
 from wlam.models.base import Model
@@ -81,6 +81,8 @@ class Estimate(Evaluator):
     # Channels to estimate, and those that covariances are fitted to; 0: none are.
     channels: int = 50
     training: int = 1000
+    # Where the latter come from; None: like the channels that are estimated.
+    fitted_to: Any = None
     seed: int = 30_000
 
     def __post_init__(self) -> None:
@@ -94,18 +96,16 @@ class Estimate(Evaluator):
 
     def why_not(self, model: Model) -> str:
         """Only what estimates channels that antennas see as they are."""
-        if not can(model, "estimate"):
-            return "the model estimates no channels"
-        if hasattr(model, "receiver"):
-            return "the model sees channels through its own combiner only"
+        if not model.can("estimate"):
+            return "the model cannot estimate"
         whole = self.every == 1 and not self.symbols
-        if can(model, "complete") and whole:
+        if model.can("complete") and whole:
             return "the model completes combs of pilots only"
-        return ""
+        return model.why_not(Csi)
 
     def run(self, name: str, model: Model | None, baselines: bool = True) -> Result:
         """A metric for each SNR; a channel is one sample."""
-        data, covariances = self._draw(jax.random.key(self.seed), self.channels)
+        data, covariances = draw(jax.random.key(self.seed), self.source, self.channels)
         clean = np.asarray(data.clean)
         seen = self._pilots(clean.shape[1:])
         ways = self._baselines(data, covariances, seen) if baselines else {}
@@ -152,48 +152,14 @@ class Estimate(Evaluator):
     ) -> np.ndarray:
         """What the model estimates."""
         known = level * 10 ** (self.offset_db / 10) if self.noise == "known" else None
-        blocks = np.where(seen, observed, np.complex64(np.nan))
-        antennas = data.antennas
-        assert antennas is not None
         more = {"frequency": False} if TX_ANTENNAS in data.labels else {}
-        return model.estimate(
-            blocks,
-            known,
-            np.asarray(data.subcarrier_spacing_hz),
-            antennas.positions,
-            antennas.polarisation,
-            **more,
+        question = Csi(
+            observed,
+            subcarrier_spacing_hz=np.asarray(data.subcarrier_spacing_hz),
+            antennas=data.antennas,
+            mask=np.broadcast_to(seen, np.shape(observed)),
         )
-
-    def _draw(self, key: jax.Array, number: int) -> tuple[Csi, Covariances | None]:
-        """Channels without noise, and their covariances where there are any."""
-        if isinstance(self.source, KroneckerConfig):
-            kept: Csi = jax.tree.map(np.asarray, generate(key, self.source, 1))
-            draw = jax.jit(partial(draw_pairs, config=self.source, number=PIECE))
-            parts = [
-                draw(jax.random.fold_in(key, i)) for i in range(-(-number // PIECE))
-            ]
-            both = jax.tree.map(lambda *x: jnp.concatenate(x)[:number], *parts)
-            channels, covariances = both
-            clean = np.asarray(channels).swapaxes(1, 2)[:, None]
-            labels = {TX_ANTENNAS: np.full(number, clean.shape[2])}
-            return replace(kept, csi=clean, clean=clean, labels=labels), covariances
-        make = jax.jit(lambda key: generate(key, self.source, PIECE))
-        parts = [make(jax.random.fold_in(key, i)) for i in range(-(-number // PIECE))]
-        data: Csi = jax.tree.map(np.asarray, parts[0])
-        clean = np.concatenate([np.asarray(part.clean) for part in parts])[:number]
-        power = (abs(clean) ** 2).mean((1, 2, 3), keepdims=True)
-        clean = clean / np.sqrt(np.where(power > 0, power, 1))
-        clean = clean.astype(np.complex64)
-        labels = {k: np.ones(number) for k in data.labels if k == TX_ANTENNAS}
-        spacing = np.full(number, np.asarray(data.subcarrier_spacing_hz)[0])
-        return replace(
-            data,
-            csi=clean,
-            clean=clean,
-            labels=labels,
-            subcarrier_spacing_hz=spacing,
-        ), None
+        return model.estimate(question, known, **more).csi
 
     def _pilots(self, shape: tuple[int, ...]) -> Bool[np.ndarray, "t k a"]:
         times, subcarriers, _ = shape
@@ -220,6 +186,7 @@ class Estimate(Evaluator):
         ways: dict[str, Way] = {"LS": lambda y, _: y} if whole else {}
         if not whole:
             comb = {"at": at, "there": there}
+            ways["repeat last"] = partial(interpolated, matrix=hold_matrix, **comb)
             ways["interpolation"] = partial(interpolated, matrix=linear_matrix, **comb)
             if len(at) >= FEWEST:
                 ways["spline"] = partial(interpolated, matrix=spline_matrix, **comb)
@@ -231,7 +198,8 @@ class Estimate(Evaluator):
             ways["sparse Bayes"] = partial(by_spectrum, at=at, there=there, beams=beams)
         if self.training:
             key = jax.random.fold_in(jax.random.key(self.seed), TRAINING)
-            training = np.asarray(self._draw(key, self.training)[0].clean)
+            source = self.source if self.fitted_to is None else self.fitted_to
+            training = np.asarray(draw(key, source, self.training)[0].clean)
             ways["LMMSE (sample)"] = by_covariance(training, seen)
             if self.mixture and across and whole:
                 ways["mixture"] = by_mixture(training[:, 0].swapaxes(1, 2))
@@ -247,6 +215,35 @@ def metric_of(snr_db: float) -> str:
     return f"NMSE dB at {snr_db:g} dB"
 
 
+def draw(key: jax.Array, source: Any, number: int) -> tuple[Csi, Covariances | None]:
+    """Channels without noise, and their covariances where there are any."""
+    if isinstance(source, KroneckerConfig):
+        kept: Csi = jax.tree.map(np.asarray, generate(key, source, 1))
+        pair = jax.jit(partial(draw_pairs, config=source, number=PIECE))
+        parts = [pair(jax.random.fold_in(key, i)) for i in range(-(-number // PIECE))]
+        both = jax.tree.map(lambda *x: jnp.concatenate(x)[:number], *parts)
+        channels, covariances = both
+        clean = np.asarray(channels).swapaxes(1, 2)[:, None]
+        labels = {TX_ANTENNAS: np.full(number, clean.shape[2])}
+        return replace(kept, csi=clean, clean=clean, labels=labels), covariances
+    make = jax.jit(lambda key: generate(key, source, PIECE))
+    parts = [make(jax.random.fold_in(key, i)) for i in range(-(-number // PIECE))]
+    data: Csi = jax.tree.map(np.asarray, parts[0])
+    clean = np.concatenate([np.asarray(part.clean) for part in parts])[:number]
+    power = (abs(clean) ** 2).mean((1, 2, 3), keepdims=True)
+    clean = clean / np.sqrt(np.where(power > 0, power, 1))
+    clean = clean.astype(np.complex64)
+    labels = {k: np.ones(number) for k in data.labels if k == TX_ANTENNAS}
+    spacing = np.full(number, np.asarray(data.subcarrier_spacing_hz)[0])
+    return replace(
+        data,
+        csi=clean,
+        clean=clean,
+        labels=labels,
+        subcarrier_spacing_hz=spacing,
+    ), None
+
+
 def draw_pairs(
     key: jax.Array, config: KroneckerConfig, number: int
 ) -> tuple[jax.Array, Covariances]:
@@ -254,6 +251,14 @@ def draw_pairs(
     keys = jax.random.split(key)
     found = draw_covariances(keys[0], config, number)
     return draw_channels(keys[1], found), found
+
+
+def hold_matrix(
+    positions: Float[np.ndarray, "1 p"], subcarriers: int
+) -> Float[np.ndarray, "1 k p"]:
+    """The pilot before each subcarrier, the first one before it."""
+    before = np.searchsorted(positions[0], np.arange(subcarriers), side="right") - 1
+    return np.eye(positions.shape[1], dtype=np.float32)[np.maximum(before, 0)][None]
 
 
 def interpolated(

@@ -15,7 +15,7 @@ from jaxtyping import Complex
 
 from wlam.data.generators import generate
 from wlam.evaluation import generation as of
-from wlam.evaluation.ask import can, mean_of
+from wlam.evaluation.ask import mean_of
 from wlam.evaluation.evaluator import MODEL, Evaluator, Result
 from wlam.metrics import Statistic
 from wlam.models.base import Model
@@ -74,7 +74,7 @@ class Generate(Evaluator):
     # Channels of each kind.
     number: int = 100
     # Network evaluations for each draw, and whether they are shortcuts.
-    calls: int = 20
+    nfe: int = 20
     shortcuts: bool = False
     # 1: conditions as they are; more: what is typical of them.
     guidance: float = 1.0
@@ -101,7 +101,7 @@ class Generate(Evaluator):
 
     def why_not(self, model: Model) -> str:
         """Only what draws channels."""
-        return "" if can(model, "draw") else "the model draws no channels"
+        return "" if model.can("draw") else "the model cannot draw"
 
     def run(self, name: str, model: Model | None, baselines: bool = True) -> Result:
         """See the class; `by` chooses the samples and the metrics."""
@@ -143,7 +143,7 @@ class Generate(Evaluator):
             headline=METRICS[2] if self.by == "sector" else METRICS[0],
             statistics=statistics,
             groups=np.arange(count),
-            about=f"generated: {self.sources}; {self.calls} network evaluations, "
+            about=f"generated: {self.sources}; {self.nfe} network evaluations, "
             f"guidance {self.guidance:g}",
             informed=frozenset({SIMULATED}),
         )
@@ -158,7 +158,7 @@ class Generate(Evaluator):
             condition,
             seed=seed,
             guidance=self.guidance,
-            calls=self.calls,
+            nfe=self.nfe,
             shortcuts=self.shortcuts,
         )
 

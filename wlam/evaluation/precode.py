@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Complex, Float
 
 from wlam.data.generators import generate
-from wlam.evaluation.ask import can, curves, mean_of
+from wlam.evaluation.ask import curves, mean_of
 from wlam.evaluation.evaluator import MODEL, Evaluator, Result
 from wlam.metrics import Statistic
 from wlam.models.base import Model
@@ -115,7 +115,7 @@ class Precode(Evaluator):
 
     def why_not(self, model: Model) -> str:
         """Only what forms beams."""
-        return "" if can(model, "precode") else "the model forms no beams"
+        return "" if model.can("precode") else "the model forms no beams"
 
     def run(self, name: str, model: Model | None, baselines: bool = True) -> Result:
         """Sum rates: a metric for each ratio, and for each number of users there."""

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from wlam.data.generators import generate
-from wlam.evaluation.ask import can, curves
+from wlam.evaluation.ask import curves
 from wlam.evaluation.evaluator import MODEL, Evaluator, Result
 from wlam.metrics import Statistic
 from wlam.models.base import Model
@@ -54,14 +54,9 @@ class Track(Evaluator):
 
     def why_not(self, model: Model) -> str:
         """Only what forecasts sweeps along time."""
-        if not can(model, "predict"):
-            return "the model forecasts nothing"
-        accepts = getattr(model, "accepts", None)
-        if accepts is None:  # a model of the old contract says what it is in one word
-            fits = getattr(model, "only", None) == "sweeps"
-        else:
-            fits = Sweeps in accepts
-        return "" if fits else "the model takes no sweeps"
+        if not model.can("predict"):
+            return "the model cannot predict"
+        return model.why_not(Sweeps)
 
     def run(self, name: str, model: Model | None, baselines: bool = True) -> Result:
         """See the class; the first metric is over all times."""
