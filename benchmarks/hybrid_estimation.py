@@ -32,8 +32,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
-
 from wlam.evaluation.bootstrap import interval
+
 from wlam.evaluation.combined import PENALTIES, directions, drawn, estimators
 from wlam.hub import load
 from wlam.metrics import Statistic, nmse_mean_db

@@ -1,7 +1,7 @@
 """What evaluators share: means, and curves for pictures."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 

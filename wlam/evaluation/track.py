@@ -114,9 +114,8 @@ class Track(Evaluator):
 
     def _forecast(self, model: Any, windows: Windows) -> np.ndarray:
         """What the model says of every beam, [track, step, beam]."""
-        return model.predict(
-            windows.context, windows.interval, self.horizon, joint=True
-        )
+        task = TASKS[TASK]
+        return task.values(model.predict(task.question(windows), self.horizon))
 
     def _scores(
         self, forecast: np.ndarray, data: Sweeps, windows: Windows, times: list[str]

@@ -10,6 +10,7 @@ measured and goes that much further. Every sample is laid out by itself.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import jax
 import numpy as np
 from einops import rearrange
 from jaxtyping import Bool, Complex, Float, Int
@@ -17,7 +18,7 @@ from jaxtyping import Bool, Complex, Float, Int
 from wlam.data.checked import checked_csi, like
 from wlam.phy.arrays import line
 from wlam.phy.transforms import in_line, steps_back, steps_first
-from wlam.types import ANTENNA, AXES, FREQUENCY, Antennas, Array, Csi, DataError
+from wlam.types import ANTENNA, AXES, FREQUENCY, Antennas, Csi, DataError
 
 Forecast = Callable[..., tuple[np.ndarray, ...]]
 """(values [n, l, u, v], known [n, l], interval [n], horizon) -> arrays [n, h, ...]"""
@@ -109,8 +110,8 @@ class ChannelSteps:
         assert found is not None
         return tuple(found)
 
-    def answer(self, values: Array) -> Csi:
-        """Steps, complex [n, h, u, v], as channels on the axes of the question."""
+    def answer(self, values: Complex[np.ndarray | jax.Array, "n h u v"]) -> Csi:
+        """Steps as channels on the axes of the question."""
         x = steps_back(np.asarray(values, np.complex64), self.axis)
         csi, antennas = self.checked, self.checked.antennas
         if csi.csi.ndim == 5:
