@@ -59,7 +59,9 @@ training = IrregularConfig(
 )
 
 
-def judged(speed_mps: float, jitter: int, missing: float, state: str = "los") -> Case:
+def judged(
+    speed_mps: float, jitter: int, missing: float, state: str = "los"
+) -> Forecast:
     """Nine sweeps, the last of them 10 ms before the first of ten times asked for."""
     source = street((speed_mps, speed_mps), (0.01,), 96, state)
     return Forecast(
