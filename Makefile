@@ -45,7 +45,7 @@ quickstart: setup ## train a small model and judge it: under 10 minutes on 2 cor
 SIONNA := $(or $(WLAM_SIONNA_DIR),data/sionna_csi)
 RAYTRACED := $(or $(WLAM_RAYTRACED_DIR),data/raytraced_csi)
 RELEASED := $(patsubst models/%/config.json,%,$(wildcard models/*/config.json))
-MODELS := $(filter-out %estimator %generator %tracker,$(filter wlam%,$(RELEASED)))
+MODELS := $(filter-out %estimator %generator %tracker %beamformer,$(filter wlam%,$(RELEASED)))
 PEERS := $(filter-out wlam%,$(RELEASED)) $(patsubst %/,%,$(wildcard models/peers/*/))
 ABLATIONS := $(patsubst %/config.json,%,$(wildcard models/ablations/*/config.json))
 SEEDS := $(patsubst %/config.json,%,$(wildcard models/seeds/*/config.json))
@@ -53,24 +53,24 @@ SEEDS := $(patsubst %/config.json,%,$(wildcard models/seeds/*/config.json))
 benchmark: dev   ## judge models/ on all sets that are found: docs/benchmark.md and .html
 	@if [ -d "$(SIONNA)" ]; then :; \
 	elif $(BIN)/python -c "import sionna.phy" 2> /dev/null; then \
-	  $(BIN)/python benchmarks/sionna_channels.py "$(SIONNA)"; \
+	  $(BIN)/python -m benchmarks.leaderboard.sionna_channels "$(SIONNA)"; \
 	else \
 	  echo "no $(SIONNA) and no extra [peers] to make it: its rows will say so"; \
 	fi
-	@$(BIN)/python benchmarks/raytraced_channels.py "$(RAYTRACED)" || \
+	@$(BIN)/python -m benchmarks.leaderboard.raytraced_channels "$(RAYTRACED)" || \
 	  echo "rows of scenes that are not in $(RAYTRACED) will say so"
-	$(BIN)/python benchmarks/page.py $(MODELS) --sionna "$(SIONNA)" \
+	$(BIN)/python -m benchmarks.leaderboard $(MODELS) --sionna "$(SIONNA)" \
 	  --raytraced "$(RAYTRACED)" \
 	  $(if $(PEERS),--peers $(PEERS)) $(if $(ABLATIONS),--ablations $(ABLATIONS)) \
 	  $(if $(SEEDS),--seeds wlam_tiny $(SEEDS))
 
 estimation: dev  ## estimators on all kinds of pilots: tables and pictures of docs/estimation.md
 	$(BIN)/python benchmarks/estimation.py
-	$(BIN)/python benchmarks/pictures_estimation.py
+	$(BIN)/python -m benchmarks.pictures.estimation
 
 liquid: dev      ## liquid networks: train what has no run, tables and pictures of docs/liquid.md
 	$(BIN)/python benchmarks/liquid_page.py
-	$(BIN)/python benchmarks/pictures_liquid.py
+	$(BIN)/python -m benchmarks.pictures.liquid
 
 # Tests compile far longer than they run, so they do without LLVM's optimiser and with
 # XLA's older emitters, which takes half the time. Two workers, each with whole files,

@@ -7,6 +7,7 @@ your own data, see docs/data_formats.md.
 """
 
 import json
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ class Options(cases.OwnData):
     models: Annotated[tuple[str, ...], tyro.conf.Positional]
     # A config file, or a run, whose evaluation is run instead of the model's.
     cases: str | None = None
+    # Folder of fetched measured sets, see datasets/; WLAM_DATA_DIR if not given.
+    measured: str | None = None
     # Show every metric and every baseline; they are always in the JSON and the report.
     wide: bool = False
     # JSON lines; without --data, evaluation.jsonl in the first model's folder.
@@ -67,7 +70,9 @@ def main(options: Options) -> None:
             config = latest_config(options.cases) or read_config(options.cases)
             evaluators = dict(config.evaluation)
         else:
-            measured, skipped = cases.measured_cases()
+            fetched = options.measured or os.environ.get("WLAM_DATA_DIR")
+            prepared = os.environ.get("WLAM_PREPARED_DIR", "data")
+            measured, skipped = cases.measured_cases(fetched, prepared)
             evaluators |= {case.name: Given(case) for case in measured}
 
     # ---- every case, one after the other --------------------------------------------

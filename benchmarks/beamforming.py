@@ -1,6 +1,6 @@
 """Downlink beams from imperfect channels: sum rates in bit/s/Hz, differences, cost.
 
-    python benchmarks/beamforming.py [all | train | rates | users | parts | time]
+    python benchmarks/beamforming.py [all | rates | users | parts | time]
 
 64 antennas serve 4 users of 2, 10 dB; all beams are chosen from channels with errors
 and judged on the true ones: white channels, tracks at 28 GHz of 5 clusters
@@ -20,11 +20,10 @@ imperfect
                       channels alone (`wlam.models.beamformer.tuning`)
 
 Everybody who is told is told the same: the variance of the error. 95 % intervals are
-over drops, and differences are paired. Networks are trained by `train` (some minutes of
-one core for each) on drops of their own and kept in `--weights`; the other parts train
-what is missing. Sizes and rates of networks, and memories and exponents of the averages
-(by this program, for every error), were chosen on validation drops, seed 1; no figure
-is of those.
+over drops, and differences are paired. Networks are those of configs/beamformer.py;
+what has no run is trained first (some minutes of one core for each). Sizes and rates of
+networks, and memories and exponents of the averages (by this program, for every error),
+were chosen on validation drops, seed 1; no figure is of those.
 """
 
 import os
@@ -39,14 +38,12 @@ from typing import Annotated, Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import tyro
 from beamforming_ways import (
     ERRORS_DB,
     POWER,
     SCORED,
     TEST,
-    TRAINING,
     Way,
     by_rzf,
     by_wmmse,
@@ -60,31 +57,25 @@ from beamforming_ways import (
     seen,
     tuned,
 )
+from compare import configs_of, trained
 from flax import nnx
 
 from wlam.bootstrap import Pair, difference, interval
 from wlam.metrics import Statistic
+from wlam.models.beamformer.api import BeamformerAPI
 from wlam.models.beamformer.network import Beamformer, BeamformerConfig
 from wlam.models.beamformer.online import OnlineBeamformer, OnlineConfig, steadied
 from wlam.phy.mimo.precoding import (
-    error_variance,
     rzf,
-    sum_rate,
-    with_error,
     wmmse,
     wmmse_converged,
 )
-from wlam.simulate.downlink import activity, rayleigh
+from wlam.simulate.downlink import activity
 
-WINDOW, WARM, BATCH, DROPS, RATE = 48, 8, 8, 40, 1e-2
-"""Of training: samples of a window, those without a loss, windows, drops, Adam."""
+CONFIG = str(Path(__file__).parents[1] / "configs" / "beamformer.py")
 LIQUID = BeamformerConfig()
-NETWORKS = {
-    "liquid": LIQUID,
-    "LSTM": replace(LIQUID, cell="lstm"),
-    "MLP": replace(LIQUID, cell="mlp"),
-    "no filter": replace(LIQUID, filter=False),
-}
+NETWORKS = {"liquid": "liquid", "LSTM": "lstm", "MLP": "mlp", "no filter": "no_filter"}
+"""Rows of the tables, by the names of the config file."""
 
 
 @dataclass(frozen=True)
@@ -92,78 +83,23 @@ class Options:
     """What is printed, and on how much."""
 
     part: Annotated[
-        Literal["all", "train", "rates", "users", "parts", "time"],
+        Literal["all", "rates", "users", "parts", "time"],
         tyro.conf.Positional,
     ] = "all"
-    # Where trained networks are kept.
-    weights: Path = Path("runs/beamforming")
     # To judge, of 2,000 samples each.
     drops: int = 24
     # Of `rates`.
     kinds: tuple[str, ...] = ("white", "tracks", "all clusters")
-    # Of training.
-    steps: int = 600
     # Turns that contenders take.
     rounds: int = 10
 
 
-def trained(name: str, options: Options) -> Beamformer:
-    """A network from its file, or from training, which writes the file."""
-    path = options.weights / f"{name.replace(' ', '_')}.npz"
-    model = NETWORKS[name].build(nnx.Rngs(0))
-    graph, params = nnx.split(model)
-    leaves, tree = jax.tree.flatten(params)
-    if not path.exists():
-        params = train(graph, params, name, options.steps)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(path, *[np.asarray(x) for x in jax.tree.leaves(params)])
-    with np.load(path) as file:
-        kept = [jnp.asarray(file[x]) for x in file.files]
-    if [x.shape for x in kept] != [x.shape for x in leaves]:
-        raise ValueError(f"weights: found another network in {path}; needed {name}")
-    return nnx.merge(graph, jax.tree.unflatten(tree, kept))
-
-
-def train(graph: Any, params: Any, name: str, steps: int) -> Any:
-    """Adam on the sum rate of true channels: windows of tracks, every 8th white."""
-    clean = channels("tracks", TRAINING, DROPS)
-    schedule = optax.cosine_decay_schedule(RATE, steps)
-    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(schedule))
-
-    @jax.jit
-    def step(params: Any, state: Any, h: Any, key: Any) -> tuple:
-        keys = jax.random.split(key, 3)
-        ratio_db = jax.random.uniform(keys[0], (BATCH, 1), minval=-2.0, maxval=15.0)
-        h = h.at[0].set(rayleigh(keys[2], WINDOW))
-        noisy = with_error(keys[1], h, ratio_db)
-        variance = error_variance(noisy, ratio_db)
-
-        def loss(params: Any) -> Any:
-            network = nnx.merge(graph, params)
-            begin = network.start(BATCH, h.shape[2])
-            w, _ = network(begin, noisy, variance)
-            return -sum_rate(h[:, WARM:], w[:, WARM:]).mean()
-
-        value, gradients = jax.value_and_grad(loss)(params)
-        updates, state = optimizer.update(gradients, state, params)
-        return optax.apply_updates(params, updates), state, value
-
-    rng, key = np.random.default_rng(0), jax.random.key(TRAINING)
-    state, begin, values = optimizer.init(params), time.perf_counter(), []
-    for i in range(steps):
-        drops = rng.integers(len(clean), size=BATCH)
-        starts = rng.integers(clean.shape[1] - WINDOW, size=BATCH)
-        windows = [clean[d, s : s + WINDOW] for d, s in zip(drops, starts, strict=True)]
-        params, state, value = step(
-            params, state, jnp.asarray(np.stack(windows)), jax.random.fold_in(key, i)
-        )
-        values.append(float(value))
-        if (i + 1) % 100 == 0:
-            note(
-                f"{name}: step {i + 1}, {-np.mean(values[-100:]):.2f} bit/s/Hz, "
-                f"{time.perf_counter() - begin:.0f} s"
-            )
-    return params
+def network(name: str) -> Beamformer:
+    """A network of configs/beamformer.py; trained by train.py where it has no run."""
+    key = NETWORKS[name]
+    found = trained(CONFIG, key, configs_of(CONFIG)[key])
+    assert isinstance(found, BeamformerAPI)
+    return found.network
 
 
 def statistic(rates: np.ndarray) -> tuple[Statistic, np.ndarray]:
@@ -194,7 +130,7 @@ def table(title: str, head: list[str], rows: dict[str, list[str]]) -> None:
 
 def rates(options: Options) -> None:
     """Everybody on both channels and all errors, and what the liquid one has more."""
-    model = trained("liquid", options)
+    model = network("liquid")
     published = OnlineConfig(power=POWER)
     for kind in options.kinds:
         found: dict[str, list[np.ndarray]] = {}
@@ -222,7 +158,7 @@ def rates(options: Options) -> None:
 
 def users(options: Options) -> None:
     """Up to 6 users who come and go, on tracks, at 10 dB: by how many there are."""
-    model, most = trained("liquid", options), 6
+    model, most = network("liquid"), 6
     keys = jax.random.split(jax.random.key(TEST), options.drops)
     draw = jax.jit(lambda key: activity(key, 2000, most, 0.6, 200.0))
     active = np.stack([np.asarray(draw(key)) for key in keys])
@@ -247,16 +183,16 @@ def users(options: Options) -> None:
 
 def parts(options: Options) -> None:
     """What becomes of it without its parts, on tracks."""
-    model = trained("liquid", options)
+    model = network("liquid")
     config = OnlineConfig(power=POWER)
     ways: dict[str, Way] = {
         "liquid": learned(model),
         "its filter and RZF (no steps)": learned(model, by_rzf),
         "its filter and WMMSE, 40": learned(model, by_wmmse(40)),
         "no manifold": learned(model, None, replace(LIQUID, manifold=False)),
-        "no filter": learned(trained("no filter", options)),
-        "LSTM": learned(trained("LSTM", options)),
-        "MLP": learned(trained("MLP", options)),
+        "no filter": learned(network("no filter")),
+        "LSTM": learned(network("LSTM")),
+        "MLP": learned(network("MLP")),
         "GLNN, published": online(config),
         "published, no residual": online(replace(config, residual=False)),
         "published, no manifold": online(replace(config, manifold=False)),
@@ -282,7 +218,7 @@ def parts(options: Options) -> None:
 
 def cost(options: Options) -> None:
     """CPU time of a sample of a track, one thread, contenders in turns, at 10 dB."""
-    model, count = trained("liquid", options), 50
+    model, count = network("liquid"), 50
     case = seen(channels("tracks", TEST, 4), 10.0)
     y, v = (jnp.asarray(x[0, :count]) for x in (case.noisy, case.variance))
     ys, vs = list(y), list(v)
@@ -292,7 +228,7 @@ def cost(options: Options) -> None:
     def of(solve: Way) -> tuple[Way, Any]:
         return jax.jit(lambda carried, h, _: (solve(h), carried)), None
 
-    def network(config: BeamformerConfig) -> tuple[Way, Any]:
+    def as_constant(config: BeamformerConfig) -> tuple[Way, Any]:
         """Weights are constants of the program."""
         graph, params = nnx.split(model)
         constant = nnx.merge(graph, params)
@@ -322,8 +258,8 @@ def cost(options: Options) -> None:
             jax.jit(lambda tuned, h, _: loop.sample(tuned, h, key)),
             loop.start(),
         ),
-        "liquid": network(LIQUID),
-        "liquid, no manifold": network(replace(LIQUID, manifold=False)),
+        "liquid": as_constant(LIQUID),
+        "liquid, no manifold": as_constant(replace(LIQUID, manifold=False)),
     }
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(options.rounds + 1):
@@ -346,9 +282,6 @@ def cost(options: Options) -> None:
 
 
 def main(options: Options) -> None:
-    if options.part in ("all", "train"):
-        for name in NETWORKS:
-            trained(name, options)
     programs = {"rates": rates, "users": users, "parts": parts, "time": cost}
     for name, run in programs.items():
         if options.part in ("all", name):

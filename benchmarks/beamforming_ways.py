@@ -29,7 +29,7 @@ from wlam.phy.mimo.precoding import (
 from wlam.simulate.downlink import DownlinkConfig, rayleigh, tracks
 
 POWER = 10.0
-TRAINING, VALIDATION, TEST, ERRORS = 1000, 1, 3, 5
+VALIDATION, TEST, ERRORS = 1, 3, 5
 ERRORS_DB = {"none": 300.0, "10 dB": 10.0, "5 dB": 5.0, "0 dB": 0.0}
 SCORED = slice(1000, None, 20)
 SMOOTHING = [

@@ -14,7 +14,6 @@ PARTS = {
     "chains": ("compressed_estimation.py", "wlam_estimator", "--look", "chains"),
     "entries": ("compressed_estimation.py", "wlam_estimator", "--look", "entries"),
     "ofdm": ("ofdm_estimation.py", "wlam_tiny", "wlam_little", "wlam_estimator"),
-    "slot": ("slot_estimation.py", "wlam_estimator"),
     "thz": ("hybrid_estimation.py", "wlam_array_estimator", "--array", "thz"),
     "half": ("hybrid_estimation.py", "--array", "half"),
     "line": ("hybrid_estimation.py", "--array", "line"),

@@ -23,9 +23,7 @@ Last, of a trained fixed point, how the change falls from call to call, and the 
 after more calls than training had.
 """
 
-import math
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -34,36 +32,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
+from wlam.evaluation.bootstrap import interval
 
-from wlam.baselines.estimate import (
-    Moments,
-    fista,
-    fit_moments,
-    lmmse,
-    omp,
-    sparse_bayes,
-    universal_penalty,
-)
-from wlam.bootstrap import interval
+from wlam.evaluation.combined import PENALTIES, directions, drawn, estimators
 from wlam.hub import load
 from wlam.metrics import Statistic, nmse_mean_db
 from wlam.models.deq_estimator.network import CombinedEstimator
 from wlam.nn.fixed_point import Solver
-from wlam.ops.pieces import in_pieces
-from wlam.phy import arrays
-from wlam.phy.channels.hybrid_field import HybridFieldConfig, generate, linear, observe
+from wlam.phy.channels.hybrid_field import HybridFieldConfig, linear, observe
 from wlam.phy.mimo.combining import Receiver
 
-PIECE = 4
 TRAINING, TEST, NOISE, COMBINER = 0, 1, 2, 3
-OVERSAMPLING = 2
-"""Directions for each that the array can resolve."""
-MOST_PATHS = 100
-PENALTIES = (0.03, 0.1, 0.3, 1.0)
-"""Of FISTA, over the universal one. The best is taken on the test channels themselves,
-which flatters it."""
-Estimator = Callable[[np.ndarray, float], np.ndarray]
-
 ARRAYS = {
     "thz": HybridFieldConfig(),
     "half": HybridFieldConfig(spacing=0.5),
@@ -85,79 +64,6 @@ class Options:
     snrs_db: tuple[float, ...] = (0, 10, 20)
 
 
-def directions(config: HybridFieldConfig) -> np.ndarray:
-    """Plane waves over one sub-array, [antenna, direction], of unit norm."""
-    rows, columns = config.antennas
-    places = arrays.upa(rows, columns, config.spacing)
-    sines = []
-    for count in (rows, columns):
-        number = max(1, math.ceil(2 * config.spacing * count * OVERSAMPLING))
-        sines.append((np.arange(number) + 0.5) * 2 / number - 1 if count > 1 else [0.0])
-    grid = np.array([(y, z) for z in sines[0] for y in sines[1] if y**2 + z**2 <= 1])
-    cycles = places[:, 1:] @ grid.T
-    return (np.exp(2j * np.pi * cycles) / math.sqrt(rows * columns)).astype(
-        np.complex64
-    )
-
-
-def drawn(config: HybridFieldConfig, stream: int, number: int) -> np.ndarray:
-    """Channels [n, antenna]."""
-    draw = jax.jit(lambda key: generate(key, config, 100).clean[:, 0, 0])
-    key, pieces = jax.random.key(stream), -(-number // 100)
-    drawn = [draw(jax.random.fold_in(key, i)) for i in range(pieces)]
-    return np.concatenate(drawn)[:number]
-
-
-def estimators(
-    config: HybridFieldConfig, receiver: Receiver, training: np.ndarray
-) -> dict[str, Estimator]:
-    """All of them: white observations [n, part, m] and the SNR to [n, antenna]."""
-    whole, atoms = jnp.asarray(receiver.whole()), jnp.asarray(directions(config))
-    every = jnp.kron(jnp.eye(receiver.parts), atoms)
-    moments = fit_moments(jnp.asarray(training))
-    moments = Moments(jnp.zeros_like(moments.mean), moments.covariance)
-
-    def by_covariance(y: np.ndarray, snr: float) -> np.ndarray:
-        flat = jnp.asarray(y.reshape(len(y), -1))
-        return np.asarray(lmmse(flat, jnp.full(len(y), 1 / snr), whole, moments))
-
-    def by_pursuit(y: np.ndarray, snr: float) -> np.ndarray:
-        level = jnp.full(PIECE, 1 / snr)
-        return in_pieces(
-            lambda _, x: omp(x, level, whole, every, MOST_PATHS),
-            PIECE,
-            y.reshape(len(y), -1),
-        )
-
-    def by_penalty(y: np.ndarray, snr: float, share: float) -> np.ndarray:
-        level = share * universal_penalty(jnp.full(PIECE, 1 / snr), whole, every)
-        return in_pieces(
-            lambda _, x: fista(x, level, whole, every), PIECE, y.reshape(len(y), -1)
-        )
-
-    def by_spectrum(y: np.ndarray, snr: float, told_db: float = 0.0) -> np.ndarray:
-        level = jnp.full(PIECE, 10 ** (-told_db / 10) / snr)
-        found = in_pieces(
-            lambda _, x: sparse_bayes(
-                x, level, receiver.sensing, atoms, fit_noise=bool(told_db)
-            ),
-            PIECE,
-            y,
-        )
-        return found.reshape(len(y), -1)
-
-    return {
-        "LMMSE (sample)": by_covariance,
-        "OMP": by_pursuit,
-        **{
-            f"FISTA {share:g}": lambda y, snr, s=share: by_penalty(y, snr, s)
-            for share in PENALTIES
-        },
-        "sparse Bayes": by_spectrum,
-        "sparse, blind": lambda y, snr: by_spectrum(y, snr, -5.0),
-    }
-
-
 def by_fixed_point(path: str, config: HybridFieldConfig) -> CombinedEstimator:
     """A trained model that fits the array, or a ValueError."""
     model = load(path)
@@ -172,7 +78,7 @@ def by_fixed_point(path: str, config: HybridFieldConfig) -> CombinedEstimator:
 
 def depth(model: CombinedEstimator, config: HybridFieldConfig, channels: int) -> None:
     """Changes and errors by calls at 10 dB, without acceleration."""
-    clean = drawn(config, TEST, channels)
+    clean = drawn(config, jax.random.key(TEST), channels)
     key, level = jax.random.key(NOISE), jnp.full(len(clean), 10.0)
     seen = observe(key, jnp.asarray(clean), model.receiver.weights, level)
     y = model.receiver.white(np.asarray(seen))
@@ -204,10 +110,12 @@ def main(options: Options) -> None:
 
     def judged(config: HybridFieldConfig, known: HybridFieldConfig, snrs_db) -> dict:
         """Channels of one kind by estimators that were trained on another."""
-        ways = estimators(known, receiver, drawn(known, TRAINING, options.training))
+        ways = estimators(
+            known, receiver, drawn(known, jax.random.key(TRAINING), options.training)
+        )
         for path, model in models.items():
-            ways[path] = lambda y, snr, m=model: m.estimate(y, 1 / snr)
-        clean = drawn(config, TEST, options.channels)
+            ways[path] = lambda y, level, m=model: m.estimate(y, level)
+        clean = drawn(config, jax.random.key(TEST), options.channels)
         found: dict[str, list[Statistic]] = {name: [] for name in ways}
         for i, snr_db in enumerate(snrs_db):
             key = jax.random.fold_in(jax.random.key(NOISE), i)
@@ -215,9 +123,9 @@ def main(options: Options) -> None:
             seen = observe(key, jnp.asarray(clean), receiver.weights, level)
             y = receiver.white(np.asarray(seen))
             for name, way in ways.items():
-                found[name].append(nmse_mean_db(way(y, 10 ** (snr_db / 10)), clean))
+                found[name].append(nmse_mean_db(way(y, 10 ** (-snr_db / 10)), clean))
                 print(f"{snr_db} dB {name} …", file=sys.stderr, flush=True)
-        tried = [found.pop(f"FISTA {share:g}") for share in PENALTIES]
+        tried = [found.pop(f"FISTA of {share:g}") for share in PENALTIES]
         found["FISTA"] = [
             min(x, key=lambda s: s.value) for x in zip(*tried, strict=True)
         ]

@@ -18,7 +18,7 @@ from compare import trained
 
 from wlam import hub
 from wlam.bootstrap import Pair, difference
-from wlam.evaluation.forecast import Forecast, generated_case
+from wlam.evaluation.forecast import generated_case
 from wlam.evaluation.judge import MODEL, EvalCase, judge
 from wlam.metrics import Statistic
 from wlam.tasks import TASKS

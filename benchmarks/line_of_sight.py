@@ -1,6 +1,6 @@
 """Which channels of another simulator, Sionna, have a line of sight.
 
-    python benchmarks/sionna_channels.py      # makes them once; extra [peers]
+    python -m benchmarks.leaderboard.sionna_channels  # once; extra [peers]
     python benchmarks/line_of_sight.py MODEL [FOLDER]
 
 FOLDER is data/sionna_csi. Cells with and without a line of sight, 16 snapshots at

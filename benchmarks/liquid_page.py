@@ -14,8 +14,8 @@ from fill import ROOT, main
 
 PAGE = ROOT / "docs" / "liquid.md"
 PARTS = {
-    "scans": ("scans.py", "15"),
-    "cost": ("liquid.py", "12"),
+    "scans": ("speed/scans.py", "15"),
+    "cost": ("speed/liquid.py", "12"),
     "backbones": ("compare.py", "configs/backbones.py"),
     "irregular": ("compare.py", "configs/irregular.py"),
     "told": ("irregular_times.py",),
@@ -24,7 +24,6 @@ PARTS = {
     "users": ("beamforming.py", "users"),
     "parts": ("beamforming.py", "parts"),
     "time": ("beamforming.py", "time"),
-    "tracking": ("tracking.py",),
 }
 
 if __name__ == "__main__":

@@ -33,9 +33,9 @@ import tyro
 from einops import rearrange
 
 from wlam.baselines.estimate import Moments, delay_atoms, lmmse, sparse_bayes
-from wlam.config import load_config
 from wlam.bootstrap import interval
-from wlam.evaluation.forecast import Forecast, generated_case
+from wlam.config import load_config
+from wlam.evaluation.forecast import generated_case
 from wlam.evaluation.judge import forecast
 from wlam.hub import load
 from wlam.models.estimator.api import ChannelEstimator

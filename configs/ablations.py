@@ -1,7 +1,7 @@
 """Ablations: tiny without something, trained for as many steps.
 
 command   python train.py configs/ablations.py:NAME, then
-          python benchmarks/page.py models/wlam_tiny --ablations runs/ablations/NAME
+          python -m benchmarks.leaderboard wlam_tiny --ablations runs/ablations/NAME
 names     without_time: no channels along time, which a mask over the future would hide;
           four_settings: four pairs of a scenario and a carrier, not two dozen
 hardware  2 CPU cores

@@ -7,6 +7,7 @@ expected  docs/estimation.md
 """
 
 from wlam.config import Config
+from wlam.evaluation.defaults import COMBINED
 from wlam.models.deq_estimator.network import ArrayEstimatorConfig
 from wlam.phy.channels.hybrid_field import HybridFieldConfig
 from wlam.tasks.mixture import DataSource
@@ -18,7 +19,7 @@ config = Config(
     mixture={
         "thz": DataSource("csi_estimate", HybridFieldConfig(), 1.0, rows_per_sample=1)
     },
-    evaluation={},
+    evaluation=COMBINED,
     model=ArrayEstimatorConfig(),
     steps=1500,
     rows=32,

@@ -11,6 +11,7 @@ their noise: between such arrays, and as delays by angles of a line.
 """
 
 from wlam.config import Config
+from wlam.evaluation.defaults import ESTIMATION
 from wlam.models.estimator.network import EstimatorConfig
 from wlam.nn.denoisers.spectral import SpectralConfig
 from wlam.phy.channels.kronecker import KroneckerConfig
@@ -57,7 +58,7 @@ config = Config(
         "rma": drops("RMa", 1.0, 64, 8),
         "inh": drops("InH", 1.0, 64, 16),
     },
-    evaluation={},
+    evaluation=ESTIMATION,
     model=EstimatorConfig(SpectralConfig(width=32, blocks=3)),
     steps=4000,
     rows=76,

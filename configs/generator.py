@@ -1,7 +1,7 @@
 """The generator: channels of cells that were never simulated, under conditions.
 
 command   python train.py configs/generator.py
-          python benchmarks/generation.py runs/generator
+          python eval.py runs/generator
 hardware  one CPU core
 time      40 minutes beside other work
 expected  docs/generation.md
@@ -12,28 +12,22 @@ shortcuts.
 """
 
 from wlam.config import Config
+from wlam.evaluation.defaults import GENERATION
+from wlam.evaluation.generate import drops
 from wlam.models.generator.network import GeneratorConfig
-from wlam.phy.channels.tr38901.config import DropConfig, PanelConfig
 from wlam.tasks.mixture import DataSource
 from wlam.training.checkpoint import CheckpointConfig
 from wlam.training.optimisers import OptimizerConfig
 
 
-def drops(scenario: str) -> DataSource:
-    source = DropConfig(
-        scenario=scenario,
-        num_times=1,
-        num_subcarriers=32,
-        subcarrier_spacings_hz=(180e3,),
-        base=PanelConfig(1, 16),
-    )
-    return DataSource("csi_estimate", source, 1.0, rows_per_sample=1)
+def drops_of(scenario: str) -> DataSource:
+    return DataSource("csi_estimate", drops(scenario), 1.0, rows_per_sample=1)
 
 
 config = Config(
     run="runs/generator",
-    mixture={name.lower(): drops(name) for name in ("UMi", "UMa", "RMa", "InH")},
-    evaluation={},
+    mixture={name.lower(): drops_of(name) for name in ("UMi", "UMa", "RMa", "InH")},
+    evaluation=GENERATION,
     model=GeneratorConfig(),
     steps=6000,
     rows=128,

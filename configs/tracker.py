@@ -1,7 +1,7 @@
 """Beam tracking in continuous time: which beam is the best between two sweeps.
 
 command   python train.py configs/tracker.py:NAME, then
-          python benchmarks/tracking.py
+          python eval.py runs/tracker/NAME
 names     cfc, lstm, gru_d, ode_lstm; cfc_untold, not told the times between sweeps, but
           how far ahead it is asked; cfc_together, lstm_together and ode_lstm_together,
           whose cells hear all beams, as in the papers; cfc_long and ode_lstm_long,
@@ -16,39 +16,16 @@ users walk and drive along the streets around it, and turn. Judged on sweeps exa
 that come early, late or not at all.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from wlam.config import Config
-from wlam.evaluation.forecast import Forecast
+from wlam.evaluation.defaults import TRACKING, street
+from wlam.evaluation.evaluator import Evaluator
 from wlam.models.beam_tracker.network import BeamTrackerConfig
-from wlam.phy.channels.tr38901.config import PanelConfig
 from wlam.simulate.irregular import IrregularConfig
-from wlam.simulate.sweeps import SweepConfig
 from wlam.tasks.mixture import DataSource
 from wlam.training.optimisers import OptimizerConfig
-
-
-def street(
-    speeds_mps: tuple[float, float],
-    time_steps_s: tuple[float, ...],
-    num_times: int,
-    state: str = "los",
-) -> SweepConfig:
-    """Users in the streets within 60 m of a street canyon's base station."""
-    return SweepConfig(
-        kind="street",
-        num_times=num_times,
-        time_steps_s=time_steps_s,
-        speeds_kmh=(3.6 * speeds_mps[0], 3.6 * speeds_mps[1]),
-        distances_m=(10.0, 60.0),
-        block_m=40.0,
-        state=state,  # pyright: ignore[reportArgumentType]
-        base=PanelConfig(1, 64, element="38.901"),
-        num_beams=(1, 64),
-        dynamic_range_db=(10.0, 30.0),
-        noise_db=(0.05, 2.0),
-    )
-
 
 # Ten sweeps or so, at steps of a third of what is between two of them.
 training = IrregularConfig(
@@ -59,27 +36,9 @@ training = IrregularConfig(
 )
 
 
-def judged(
-    speed_mps: float, jitter: int, missing: float, state: str = "los"
-) -> Forecast:
-    """Nine sweeps, the last of them 10 ms before the first of ten times asked for."""
-    source = street((speed_mps, speed_mps), (0.01,), 96, state)
-    return Forecast(
-        "beam_irregular",
-        IrregularConfig(source, 10, jitter, (missing, missing)),
-        context=86,
-        horizon=10,
-        samples=256,
-        tail=0.1,
-    )
-
-
-evaluation = {
-    f"tracks_{speed:.0f}mps": judged(speed, jitter=0, missing=0.0)
-    for speed in (5.0, 10.0, 15.0, 20.0)
+evaluation: dict[str, Evaluator] = {
+    name: replace(asked, samples=256) for name, asked in TRACKING.items()
 }
-evaluation["tracks_10mps_irregular"] = judged(10.0, jitter=4, missing=0.3)
-evaluation["tracks_10mps_nlos"] = judged(10.0, jitter=0, missing=0.0, state="nlos")
 
 
 def named(name: str, cell: str, steps: int = 800, **more: Any) -> Config:

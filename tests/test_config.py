@@ -9,20 +9,22 @@ import pytest
 from flax import nnx
 
 from wlam.config import Config, load_config
+from wlam.evaluation.evaluator import Evaluator
 from wlam.serialise import from_json, to_json
 from wlam.tasks import TASKS
 from wlam.tasks.mixture import samples_per_step, shares
 from wlam.training.state import init_state
 
 FOLDER = Path(__file__).parents[1] / "configs"
-QUICKSTART, TINY, LITTLE, PEERS, ABLATIONS, BACKBONES, IRREGULAR, TRACKER = (
+QUICKSTART, TINY, LITTLE, PEERS, ABLATIONS, BACKBONES, IRREGULAR, *MORE = (
     str(FOLDER / f"{name}.py")
     for name in (
         *("quickstart", "tiny", "little", "peers", "ablations"),
-        *("backbones", "irregular", "tracker"),
+        *("backbones", "irregular", "tracker", "beamformer"),
     )
 )
-SEVERAL = {PEERS, ABLATIONS, BACKBONES, IRREGULAR, TRACKER}
+TRACKER, BEAMFORMER = MORE
+SEVERAL = {PEERS, ABLATIONS, BACKBONES, IRREGULAR, TRACKER, BEAMFORMER}
 # Of the peers one of each kind; the others differ in their task.
 CONFIGS = [
     str(path) for path in sorted(FOLDER.glob("*.py")) if str(path) not in SEVERAL
@@ -33,6 +35,7 @@ CONFIGS += [
 ]
 CONFIGS += [f"{ABLATIONS}:{name}" for name in ("without_time", "four_settings")]
 CONFIGS += [f"{BACKBONES}:lrc", f"{IRREGULAR}:ode_lstm", f"{TRACKER}:cfc"]
+CONFIGS += [f"{BEAMFORMER}:liquid"]
 
 
 def stem(path):
@@ -45,8 +48,10 @@ def test_every_config_builds(path):
     config = load_config(path, [])
     state = jax.eval_shape(lambda: init_state(config))
     assert sum(x.size for x in jax.tree.leaves(state["params"])) > 1000
-    for case in [*config.mixture.values(), *config.evaluation.values()]:
-        assert case.task in TASKS
+    for source in config.mixture.values():
+        assert source.task in TASKS
+    for case in config.evaluation.values():
+        assert isinstance(case, Evaluator)
     header = Path(path.partition(":")[0]).read_text().split('"""')[1]
     for word in ("command", "hardware", "time", "expected"):
         assert word in header, f"{stem(path)}: the header lacks '{word}'"

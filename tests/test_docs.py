@@ -52,6 +52,18 @@ def test_every_linked_file_exists():
             assert (page.parent / link).exists(), f"{page.name}: {link}"
 
 
+def test_the_example_of_an_optimiser(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    text = (ROOT / "docs" / "training.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    names = {}
+    exec(example, names)
+    config = names["config"]
+    shapes = jax.eval_shape(config.learner.build(config).init)
+    sums = shapes["optimizer"].acc_grads
+    assert jax.tree.structure(sums) == jax.tree.structure(shapes["params"])
+
+
 @pytest.mark.slow
 def test_the_examples_of_liquid_networks():
     text = (ROOT / "docs" / "liquid.md").read_text()

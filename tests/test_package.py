@@ -22,7 +22,8 @@ def test_load_and_predict(trained_run):
     model = wlam.load(trained_run)
     hours = np.arange(72)
     context = 100 + 30 * np.sin(2 * np.pi * hours / 24)
-    forecast = model.predict(context, interval=3600.0, horizon=12)
+    series = wlam.Series(context, time_step_s=3600.0)
+    forecast = model.predict(series, horizon=12).series
     assert forecast.shape == (12,)
     assert np.isfinite(forecast).all()
 
@@ -30,7 +31,7 @@ def test_load_and_predict(trained_run):
 def test_a_released_model_gives_its_golden_output(trained_run, tmp_path):
     folder = tmp_path / "model"
     hub.release(trained_run, folder)
-    again = hub.golden_outputs(wlam.load(folder))
+    again = wlam.load(folder).golden()
     with np.load(folder / hub.GOLDEN) as golden:
         np.testing.assert_array_equal(again["forecast"], golden["forecast"])
     here = str(tmp_path).encode()
@@ -81,7 +82,7 @@ def released(*patterns: str) -> list[Path]:
 def test_every_released_model_gives_its_golden_output(folder):
     with np.load(folder / hub.GOLDEN) as archive:
         golden = dict(archive)
-    again = hub.golden_outputs(wlam.load(folder.relative_to(hub.RELEASED)))
+    again = wlam.load(folder.relative_to(hub.RELEASED)).golden()
     assert again.keys() == golden.keys()
     for name, expected in golden.items():
         size = abs(expected).max()

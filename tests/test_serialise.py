@@ -1,4 +1,4 @@
-"""Configs as JSON: those of every released model load, wherever their classes are now."""
+"""Configs as JSON: every released one loads, wherever its classes are now."""
 
 import dataclasses
 import importlib

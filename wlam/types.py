@@ -199,5 +199,23 @@ class SnapshotBatch:
     labels: dict[str, Array] = field(default_factory=dict)  # name -> [n]
 
 
-Batch = SeriesBatch | ChannelBatch | SweepBatch | SnapshotBatch
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Downlink:
+    """Channels from a base station to its users, in noise of variance 1 at each."""
+
+    channels: Array  # complex64 [sample, time, user, user antenna, antenna]
+    time_step_s: Array  # float32 [sample]
+    labels: dict[str, Array] = field(default_factory=dict)  # name -> [sample]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class DownlinkBatch:
+    """Training channels without errors, see `wlam.models.beamformer`."""
+
+    channels: Complex[jax.Array, "n t user rx tx"]
+
+
+Batch = SeriesBatch | ChannelBatch | SweepBatch | SnapshotBatch | DownlinkBatch
 """What one ingredient gives a training batch."""

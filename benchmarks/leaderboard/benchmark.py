@@ -24,10 +24,11 @@ from benchmarks.leaderboard import raytraced, simulated, sionna
 from benchmarks.leaderboard.goals import JAKES, Board
 from benchmarks.leaderboard.simulated import Simulated, noise_name
 from benchmarks.leaderboard.strata import Sizes, trained_sizes
-from wlam.config import Config, load_config
+from wlam.config import Config, read_config
 from wlam.data.measured import CASES
-from wlam.evaluation.forecast import generated_case, measured_cases, unfit
-from wlam.evaluation.judge import MODEL, EvalCase, Predicts, judge
+from wlam.evaluation.cases import measured_cases
+from wlam.evaluation.evaluator import MODEL
+from wlam.evaluation.forecast import Case, Forecast, Given, evaluate
 from wlam.evaluation.scores import Scores, joined, load_scores, save_scores, scores_of
 from wlam.hub import CONFIG, RELEASED, WEIGHTS, load_with_config
 from wlam.serialise import to_json
@@ -48,7 +49,7 @@ class Entry:
     task: str
     question: str = ""  # context → horizon
     key: str = ""  # changes when the data or the question do
-    make: Callable[[], EvalCase] | None = None  # None: it is not there
+    make: Callable[[], Case] | None = None  # None: it is not there
     missing: str = ""  # why
 
 
@@ -69,7 +70,7 @@ class Model:
 
     name: str
     fingerprint: str  # of its files
-    predicts: Predicts
+    predicts: wlam.models.base.Model
     parameters: int
     sizes: dict[str, Sizes]  # task -> what it was trained on
     step: int = 0
@@ -110,8 +111,8 @@ def open_models(path: str) -> list[Model]:
 
 def _open(folder: Path, name: str, only_its_tasks: bool = False) -> Model:
     predicts, config, step = load_with_config(str(folder))
-    if not isinstance(predicts, Predicts):
-        raise ValueError("model: found an estimator; needed one that forecasts")
+    if not predicts.can("predict"):
+        raise ValueError(f"model: found {name}; needed one that forecasts")
     kept = folder / FOLDER / str(step)
     files = kept.rglob("*") if kept.is_dir() else weights_of(folder)
     trained = dict.fromkeys(part.task for part in config.mixture.values())
@@ -158,7 +159,7 @@ def digest(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
 
 
-def digest_case(case: EvalCase) -> str:
+def digest_case(case: Case) -> str:
     """Of a case's question and all its numbers."""
     state = hashlib.sha256()
     for part in fields(case):
@@ -171,7 +172,7 @@ def digest_case(case: EvalCase) -> str:
     return state.hexdigest()
 
 
-def question(case: Case | EvalCase) -> str:
+def question(case: Case | Forecast) -> str:
     """Context and horizon, and the first step that is scored if others are not."""
     text = f"{case.context}→{case.horizon}"
     return f"{text}, step {case.skip + 1}" if case.skip else text
@@ -186,9 +187,10 @@ def generated_entries(config: Config) -> list[Entry]:
             task=case.task,
             question=question(case),
             key=digest(name, to_json(case), digest_code()),
-            make=lambda name=name, case=case: generated_case(name, case),
+            make=partial(case.case, name),
         )
         for name, case in config.evaluation.items()
+        if isinstance(case, Forecast)
     ]
 
 
@@ -212,9 +214,9 @@ def simulated_entries(channels: Simulated, folder: Path) -> list[Entry]:
     return entries
 
 
-def measured_entries() -> list[Entry]:
+def measured_entries(fetched: str | None, prepared: str) -> list[Entry]:
     """Every measured case; missing ones say so."""
-    found, skipped = measured_cases(tuple(CASES))
+    found, skipped = measured_cases(fetched, prepared, tuple(CASES))
     cases = {case.name: case for case in found}
     reasons = dict(line.removeprefix("skipped ").split(": ", 1) for line in skipped)
     entries = []
@@ -230,19 +232,23 @@ def measured_entries() -> list[Entry]:
 
 
 def all_entries(
-    config_file: str, folders: Mapping[str, str | Path | None]
+    config_file: str,
+    folders: Mapping[str, str | Path | None],
+    fetched: str | None = None,
+    prepared: str = "data",
 ) -> list[Entry]:
     """Every row of the page.
 
     Args:
         config_file: whose cases are generated.
         folders: of SIMULATED channels; None: the usual one.
+        fetched, prepared: of measured sets, see `measured_cases`.
     """
-    entries = generated_entries(load_config(config_file, []))
+    entries = generated_entries(read_config(config_file))
     for channels in (sionna.CHANNELS, raytraced.CHANNELS):
         folder = folders[channels.title] or channels.root()
         entries += simulated_entries(channels, Path(folder))
-    return entries + measured_entries()
+    return entries + measured_entries(fetched, prepared)
 
 
 def judge_entry(entry: Entry, models: Sequence[Model], folder: Path) -> Judged:
@@ -257,20 +263,21 @@ def judge_entry(entry: Entry, models: Sequence[Model], folder: Path) -> Judged:
         return Judged(entry, None, entry.missing)
     parts: list[Scores] = []
     failed: list[tuple[str, str]] = []
-    case: EvalCase | None = None
+    case: Case | None = None
     for model in (None, *(m for m in models if m.judged_on(entry.task, entry.section))):
-        who = "floors" if model is None else model.fingerprint
+        who = "baselines" if model is None else model.fingerprint
         path = folder / f"{digest(entry.key, who, digest_code())}.npz"
         found = _read(path)
         if found is None:
-            name = "floors" if model is None else model.name
+            name = "baselines" if model is None else model.name
             print(f"{entry.name}: {name} …", file=sys.stderr, flush=True)
             try:
                 case = case or entry.make()
                 predicts = None if model is None else model.predicts
-                if predicts is not None and (why := unfit(case, predicts)):
+                if predicts is not None and (why := Given(case).why_not(predicts)):
                     raise ValueError(why)
-                found = scores_of(judge(case, predicts, baselines=model is None))
+                result = evaluate(case, predicts, baselines=model is None)
+                found = scores_of(result)
             except ValueError as error:
                 if model is None:
                     return Judged(entry, None, str(error))

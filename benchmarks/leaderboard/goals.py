@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from benchmarks.leaderboard import sionna
 from benchmarks.leaderboard.simulated import TASKS, case_name, noise_name
 from wlam.bootstrap import Pair, difference, interval
-from wlam.evaluation.judge import HIGHER_IS_BETTER
 from wlam.evaluation.scores import Scores, pooled
 from wlam.metrics import Statistic
 
@@ -196,7 +195,7 @@ def above_best(case: str, metric: str) -> Measure:
     def measure(board: Board, model: str, peer: str | None) -> Measured:
         ours = statistic(board, case, model, metric)
         scores = board[case]
-        pick = max if metric in HIGHER_IS_BETTER else min
+        pick = max if scores.higher_is_better(metric) else min
         best = pick(scores.baselines, key=lambda f: scores.statistics[f][metric].value)
         other = scores.statistics[best][metric]
         found = difference([Pair(ours, other, scores.groups)])

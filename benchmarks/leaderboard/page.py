@@ -28,7 +28,6 @@ from benchmarks.leaderboard.goals import GOALS, Row, check
 from benchmarks.leaderboard.simulated import TASKS
 from benchmarks.leaderboard.strata import all_strata, best_floors, by_snr, strata
 from wlam.bootstrap import Pair, difference, interval
-from wlam.evaluation.judge import HIGHER_IS_BETTER
 from wlam.evaluation.scores import Scores, pooled
 from wlam.evaluation.table import ABSENT, BASELINES, number
 
@@ -78,9 +77,9 @@ ABOUT = {
     "streets, all beams of a sweep from every fourth or eighth (`beam_scan_4`), and "
     "RSRP of generated drives (`kpi_1s`) on carriers and in networks that it has not.",
     SIONNA: "Channels that another simulator makes "
-    "(`python benchmarks/sionna_channels.py`), clean and at 20 dB.",
+    "(`python -m benchmarks.leaderboard.sionna_channels`), clean and at 20 dB.",
     RAYTRACED: "Users outdoors in four cities, at 5 and 40 km/h, traced by Sionna RT "
-    "(`python benchmarks/raytraced_channels.py`), clean and at 20 dB.",
+    "(`python -m benchmarks.leaderboard.raytraced_channels`), clean and at 20 dB.",
     MEASURED: "Measurements ([data sets](../datasets/README.md)). In `deepsense_h3` "
     "and `deepsense_h5` the last step of the horizon is scored alone; in "
     "`deepsense_scan_4` and `_8` every fourth or eighth beam of a single sweep is "
@@ -230,7 +229,7 @@ def result_rows(
 
 def best_in(scores: Scores, metric: str) -> str | None:
     """The floor that is hardest to beat; None where floors have no such metric."""
-    pick = max if metric in HIGHER_IS_BETTER else min
+    pick = max if scores.higher_is_better(metric) else min
     values = {
         baseline: scores.statistics[baseline][metric].value
         for baseline in scores.baselines

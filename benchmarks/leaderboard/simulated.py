@@ -15,8 +15,7 @@ import numpy as np
 
 from wlam.data.files import read_npz
 from wlam.evaluation.cases import add_noise
-from wlam.evaluation.judge import EvalCase
-from wlam.tasks import task_of
+from wlam.evaluation.forecast import Case
 from wlam.types import Csi, DataError
 
 TASKS = {"csi_time": (16, 8), "csi_frequency": (32, 32)}
@@ -69,7 +68,7 @@ class Simulated:
                 f"{path.name}: found none in {folder}; needed the output of "
                 f"{self.program} (extra [{self.extra}])"
             )
-        data, _ = read_npz(path, task_of("csi_time").layout)
+        data, _ = read_npz(path, "csi_time")
         assert isinstance(data, Csi)
         with np.load(path) as file:
             labels = {name: file[name] for name in LABELS if name in file.files}
@@ -83,7 +82,7 @@ class Simulated:
 
     def case(
         self, setting: Setting, task: str, snr_db: float | None, folder: str | Path
-    ) -> EvalCase:
+    ) -> Case:
         """One question on one setting.
 
         Raises:
@@ -99,7 +98,7 @@ class Simulated:
         about = f"{self.title} {setting.name}, {times} snapshots x {subcarriers} "
         about += f"subcarriers x {antennas} antennas"
         name = case_name(setting, task, snr_db)
-        return EvalCase(name, task, data, context, horizon, about=about)
+        return Case(name, task, data, context, horizon, about=about)
 
 
 def file_of(setting: Setting) -> str:

@@ -16,7 +16,6 @@ import numpy as np
 from wlam.bootstrap import interval
 from wlam.config import Config
 from wlam.data.generators import generate
-from wlam.evaluation.judge import HIGHER_IS_BETTER
 from wlam.evaluation.scores import QUARTERS, Scores
 from wlam.types import Csi
 
@@ -48,7 +47,7 @@ class Stratum:
 
 def best_floors(scores: Scores, count: int = 2) -> list[str]:
     """The floors that are hardest to beat in the headline metric, best first."""
-    sign = -1.0 if scores.headline in HIGHER_IS_BETTER else 1.0
+    sign = -1.0 if scores.higher_is_better(scores.headline) else 1.0
     return sorted(
         scores.baselines,
         key=lambda name: sign * scores.statistics[name][scores.headline].value,

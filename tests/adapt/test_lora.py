@@ -48,7 +48,7 @@ def test_every_method_moves_what_it_says(params):
 
     moved, frozen = split_params(params, AdaptConfig("head"), KEY)
     layers = ("norm/scale", *(f"w{i}/{x}" for i in (1, 2, 3) for x in BOTH))
-    heads = {f"{way}head/{layer}" for way in ("", "joint/") for layer in layers}
+    heads = {f"{way}head/{layer}" for way in ("", "channels/") for layer in layers}
     assert names(moved) == heads
     assert names(frozen) == names(params) - heads
 

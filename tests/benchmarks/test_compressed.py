@@ -26,13 +26,6 @@ def test_the_genie_of_all_entries_is_that_of_known_covariances(benchmark):
     np.testing.assert_allclose(by_sensing(flat, snr), wanted, atol=5e-3)
 
 
-def test_pilots_of_a_slot_are_dmrs_of_type_one(benchmark):
-    seen = benchmark("slot_estimation")["seen"]()
-    assert seen.any((1, 2)).nonzero()[0].tolist() == [2, 7, 11]
-    assert seen[2, :, 0].sum() == 24
-    assert (seen == seen[..., :1]).all()
-
-
 PAGE = """
 <!-- mimo -->
 | estimator | -10 dB | 0 dB | fast, 0 dB |
@@ -48,7 +41,7 @@ PAGE = """
 
 
 def test_pictures_are_of_the_numbers_of_a_page(benchmark):
-    program = benchmark("pictures_estimation")
+    program = benchmark("pictures/estimation")
     first, second = program["tables"](PAGE, "mimo")
     assert first["wlam_x"] == ["-2.5", "-9.00 [-9.5, -8.5]", "·"]
     assert [*second] == ["", "LS"]

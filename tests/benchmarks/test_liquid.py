@@ -6,14 +6,6 @@ import pytest
 from wlam.metrics import Statistic
 
 
-def test_times_are_those_after_the_last_sweep(benchmark):
-    program = benchmark("tracking")
-    configs = benchmark("compare")["configs_of"](program["CONFIG"])
-    cases = configs[program["OURS"]].evaluation
-    exact = program["times"](cases["tracks_5mps"])
-    assert exact == [f"{10 * i}" for i in range(1, 11)]  # up to the next sweep
-
-
 def test_told_and_untold_are_compared_from_regular_measurements_on(benchmark):
     program = benchmark("irregular_times")
     for change in program["OTHERS"].values():
@@ -44,7 +36,7 @@ def test_differences_of_rates_are_paired(benchmark):
 
 @pytest.mark.parametrize("name", ["tracking", "beamforming"])
 def test_pictures_are_of_rows_that_there_are(benchmark, name):
-    program = benchmark("pictures_liquid")
+    program = benchmark("pictures/liquid")
     page = program["PAGE"].read_text()
     figure = program[name](page)
     assert figure is not None

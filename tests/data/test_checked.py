@@ -79,6 +79,13 @@ def test_nan_masks_and_masked_arrays_all_say_what_is_missing():
     np.testing.assert_array_equal(found.csi, np.where(expected, H, 0))
 
 
+def test_a_list_of_masked_arrays_keeps_its_masks():
+    lost = np.zeros(H.shape, bool)
+    lost[1, 0] = True
+    parts = [np.ma.MaskedArray(h, where) for h, where in zip(H, lost, strict=True)]
+    np.testing.assert_array_equal(checked_csi(asked(csi=parts)).mask, ~lost)
+
+
 def test_what_the_mask_hides_may_be_any_number():
     h = H.astype(np.complex128)
     h[0, 0] = np.inf
@@ -370,11 +377,14 @@ def _with(value: complex) -> np.ndarray:
             r"time_step_s: found None; needed the interval of axis",
         ),
         ({"time_step_s": 0}, r"time_step_s: found .*; needed one positive number"),
-        ({"time_step_s": -1e-3}, r"time_step_s: found .*; needed one positive"),
+        ({"time_step_s": -1e-3}, r"time_step_s: found -0.001; needed one positive"),
         ({"time_step_s": np.nan}, r"time_step_s: found .*; needed one positive"),
         ({"time_step_s": np.inf}, r"time_step_s: found .*; needed one positive"),
         ({"time_step_s": 1e300}, r"time_step_s: found .*; needed one positive"),
-        ({"time_step_s": [1e-3] * 3}, r"time_step_s: found \(3,\) .*each of 2 samples"),
+        (
+            {"time_step_s": [1e-3] * 3},
+            r"time_step_s: found .* of shape \(3,\); .*each of 2",
+        ),
         ({"time_step_s": "1 ms"}, r"time_step_s: found '1 ms'; needed one positive"),
         ({"subcarrier_spacing_hz": -1.0}, r"subcarrier_spacing_hz: found .*; needed"),
         ({"carrier_hz": 0.0}, r"carrier_hz: found .*; needed one positive number"),

@@ -11,6 +11,7 @@ says that something went wrong, and is refused. Nothing here computes with the v
 import operator
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -236,9 +237,8 @@ def like(question: Kind, answer: Question) -> Kind:
         if hasattr(answer, name):
             fields[name] = back(getattr(answer, name))
     fields["labels"] = {name: back(x) for name, x in answer.labels.items()}
-    if isinstance(question, Traffic):
-        return Traffic(back(values), **fields)
-    return replace(answer, **{_name(answer): back(values)}, **fields)  # pyright: ignore
+    found: Any = Traffic if isinstance(question, Traffic) else partial(replace, answer)
+    return found(**{_name(question): back(values)}, **fields)
 
 
 def _check_type(name: str, x: Any, kinds: tuple[type, ...]) -> None:
@@ -271,6 +271,8 @@ def _numbers(name: str, x: Any, kinds: str) -> tuple[np.ndarray, np.ndarray]:
     """Numbers of a kind, and which of them a masked array hides."""
     if x is None:
         raise DataError(f"{name}: found None; needed numbers")
+    if isinstance(x, list | tuple) and any(np.ma.isMaskedArray(part) for part in x):
+        x = np.ma.stack(x)  # np.asarray would drop the masks
     missing = np.ma.getmaskarray(x) if isinstance(x, np.ma.MaskedArray) else False
     found = _array(name, x)
     if found.dtype.kind not in kinds:

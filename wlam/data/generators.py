@@ -9,7 +9,7 @@ from jaxtyping import PRNGKeyArray
 
 from wlam.phy.channels import cdl, hardware, hybrid_field, kronecker, tdl
 from wlam.phy.channels.tr38901 import drops, mimo
-from wlam.simulate import beams, irregular, kpi, mobility, sweeps, traffic
+from wlam.simulate import beams, downlink, irregular, kpi, mobility, sweeps, traffic
 
 Generator = Callable[[PRNGKeyArray, Any, int], Any]
 
@@ -35,6 +35,8 @@ GENERATORS: dict[type, Generator] = {
     hybrid_field.HybridFieldConfig: hybrid_field.generate,
     drops.DropConfig: drops.generate,
     beams.BeamConfig: beams.generate,
+    downlink.DownlinkConfig: downlink.generate,
+    downlink.RayleighConfig: downlink.generate,
     sweeps.SweepConfig: sweeps.generate,
     traffic.TrafficConfig: traffic.generate,
     hardware.HardwareConfig: received,

@@ -1,6 +1,5 @@
 """Cases of measured sets, and of a user's file."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -22,25 +21,21 @@ NOISE_SEED = 0
 USUAL = tuple(name for name in CASES if name not in (*SINGLE_HORIZONS, *SCANS))
 
 
-def measured_root() -> Path:
-    """WLAM_DATA_DIR, or a `shared/data` folder beside the checkout."""
-    given = os.environ.get("WLAM_DATA_DIR")
-    return Path(given) if given else Path(__file__).parents[3] / "shared" / "data"
-
-
 def measured_cases(
+    fetched: str | Path | None,
+    prepared: str | Path = "data",
     names: Sequence[str] = USUAL,
 ) -> tuple[list[Case], list[str]]:
-    """The measured sets found in `measured_root()`, and a line for each that is not.
-
-    They are prepared on first use, in WLAM_PREPARED_DIR or ./data.
+    """The measured sets that are found, and a line for each that is not.
 
     Args:
+        fetched: folder of the files as their authors give them; None: only what is
+            prepared already is found.
+        prepared: folder where they are prepared on first use.
         names: of `wlam.data.measured.CASES`. Those of a single horizon and sparse
             sweeps, which the benchmark asks for, are not among the usual ones.
     """
-    prepared = os.environ.get("WLAM_PREPARED_DIR", "data")
-    found, missing = find_measured(prepared, names, manual_dir=measured_root())
+    found, missing = find_measured(prepared, names, manual_dir=fetched)
     names = [field.name for field in fields(Case)]
     todo = [
         Case(**{name: getattr(case, name) for name in names}) for case in found.values()

@@ -157,7 +157,7 @@ def _summary(results: Sequence[Result], models: tuple[str, ...]) -> str:
     rows = []
     for i, result in enumerate(results):
         asked = html.escape(f"{result.question}, {result.headline}")
-        link = f'<a href="#case-{i}">{html.escape(result.name)}</a>'
+        link = f"<a href=#case-{i}>{html.escape(result.name)}</a>"
         for k, found in enumerate(compare(result, models)):
             cells = ["" if k else f"{link}<small>{asked}</small>"]
             cells += [html.escape(found.model)] if several else []

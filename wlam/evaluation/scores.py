@@ -58,6 +58,11 @@ class Scores:
         found = (m for metrics in self.statistics.values() for m in metrics)
         return [m for m in dict.fromkeys(found) if m not in QUARTERS]
 
+    def higher_is_better(self, metric: str) -> bool:
+        """The direction of a metric; False where no predictor has it."""
+        found = (metrics.get(metric) for metrics in self.statistics.values())
+        return any(x is not None and x.higher_is_better for x in found)
+
     def subset(self, keep: np.ndarray) -> "Scores":
         """Some of the windows; keep bool [window]."""
 

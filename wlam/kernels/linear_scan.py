@@ -3,8 +3,8 @@
 Sequential: a loop over steps, which has the least to do. Parallel: an associative scan,
 (a, b) then (c, d) being (a c, c b + d), which needs log2(t) rounds (Blelloch 1990,
 "Prefix sums and their applications"). On a CPU the loop is always faster
-(`benchmarks/scans.py`); on accelerators a loop of small steps waits for its next kernel
-most of the time.
+(`benchmarks/speed/scans.py`); on accelerators a loop of small steps waits for its next
+kernel most of the time.
 """
 
 from collections.abc import Callable

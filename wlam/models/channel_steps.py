@@ -10,6 +10,7 @@ measured and goes that much further. Every sample is laid out by itself.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import jax
 import numpy as np
 from einops import rearrange
 from jaxtyping import Bool, Complex, Float, Int
@@ -109,7 +110,7 @@ class ChannelSteps:
         assert found is not None
         return tuple(found)
 
-    def answer(self, values: Complex[np.ndarray, "n h u v"]) -> Csi:
+    def answer(self, values: Complex[np.ndarray | jax.Array, "n h u v"]) -> Csi:
         """Steps as channels on the axes of the question."""
         x = steps_back(np.asarray(values, np.complex64), self.axis)
         csi, antennas = self.checked, self.checked.antennas

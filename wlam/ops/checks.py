@@ -45,7 +45,9 @@ def spacings(interval: Any, samples: int, name: str = "interval") -> np.ndarray:
         found = np.zeros(0)
     fits = found.shape in ((), (1,), (samples,))
     if not fits or not np.all(np.isfinite(found) & (found > 0)):
-        what = f"{found.shape} {found.ravel()[:3]}" if found.size else shown(interval)
+        what = shown(interval)
+        if found.size > 1:
+            what = f"{found[:3].tolist()} of shape {found.shape}"
         raise DataError(
             f"{name}: found {what}; needed one positive number, or one for each of "
             f"{samples} samples"

@@ -18,6 +18,7 @@ from wlam.phy.noise import complex_normal
 from wlam.simulate.mobility import random_track, two_state
 from wlam.simulate.sweeps.config import SweepConfig
 from wlam.simulate.sweeps.scenes import Scene, draw_scene, draw_state, move, user_places
+from wlam.types import Downlink
 
 AT_ONCE = 16
 """Samples whose rays are held at once."""
@@ -55,6 +56,38 @@ class DownlinkConfig:
                 f"tracks.time_steps_s: found {self.tracks.time_steps_s}; needed one, "
                 "since all users are sampled at once"
             )
+
+
+@dataclass(frozen=True)
+class RayleighConfig:
+    """Channels of independent entries, without any memory."""
+
+    users: int = 4
+    antennas: int = 64
+    user_antennas: int = 2
+    num_times: int = 2000
+    # Seconds between two samples, for the record.
+    time_step_s: float = 0.01
+
+    def __post_init__(self) -> None:
+        for name in ("users", "antennas", "user_antennas", "num_times"):
+            if (value := getattr(self, name)) < 1:
+                raise ValueError(f"{name}: found {value}; needed 1 or more")
+
+
+def generate(
+    key: PRNGKeyArray, config: DownlinkConfig | RayleighConfig, samples: int
+) -> Downlink:
+    """Independent base stations with their users: `tracks` or `rayleigh` of each."""
+    keys = jax.random.split(key, samples)
+    if isinstance(config, RayleighConfig):
+        size = config.users, config.user_antennas, config.antennas
+        channels = jax.vmap(lambda key: rayleigh(key, config.num_times, *size))(keys)
+        step = config.time_step_s
+    else:
+        channels = jax.lax.map(lambda key: tracks(key, config), keys)
+        (step,) = config.tracks.time_steps_s
+    return Downlink(channels, jnp.full(samples, step, jnp.float32))
 
 
 def rayleigh(

@@ -3,6 +3,7 @@
 from wlam.tasks.csi import CsiAntenna, CsiFrequency, CsiIrregular, CsiTime
 from wlam.tasks.estimate import CsiEstimate
 from wlam.tasks.pilots import CsiPilots4, CsiPilots8
+from wlam.tasks.precode import Precode
 from wlam.tasks.series import BeamTask, SeriesTask, TrafficTask
 from wlam.tasks.sparse_sweep import SparseSweep4, SparseSweep8
 from wlam.tasks.task import Task
@@ -25,6 +26,7 @@ TASKS: dict[str, Task] = {
         SparseSweep8(),
         TrafficTask(),
         SeriesTask(),
+        Precode(),
     )
 }
 

@@ -1,4 +1,4 @@
-"""How far the gradients of the ingredients of a mixture point apart.
+"""How far the gradients of the data sources of a mixture point apart.
 
 Two conflict where their cosine is negative: a step along one raises the loss of the
 other (Yu et al., "Gradient surgery for multi-task learning", arXiv 2001.06782).
@@ -36,13 +36,13 @@ def conflicts(
     """What is logged of the gradients of a mixture.
 
     Args:
-        losses: parameters -> the loss of the whole, then those of all ingredients.
+        losses: parameters -> the loss of the whole, then those of all data sources.
         params: where gradients are taken.
-        names: of the ingredients.
+        names: of the data sources.
 
     Returns:
-        `conflict/NAME`, the cosine between the gradient of an ingredient and that of
-        the whole, and `conflict`, the share of pairs of ingredients with a negative
+        `conflict/NAME`, the cosine between the gradient of a source and that of
+        the whole, and `conflict`, the share of pairs of sources with a negative
         cosine (0 of a single one).
     """
     cosines = gradient_cosines(losses, params)

@@ -156,7 +156,7 @@ def test_every_case_has_an_entry_though_nothing_is_there(tmp_path, monkeypatch):
     reasons = {e.missing for e in entries if e.section == of.SIONNA}
     assert len(reasons) == len(sionna.SETTINGS)
     (reason,) = {e.missing for e in entries if e.section == of.RAYTRACED}
-    assert reason.startswith("no folder of Ray-traced channels; see benchmarks/raytr")
+    assert reason.startswith("no folder of Ray-traced channels; see benchmarks/leader")
     assert {"milan_10min", "deepsense_h3"} <= {e.name for e in entries}
     assert len({entry.name for entry in entries}) == len(entries)
     for entry in entries:

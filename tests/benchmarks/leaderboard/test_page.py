@@ -177,6 +177,7 @@ from wlam.evaluation.forecast import Forecast
 from wlam.config import Config
 from wlam.simulate.traffic import TrafficConfig
 
-daily = Forecast("traffic", TrafficConfig(num_times=64), context=24, horizon=8,
-samples=8) config = Config(run="unused", mixture={}, evaluation={"daily": daily})
+source = TrafficConfig(num_times=64)
+daily = Forecast("traffic", source, context=24, horizon=8, samples=8)
+config = Config(run="unused", mixture={}, evaluation={"daily": daily})
 """

@@ -7,7 +7,7 @@ from benchmarks.leaderboard.simulated import file_of
 from wlam.data import raytraced as tracer
 from wlam.types import DataError
 
-PROGRAM = "benchmarks/raytraced_channels.py"
+PROGRAM = "benchmarks/leaderboard/raytraced_channels.py"
 LAST = SETTINGS[-1]
 
 

@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 from wlam.models.beam_tracker.network import CELLS, BeamTrackerConfig
-from wlam.types import SeriesBatch, SweepBatch
+from wlam.types import DataError, SeriesBatch, SweepBatch, Sweeps
 
 N, T, B, Q = 3, 14, 12, 4
 RNG = np.random.default_rng(0)
@@ -121,11 +121,12 @@ def test_the_loss_is_of_finite_gradient_where_sweeps_and_truth_are_missing():
         network.loss(rows, jax.random.key(0))
 
 
-def test_a_forecaster_of_numpy_arrays():
+def test_a_model_of_sweeps_as_users_have_them():
     network = tiny().build(nnx.Rngs(0))
-    model = network.forecaster()
+    model = network.model()
     holes = np.where(SEEN[..., None], SWEEPS, np.nan)
-    found = model.predict(holes, 0.025, 5)
+    asked = Sweeps(holes, time_step_s=0.025)
+    found = model.predict(asked, 5).rsrp_db
     assert found.shape == (N, 5, B)
     last = T - 1 - np.argmax(SEEN[:, ::-1], axis=1)
     ahead = 0.025 * (T + np.arange(5)[None] - last[:, None])
@@ -133,22 +134,34 @@ def test_a_forecaster_of_numpy_arrays():
         SWEEPS, SEEN, INTERVAL, np.full((N, 5), -1), ahead.astype(np.float32)
     )
     np.testing.assert_allclose(found, want, atol=1e-5)
-    np.testing.assert_allclose(model.predict(holes[1], 0.025, 5), found[1], atol=1e-5)
+    alone = model.predict(Sweeps(holes[1], time_step_s=0.025), 5)
+    np.testing.assert_allclose(alone.rsrp_db, found[1], atol=1e-5)
+    # By a mask, whatever the values; a sweep of which a beam is missing is not made.
+    mask = np.repeat(SEEN[..., None], B, axis=2)
+    mask[..., 1:] |= RNG.random((N, T, B - 1)) < 0.5
+    mask[~SEEN, 0] = False
+    masked = model.predict(Sweeps(SWEEPS, time_step_s=0.025, mask=mask), 5)
+    np.testing.assert_array_equal(masked.rsrp_db, found)
 
 
 @pytest.mark.parametrize(
     ("context", "said"),
     [
-        (np.ones((2, 4, 8), complex), "needed real sweeps"),
-        (np.ones(4), "needed real sweeps"),
-        (np.full((2, 4, 8), np.nan), "no beam of the last 4 sweeps was measured"),
-        (np.where(np.arange(8) > 3, np.nan, np.ones((1, 4, 8))), "no whole sweep in"),
+        (np.ones((2, 4, 8), complex), "rsrp_db: found complex128 of shape"),
+        (np.ones(4), r"rsrp_db: found shape \(4,\)"),
+        (np.full((2, 4, 8), np.nan), "mask: sample 0 has nothing measured"),
+        (
+            np.where(np.arange(8) > 3, np.nan, np.ones((1, 4, 8))),
+            "mask: found no whole sweep in sample 0",
+        ),
     ],
 )
 def test_what_cannot_be_answered_is_refused(context, said):
-    model = tiny().build(nnx.Rngs(0)).forecaster()
-    with pytest.raises(ValueError, match=said):
-        model.predict(context, 0.1, 3)
+    model = tiny().build(nnx.Rngs(0)).model()
+    with pytest.raises(DataError, match=said):
+        model.predict(Sweeps(context, time_step_s=0.1), 3)
+    with pytest.raises(DataError, match="axis: found 'frequency'; needed 'time'"):
+        model.predict(Sweeps(np.ones((4, 8)), time_step_s=0.1), 3, "frequency")
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def asked(tracker, sweeps, made, ahead_s):
     seen = np.isin(np.arange(sweeps.shape[1]), made)
     ahead = np.broadcast_to(np.float32(ahead_s), (len(sweeps), len(ahead_s)))
     return np.asarray(
-        jax.jit(tracker.model)(
+        jax.jit(tracker.network)(
             np.where(seen[:, None], sweeps, 0).astype(np.float32),
             np.broadcast_to(seen, sweeps.shape[:2]),
             np.full(len(sweeps), STEP_S, np.float32),

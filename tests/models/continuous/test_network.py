@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 from wlam.models.continuous.network import CELLS, ContinuousConfig
-from wlam.types import SeriesBatch
+from wlam.types import Csi, DataError, Series, SeriesBatch
 
 B, T, H = 3, 20, 4
 RNG = np.random.default_rng(0)
@@ -110,31 +110,62 @@ def test_the_loss_does_not_depend_on_units_and_is_of_finite_gradient():
     assert all(jnp.isfinite(g).all() for g in jax.tree.leaves(gradients))
 
 
-def test_a_forecaster_of_numpy_arrays():
-    model = ContinuousConfig(units=6).build(nnx.Rngs(0)).forecaster()
+def test_channels_are_taken_bin_by_bin_and_have_any_unit():
+    """Of one subcarrier and one antenna the only bin is the channel itself."""
+    network = ContinuousConfig(units=6).build(nnx.Rngs(0))
+    model = network.model()
     x = (VALUES[..., 0] + 1j * VALUES[..., 1]).astype(np.complex64)
-    x = np.where(SEEN, x, np.nan)
-    found = model.predict(x, 1e-3, H)
-    assert found.shape == (B, H)
-    np.testing.assert_allclose(
-        model.predict(1e-6 * x, 1e-3, H), 1e-6 * found, rtol=1e-3
+    x = np.where(SEEN, x, np.nan)[..., None, None]
+
+    def ask(x):
+        return model.predict(Csi(x, time_step_s=1e-3), H).csi
+
+    found = ask(x)
+    assert found.shape == (B, H, 1, 1)
+    np.testing.assert_allclose(ask(1e-6 * x), 1e-6 * found, rtol=1e-3)
+    # What the network says at those times, in units of what was measured.
+    size = np.sqrt(
+        np.where(SEEN[..., None], VALUES**2, 0).sum((1, 2)) / (2 * SEEN.sum(1))
     )
-    channels = np.stack([x, 2 * x], axis=-1)
-    both = model.predict(channels, 1e-3, H)
-    np.testing.assert_allclose(both, np.stack([found, 2 * found], -1), rtol=1e-3)
+    last = T - 1 - np.argmax(SEEN[:, ::-1], axis=1)
+    ahead = (T + np.arange(H)[None] - last[:, None]).astype(np.float32)
+    shown = np.where(SEEN[..., None], VALUES, 0) / size[:, None, None]
+    want = np.asarray(jax.jit(network)(shown, SEEN, ahead)) * size[:, None, None]
+    np.testing.assert_allclose(
+        found[..., 0, 0], want[..., 0] + 1j * want[..., 1], rtol=1e-3, atol=1e-4
+    )
+    # Two subcarriers alike are one delay; the other bin is silent.
+    both = ask(np.repeat(x, 2, axis=2))
+    np.testing.assert_allclose(both, np.repeat(found, 2, axis=2), rtol=1e-3, atol=1e-5)
+
+
+def test_real_series_are_asked_of_a_network_of_one_channel():
+    model = ContinuousConfig(channels=1, units=6).build(nnx.Rngs(0)).model()
+    assert model.accepts == {Series}
+    x = np.where(SEEN, VALUES[..., 0], np.nan)
+    found = model.predict(Series(x, time_step_s=1e-3), H).series
+    assert found.shape == (B, H)
+    moved = model.predict(Series(3 * x + 5, time_step_s=1e-3), H).series
+    np.testing.assert_allclose(moved, 3 * found + 5, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize(
-    ("context", "said"),
+    ("asked", "said"),
     [
-        (np.ones((2, 4)), "takes single complex series"),
-        (np.full((2, 4), np.nan + 0j), "a channel has no finite sample"),
+        (Series(np.ones((2, 4)), 1e-3), "question: the model takes wlam.Csi, not Ser"),
+        (Csi(np.ones((2, 4, 1, 1)), 1e-3), "csi: found float64 .*; needed complex"),
+        (
+            Csi(np.full((2, 4, 1, 1), np.nan + 0j), 1e-3),
+            "mask: sample 0 has nothing measured",
+        ),
+        (Csi(np.ones((2, 4, 1, 1), complex)), "time_step_s: found None"),
     ],
 )
-def test_what_cannot_be_answered_is_refused(context, said):
-    model = ContinuousConfig(units=6).build(nnx.Rngs(0)).forecaster()
-    with pytest.raises(ValueError, match=said):
-        model.predict(context, 1e-3, H)
+def test_what_cannot_be_answered_is_refused(asked, said):
+    model = ContinuousConfig(units=6).build(nnx.Rngs(0)).model()
+    with pytest.raises(DataError, match=said) as error:
+        model.predict(asked, H)
+    assert "\n" not in str(error.value)
 
 
 def test_the_last_measurements_are_listened_to():

@@ -28,7 +28,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def model(network):
-    return network.forecaster()
+    return network.model()
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_the_sensing_of_angles_sees_what_that_of_antennas_does(network, model, c
 
 def test_the_loss_is_below_that_of_nothing(network, data):
     """0 dB is what an estimate of zero has; all sub-arrays enter together."""
-    part = TASKS["csi_estimate"].part(jax.random.key(0), data, 1, None)
+    part = TASKS["csi_estimate"].batch(jax.random.key(0), data, 1, None)
     assert part.clean.shape == (4, 1, 16)
     graph, params = nnx.split(network)
 
@@ -98,7 +98,7 @@ def test_bad_input_is_named(network, model):
 
     def loss(key):
         data = generate(key, replace(ARRAY, antennas=(2, 2)), 2)
-        return network.loss(TASKS["csi_estimate"].part(key, data, 1, None), key)
+        return network.loss(TASKS["csi_estimate"].batch(key, data, 1, None), key)
 
     with pytest.raises(ValueError, match="and 16 antennas"):
         jax.eval_shape(loss, jax.random.key(0))  # shapes tell, nothing is computed

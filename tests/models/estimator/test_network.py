@@ -7,15 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from wlam.models.observation import Observation
 
 from wlam.baselines.estimate.interpolation import between_snapshots
+from wlam.data.checked import checked_csi
 from wlam.models.estimator.api import mean_over_offsets
 from wlam.models.estimator.network import EstimatorConfig
+from wlam.models.estimator.observation import Observation
 from wlam.nn.denoisers.spectral import SpectralConfig
 from wlam.phy.arrays import ula, upa
 from wlam.phy.noise import complex_normal
-from wlam.types import SeriesBatch, SnapshotBatch
+from wlam.types import Antennas, Csi, DataError, SeriesBatch, SnapshotBatch
 
 CONFIG = EstimatorConfig(SpectralConfig(width=8, blocks=1), steps=21)
 N, T, K, A = 2, 3, 12, 8
@@ -28,7 +29,19 @@ def network():
 
 @pytest.fixture(scope="module")
 def model(network):
-    return network.forecaster()
+    return network.model()
+
+
+def estimate(model, blocks, noise_variance=None, antennas=None, **about):
+    """Of blocks [sample, time, subcarrier, antenna], NaN where there is no pilot."""
+    asked = Csi(blocks, antennas=antennas)
+    return model.estimate(asked, noise_variance, **about).csi
+
+
+def observed_as(blocks, noise_variance=None, antennas=None):
+    return Observation.of(
+        checked_csi(Csi(blocks, antennas=antennas), None), noise_variance
+    )
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +88,7 @@ def test_all_that_is_seen_is_denoised(model, blocks):
     observed = (blocks + noise).astype(np.complex64)
     before = (abs(noise) ** 2).mean()
     for level in (0.09, None):  # told, and seen
-        found = model.estimate(observed, level)
+        found = estimate(model, observed, level)
         assert found.shape == observed.shape
         assert (abs(found - blocks) ** 2).mean() < 0.5 * before
 
@@ -110,25 +123,27 @@ def test_pilots_are_completed_and_snapshots_without_any_are_between(
     observed[:, 1] = np.nan
     if not alike:
         observed[0, 0, 0, 0] = blocks[0, 0, 0, 0]
-    assert (Observation.of(observed, 1e-4).comb is not None) == alike
-    found = model.estimate(observed, 1e-4, calls=4, draws=2)
+    assert (observed_as(observed, 1e-4).comb is not None) == alike
+    found = estimate(model, observed, 1e-4, nfe=4, samples=2)
     assert np.isfinite(found).all()
     at = np.arange(K) % 3 == 1
     # Hardly any noise: pilots are what they are.
     np.testing.assert_allclose(found[:, 0][:, at], blocks[:, 0][:, at], atol=0.05)
     between = (found[:, 0] + found[:, 2]) / 2  # these channels stand still
     np.testing.assert_allclose(found[:, 1], between, atol=0.02 if alike else 1e-5)
-    again = model.estimate(observed, 1e-4, calls=4, draws=2)
+    again = estimate(model, observed, 1e-4, nfe=4, samples=2)
     np.testing.assert_array_equal(found, again)
 
 
-@pytest.mark.parametrize("draws", [0, 2])
-def test_measurements_of_single_entries_are_pilots_here_and_there(model, blocks, draws):
+@pytest.mark.parametrize("samples", [0, 2])
+def test_measurements_of_single_entries_are_pilots_here_and_there(
+    model, blocks, samples
+):
     """The same, by a mask and by the rows of the identity that it leaves."""
     seen = np.random.default_rng(0).uniform(size=(K, A)) < 0.4
     pilots = np.where(seen, blocks[:, :1], np.nan + 0j).astype(np.complex64)
-    few = {"calls": 3, "draws": draws}
-    by_mask = model.estimate(3 * pilots, 0.01, frequency=False, **few)
+    few = {"nfe": 3, "samples": samples}
+    by_mask = estimate(model, 3 * pilots, 0.01, frequency=False, **few)
     rows = np.eye(K * A, dtype=np.complex64)[seen.ravel()]
     measured = 3 * blocks[:, 0].reshape(N, -1) @ rows.T
     found = model.estimate_combined(measured, rows, (K, A), 0.01, **few)
@@ -147,7 +162,7 @@ def test_measurements_of_single_entries_are_pilots_here_and_there(model, blocks,
         ({"measured": np.full((2, 3), 1e39j)}, r"measured: found 1e\+39"),
         ({"noise_variance": 0.0}, "noise_variance: found"),
         ({"noise_variance": [0.1, 0.1, 0.1]}, "each of 2 samples"),
-        ({"calls": 0}, "calls, draws: found 0"),
+        ({"nfe": 0}, "nfe, samples: found 0"),
     ],
 )
 def test_measurements_that_cannot_be(model, change, message):
@@ -164,9 +179,9 @@ def test_measurements_that_cannot_be(model, change, message):
 def test_the_unit_of_pilots_goes_through(model, blocks):
     observed = blocks.copy()
     observed[:, :, 1::2] = np.nan
-    some = {"calls": 4, "draws": 1}
-    base = model.estimate(observed, 0.1, **some)
-    other = model.estimate(1e-3 * observed, 1e-7, **some)
+    some = {"nfe": 4, "samples": 1}
+    base = estimate(model, observed, 0.1, **some)
+    other = estimate(model, 1e-3 * observed, 1e-7, **some)
     np.testing.assert_allclose(1e3 * other, base, rtol=1e-2, atol=1e-2)
 
 
@@ -180,9 +195,9 @@ def test_any_unit_goes_through_each_sample(model, blocks, every, told):
     observed = blocks + noise
     observed[:, :, np.arange(K) % every != every // 2] = np.nan
     level = np.full(N, 0.01)
-    base = model.estimate(observed, level if told else None)
+    base = estimate(model, observed, level if told else None)
     far = observed * UNITS[:, None, None, None]
-    other = model.estimate(far, level * UNITS**2 if told else None)
+    other = estimate(model, far, level * UNITS**2 if told else None)
     back = other / UNITS[:, None, None, None]
     np.testing.assert_array_equal(back.astype(np.complex64), base)
 
@@ -190,13 +205,13 @@ def test_any_unit_goes_through_each_sample(model, blocks, every, told):
 def test_measurements_have_any_unit(model, blocks):
     rows = np.eye(K * A, dtype=np.complex64)[::3]
     measured = blocks[:, 0].reshape(N, -1) @ rows.T
-    base = model.estimate_combined(measured, rows, (K, A), 0.01, calls=2)
+    base = model.estimate_combined(measured, rows, (K, A), 0.01, nfe=2)
     far, level = measured * UNITS[:, None], 0.01 * UNITS**2
-    other = model.estimate_combined(far, rows, (K, A), level, calls=2)
+    other = model.estimate_combined(far, rows, (K, A), level, nfe=2)
     np.testing.assert_allclose(other / UNITS[:, None, None], base, rtol=1e-5, atol=1e-6)
     # And so has what measures them: the channels are then in its inverse.
     for gain in (1e-3, 300.0):
-        other = model.estimate_combined(measured, gain * rows, (K, A), 0.01, calls=2)
+        other = model.estimate_combined(measured, gain * rows, (K, A), 0.01, nfe=2)
         np.testing.assert_allclose(gain * other, base, rtol=1e-5, atol=1e-5)
 
 
@@ -204,7 +219,7 @@ def test_hardly_any_noise_is_none(model, blocks):
     holes = blocks.copy()
     holes[np.random.default_rng(0).uniform(size=blocks.shape) < 0.3] = np.nan
     for observed in (blocks, holes):
-        found = model.estimate(observed, 1e-40, calls=2)
+        found = estimate(model, observed, 1e-40, nfe=2)
         seen = np.isfinite(observed)
         np.testing.assert_allclose(found[seen], blocks[seen], atol=1e-3)
 
@@ -213,59 +228,59 @@ def test_hardly_any_noise_is_none(model, blocks):
 @pytest.mark.parametrize("level", [0.01, None])
 def test_a_silent_polarisation_stays_silent_and_alone(model, blocks, every, level):
     kinds = np.arange(A) // 4
-    array = np.tile(ula(4), (2, 1)), kinds
+    array = Antennas(np.tile(ula(4), (2, 1)), kinds)
     noise = 0.1 * np.asarray(complex_normal(jax.random.key(0), blocks.shape))
     observed = blocks + noise
     observed[..., kinds == 1] = 0
     observed[:, :, np.arange(K) % every != every // 2] = np.nan
-    found = model.estimate(observed, level, None, *array)
+    found = estimate(model, observed, level, array)
     np.testing.assert_array_equal(found[..., 4:], 0)
-    alone = model.estimate(observed[..., :4], level)
+    alone = estimate(model, observed[..., :4], level)
     np.testing.assert_allclose(found[..., :4], alone, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("draws", [0, 1])
-def test_silent_snapshots_are_silent(model, blocks, draws):
+@pytest.mark.parametrize("samples", [0, 1])
+def test_silent_snapshots_are_silent(model, blocks, samples):
     observed = blocks.copy()
     observed[:, 1] = 0
-    assert not model.estimate(observed)[:, 1].any()
+    assert not estimate(model, observed)[:, 1].any()
     observed[0, 0, 0, 0] = np.nan
-    found = model.estimate(observed, 0.01, calls=2, draws=draws)
+    found = estimate(model, observed, 0.01, nfe=2, samples=samples)
     assert np.isfinite(found).all()
     assert not found[:, 1].any()
-    assert not model.estimate(np.zeros_like(blocks)).any()
+    assert not estimate(model, np.zeros_like(blocks)).any()
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda x: x[0], "observed: found"),
-        (lambda x: x * np.float64(1e39), r"observed: found 1e\+39"),
-        (lambda x: x.real, "observed: found float32"),
-        (lambda x: x * np.inf, "observed: found infinite"),
-        (lambda x: x * np.nan, "sample 0 has no pilot"),
+        (lambda x: x[0, 0], r"csi: found shape \(12, 8\)"),
+        (lambda x: x * np.float64(1e39), r"csi: found 1e\+39"),
+        (lambda x: x.real, "csi: found float32"),
+        (lambda x: x * np.inf, "csi: found 576 infinite values"),
+        (lambda x: x * np.nan, "mask: sample 0 has nothing measured"),
     ],
 )
 def test_observations_that_say_nothing(model, blocks, change, message):
     with np.errstate(invalid="ignore"):
         wrong = change(blocks)
     with pytest.raises(ValueError, match=message):
-        model.estimate(wrong, 0.1)
+        estimate(model, wrong, 0.1)
 
 
 @pytest.mark.parametrize("level", [0.0, -1.0, np.inf, np.nan, [0.1, 0.1, 0.1]])
 def test_noise_that_cannot_be(model, blocks, level):
     with pytest.raises(ValueError, match="noise_variance: found"):
-        model.estimate(blocks, level)
+        estimate(model, blocks, level)
 
 
 def test_noise_is_not_seen_in_pilots_here_and_there(model, blocks):
     observed = blocks.copy()
     observed[0, 0, 0, 0] = np.nan
     with pytest.raises(ValueError, match="needed the variance"):
-        model.estimate(observed)
-    with pytest.raises(ValueError, match="calls, draws: found 0"):
-        model.estimate(observed, 0.1, calls=0)
+        estimate(model, observed)
+    with pytest.raises(ValueError, match="nfe, samples: found 0"):
+        estimate(model, observed, 0.1, nfe=0)
 
 
 def test_a_comb_is_known_for_one(blocks):
@@ -273,28 +288,28 @@ def test_a_comb_is_known_for_one(blocks):
     observed = blocks.copy()
     observed[:, :, np.arange(K) % 3 != 1] = np.nan
     observed[0, 1] = np.nan
-    np.testing.assert_array_equal(Observation.of(observed).comb, [1, 4, 7, 10])
+    np.testing.assert_array_equal(observed_as(observed).comb, [1, 4, 7, 10])
     for one_more in [(0, 0, 0, 0), (0, 1, 1, 0), (1, 0, slice(None), 0)]:
         other = observed.copy()
         other[one_more] = 1
-        assert Observation.of(other).comb is None
-    np.testing.assert_array_equal(Observation.of(blocks).comb, np.arange(K))
+        assert observed_as(other).comb is None
+    np.testing.assert_array_equal(observed_as(blocks).comb, np.arange(K))
 
 
 def test_combs_are_not_sampled(model, blocks):
     """Nor does it matter which samples are beside them."""
     observed = blocks.copy()
     observed[:, :, np.arange(K) % 3 != 1] = np.nan
-    found = model.estimate(observed, 1e-3, seed=0)
-    np.testing.assert_array_equal(model.estimate(observed, 1e-3, seed=1), found)
-    alone = model.estimate(observed[1:], 1e-3)
+    found = estimate(model, observed, 1e-3, seed=0)
+    np.testing.assert_array_equal(estimate(model, observed, 1e-3, seed=1), found)
+    alone = estimate(model, observed[1:], 1e-3)
     np.testing.assert_allclose(alone, found[1:], atol=1e-5)
 
 
 @pytest.mark.parametrize("positions", [ula(8), upa(2, 4), np.ones((8, 3))])
 def test_images_are_cut_and_put_together_again(blocks, positions):
     noise = np.asarray(complex_normal(jax.random.key(0), blocks.shape))
-    asked = Observation.of(noise, 0.1, positions)
+    asked = observed_as(noise, 0.1, Antennas(positions, np.zeros(A, np.int32)))
     images = asked.images(asked.values)
     side = {8: 8, 4: 4, 1: 1}[asked.lines.shape[1]]
     assert images.shape == (N * T * A // side, K, side)
@@ -304,20 +319,34 @@ def test_images_are_cut_and_put_together_again(blocks, positions):
 @pytest.mark.parametrize(
     ("positions", "polarisation", "message"),
     [
-        (ula(4), None, r"antenna_positions: found shape \(4, 3\); needed \(8, 3\)"),
-        (ula(A)[:, :2], None, r"antenna_positions: found shape \(8, 2\)"),
-        (np.arange(A), None, r"antenna_positions: found shape \(8,\)"),
-        (
-            None,
-            np.zeros(2, int),
-            r"antenna_polarisation: found shape \(2,\); needed \(8,\)",
-        ),
-        (None, np.zeros(A + 2, int), r"antenna_polarisation: found shape \(10,\)"),
+        (ula(4), np.zeros(4, int), r"csi: found 4 antennas in the geometry"),
+        (ula(A)[:, :2], np.zeros(A, int), r"antennas.positions: .* of shape \(8, 2\)"),
+        (np.arange(A), np.zeros(A, int), r"antennas.positions: .* of shape \(8,\)"),
+        (ula(A), np.zeros(2, int), r"antennas.polarisation: .* of shape \(2,\); need"),
+        (ula(A), np.zeros(A + 2, int), r"antennas.polarisation: .* shape \(10,\)"),
     ],
 )
-def test_geometry_is_that_of_the_antennas(blocks, positions, polarisation, message):
-    with pytest.raises(ValueError, match=message):
-        Observation.of(blocks, 0.1, positions, polarisation)
+def test_geometry_is_that_of_the_antennas(
+    model, blocks, positions, polarisation, message
+):
+    with pytest.raises(DataError, match=message):
+        estimate(model, blocks, 0.1, Antennas(positions, polarisation))
+
+
+def test_a_block_alone_and_receive_antennas_are_estimated_by_themselves(model, blocks):
+    rng = np.random.default_rng(1)
+    noise = 0.1 * complex_normal(jax.random.key(0), (N, T, K, 2, A))
+    links = (blocks[:, :, :, None] * [[[[1], [2j]]]] + np.asarray(noise)).astype("F")
+    links[:, :, :, :, :][rng.uniform(size=(N, T, K)) < 0.2] = np.nan
+    found = estimate(model, links, [0.01, 0.02], nfe=2)
+    assert found.shape == links.shape
+    for r in range(2):
+        # In pieces, whose random keys are of no influence here: nothing is sampled.
+        alone = estimate(model, links[:, :, :, r], [0.01, 0.02], nfe=2)
+        np.testing.assert_allclose(found[:, :, :, r], alone, rtol=1e-3, atol=1e-3)
+    one = estimate(model, links[1, :, :, 0], 0.02, nfe=2)
+    assert one.shape == (T, K, A)
+    np.testing.assert_allclose(one, found[1, :, :, 0], rtol=1e-3, atol=1e-3)
 
 
 def test_between_snapshots_is_linear_and_holds_at_the_ends():

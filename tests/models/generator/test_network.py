@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from wlam.models.generator.api import condition_values
 from wlam.models.generator.network import (
     KINDS,
     LABELS,
     SECTORS_DEG,
     GeneratorConfig,
-    condition_values,
     sector,
 )
 from wlam.nn.denoisers.dit import DitConfig
@@ -40,7 +40,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def model(network):
-    return network.forecaster()
+    return network.model()
 
 
 def part(labels):
@@ -71,17 +71,17 @@ def test_a_part_without_conditions_is_named(network):
 
 def test_draws_have_their_seed_and_condition(model):
     los, nlos = ({"state": state, "scenario": "UMa"} for state in ("los", "nlos"))
-    drawn = model.draw(3, los, calls=3)
+    drawn = model.draw(3, los, nfe=3)
     assert (drawn.shape, drawn.dtype) == ((3, 8, 4), np.complex64)
     np.testing.assert_allclose((abs(drawn) ** 2).mean((1, 2)), 1, rtol=1e-5)
-    np.testing.assert_array_equal(model.draw(3, los, calls=3), drawn)
-    np.testing.assert_allclose(model.draw(2, los, calls=3), drawn[:2], atol=1e-6)
-    for other in (model.draw(3, nlos, calls=3), model.draw(3, los, calls=3, seed=1)):
+    np.testing.assert_array_equal(model.draw(3, los, nfe=3), drawn)
+    np.testing.assert_allclose(model.draw(2, los, nfe=3), drawn[:2], atol=1e-6)
+    for other in (model.draw(3, nlos, nfe=3), model.draw(3, los, nfe=3, seed=1)):
         assert abs(other - drawn).max() > 1e-3
 
 
 def test_guidance_is_from_no_condition_through_the_condition(model):
-    los, few = {"state": "los"}, {"calls": 1}
+    los, few = {"state": "los"}, {"nfe": 1}
     without, told = model.draw(2, None, **few), model.draw(2, los, **few)
     np.testing.assert_allclose(model.draw(2, los, 0.0, **few), without, atol=1e-4)
     # One call is linear in the prediction, and so in the scale, but for its power.
@@ -94,19 +94,19 @@ def test_guidance_is_from_no_condition_through_the_condition(model):
 
 def test_shortcuts_are_other_calls(model):
     los = {"state": "los", "azimuth_deg": 30.0}
-    drawn = model.draw(3, los, calls=2, shortcuts=True)
+    drawn = model.draw(3, los, nfe=2, shortcuts=True)
     assert np.isfinite(drawn).all()
     for other in (
-        model.draw(3, los, calls=2),
-        model.draw(3, los, calls=4, shortcuts=True),
-        model.draw(3, {"state": "los", "azimuth_deg": -30}, calls=2, shortcuts=True),
+        model.draw(3, los, nfe=2),
+        model.draw(3, los, nfe=4, shortcuts=True),
+        model.draw(3, {"state": "los", "azimuth_deg": -30}, nfe=2, shortcuts=True),
     ):
         assert abs(other - drawn).max() > 1e-3
 
 
 def test_noise_is_added_to_a_draw(model):
-    clean = model.draw(64, calls=1)
-    noise = model.draw(64, calls=1, snr_db=10.0) - clean
+    clean = model.draw(64, nfe=1)
+    noise = model.draw(64, nfe=1, snr_db=10.0) - clean
     power = (abs(clean) ** 2).mean((1, 2))
     ratio = (abs(noise) ** 2).mean((1, 2)) / power
     assert ratio.mean() == pytest.approx(0.1, rel=0.1)
@@ -139,15 +139,15 @@ def test_conditions_have_names():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"number": 0}, "number, calls: found 0"),
-        ({"number": 1, "calls": 17}, "1 to 16 calls"),
+        ({"number": 0}, "number, nfe: found 0"),
+        ({"number": 1, "nfe": 17}, "1 to 16 network evaluations"),
         (
-            {"number": 1, "calls": 3, "shortcuts": True},
+            {"number": 1, "nfe": 3, "shortcuts": True},
             "calls: found 3; needed a power",
         ),
-        ({"number": 1, "calls": 1, "snr_db": np.inf}, "snr_db: found inf"),
-        ({"number": 1, "calls": 1, "guidance": np.nan}, "guidance: found nan"),
-        ({"number": 1, "calls": 1, "guidance": np.inf}, "guidance: found inf"),
+        ({"number": 1, "nfe": 1, "snr_db": np.inf}, "snr_db: found inf"),
+        ({"number": 1, "nfe": 1, "guidance": np.nan}, "guidance: found nan"),
+        ({"number": 1, "nfe": 1, "guidance": np.inf}, "guidance: found inf"),
     ],
 )
 def test_draws_that_cannot_be(model, wrong, message):

@@ -12,13 +12,22 @@ from flax import nnx
 import wlam
 from wlam import hub
 from wlam.config import Config
-from wlam.evaluation.cases import fitting
-from wlam.evaluation.judge import EvalCase, judge
+from wlam.evaluation.forecast import Case, evaluate, why_not
 from wlam.models.peers.dlinear import DLinearConfig, last_steps, moving_average
+from wlam.tasks import task_of
 from wlam.training.checkpoint import Checkpoints
 from wlam.training.objective import total_loss
 from wlam.training.state import init_state
-from wlam.types import TIME, ChannelBatch, Csi, Series, SeriesBatch, Sweeps, Traffic
+from wlam.types import (
+    TIME,
+    ChannelBatch,
+    Csi,
+    DataError,
+    Series,
+    SeriesBatch,
+    Sweeps,
+    Traffic,
+)
 
 L, H = 12, 4
 CONFIG = DLinearConfig(context=L, horizon=H, kernel=5)
@@ -46,8 +55,8 @@ def model():
 @pytest.fixture(scope="module")
 def predict(model):
     """(context, horizon) -> forecast."""
-    forecaster = model.forecaster()
-    return lambda context, horizon=H: forecaster.predict(context, 1.0, horizon)
+    asked = model.model()
+    return lambda x, horizon=H: asked.predict(Series(x, 1.0), horizon).series
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +97,9 @@ def test_a_line_is_its_own_trend_away_from_the_edges():
 def test_weights_that_copy_the_last_step_repeat_it():
     copy = np.zeros((L, H))
     copy[-1] = 1
-    forecaster = with_weights(copy, copy).forecaster()
+    forecaster = with_weights(copy, copy).model()
     context = 5 + 3 * normal(6, 20, 2)
-    found = forecaster.predict(context, 1.0, 11)
+    found = forecaster.predict(Series(context, 1.0), 11).series
     want = np.broadcast_to(context[:, -1:], (6, 11, 2))
     np.testing.assert_allclose(found, want, rtol=1e-5)
     assert found.dtype == np.float32
@@ -211,22 +220,25 @@ def test_a_few_steps_on_sines_lower_the_loss(model):
     assert losses[-1] < 0.3 * losses[0]
 
 
+X = normal(2, L)
 BAD = [
-    ({"context": np.ones((2, L), np.complex64)}, "context: found complex64"),
-    ({"joint": True}, "context: found float32 with joint=True"),
-    ({"grid": (3, 4)}, r"grid=\(3, 4\); this model takes real series only"),
-    ({"horizon": 0}, "horizon: found 0; needed at least 1"),
-    ({"axis": "space"}, "axis: found 'space'"),
-    ({"interval": -1.0}, "interval: found"),
-    ({"context": np.full((2, L), np.nan)}, "no finite sample; needed at least one"),
+    ({"question": Series(X + 0j, 1.0)}, "series: found complex64"),
+    ({"question": Sweeps(X, 1.0)}, "series: found Sweeps; needed wlam.Series"),
+    ({"question": Csi(X[..., None, None] + 0j, 1.0)}, "series: found Csi; needed wlam"),
+    ({"horizon": 0}, "horizon: found 0; needed a whole number of at least 1"),
+    ({"question": Series(X, -1.0)}, "time_step_s: found"),
+    (
+        {"question": Series(X * np.nan, 1.0)},
+        "sample 0 has nothing measured; needed one",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("change", "message"), BAD)
 def test_bad_requests_are_named(model, change, message):
-    good = {"context": normal(2, L), "interval": 1.0, "horizon": H}
-    with pytest.raises(ValueError, match=message) as error:
-        model.forecaster().predict(**good | change)
+    good = {"question": Series(X, 1.0), "horizon": H}
+    with pytest.raises(DataError, match=message) as error:
+        model.model().predict(**good | change)
     assert "\n" not in str(error.value)
 
 
@@ -243,29 +255,23 @@ def test_bad_training_data_and_configs_are_named(model):
             DLinearConfig(**{name: 0})
     with pytest.raises(ValueError, match=r"model\.kernel: found 24; needed an odd"):
         DLinearConfig(kernel=24)
-    with pytest.raises(ValueError, match="context: found one to complete; the model"):
-        model.forecaster().complete(normal(8, 16), 1.0)
+    with pytest.raises(DataError, match="complete: found DLinear, which cannot"):
+        model.model().complete(Series(normal(8, 16), 1.0))
 
 
-def test_series_are_judged_and_other_cases_left_out_and_named(model):
+def test_series_are_judged_and_other_cases_named(model):
     ones = np.ones(2, np.float32)
-    channel = np.ones((2, 8, 8, 1), np.complex64)
-    csi = Csi(channel, ones, ones, ones, np.zeros((1, 3)), np.zeros(1, int))
-    todo = [
-        EvalCase("channel", "csi_time", csi, 4, 4),
-        EvalCase("cell", "traffic", Traffic(normal(2, 40), ones), 16, 6),
-        EvalCase("sweep", "beam", Sweeps(normal(2, 9, 8), ones), 4, 4),
-        EvalCase("track", "series", Series(normal(2, 40, 3), ones), 16, 6),
-    ]
-    forecaster = model.forecaster()
-    fit, skipped = fitting(todo, forecaster)
-    assert [case.name for case in fit] == ["cell", "track"]
-    assert skipped == [
-        f"skipped {name}: the model forecasts series only"
-        for name in ("channel", "sweep")
-    ]
-    for case in fit:
-        assert np.isfinite(judge(case, forecaster, floors=False).results[0].value)
+    asked = model.model()
+    for name, kind in (("csi_time", "Csi"), ("beam", "Sweeps")):
+        said = f"the model takes wlam.Series, not {kind}"
+        assert why_not(task_of(name), asked) == said
+    for case in (
+        Case("cell", "traffic", Traffic(normal(2, 40), ones), 16, 6),
+        Case("track", "series", Series(normal(2, 40, 3), ones), 16, 6),
+    ):
+        assert why_not(task_of(case.task), asked) == ""
+        found = evaluate(case, asked, baselines=False).statistics
+        assert all(np.isfinite(x.value) for x in found["wlam"].values())
 
 
 @pytest.mark.slow
@@ -282,5 +288,5 @@ def test_a_run_is_loaded_and_released(tmp_path):
     with np.load(folder / hub.GOLDEN) as archive:
         golden = dict(archive)
     assert list(golden) == ["forecast"]
-    found = hub.golden_outputs(wlam.load(folder))["forecast"]
+    found = wlam.load(folder).golden()["forecast"]
     np.testing.assert_allclose(found, golden["forecast"], atol=1e-5)

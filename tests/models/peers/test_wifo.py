@@ -14,7 +14,7 @@ from flax import nnx
 import wlam
 from wlam import hub
 from wlam.config import Config
-from wlam.models.peers.channels import to_bins, to_channel
+from wlam.models.peers.channels import to_channel, to_steps
 from wlam.models.peers.wifo import (
     Wifo,
     WifoConfig,
@@ -23,17 +23,19 @@ from wlam.models.peers.wifo import (
     positions,
     unpatchify,
 )
+from wlam.phy.arrays import upa
+from wlam.phy.transforms import steps_first
 from wlam.training.checkpoint import Checkpoints
 from wlam.training.objective import total_loss
 from wlam.training.state import init_state
-from wlam.types import FREQUENCY, TIME, ChannelBatch, SeriesBatch
+from wlam.types import FREQUENCY, TIME, Antennas, ChannelBatch, Csi, SeriesBatch
 
 P = 4
 CONFIG = WifoConfig(width=16, encoder_layers=2, decoder_layers=1, heads=2)
 SIZES = (3, 1, 2)
 SHAPE = tuple(P * size for size in SIZES)  # times, antennas, subcarriers
 TOKENS = math.prod(SIZES)
-LATTICE = ((2, 2, 1),)
+SQUARE = Antennas(upa(2, 2), np.zeros(4, np.int32))
 KEY = jax.random.key(0)
 RNG = np.random.default_rng(0)
 
@@ -65,10 +67,11 @@ def loss(model):
 def grids_of(clean, noisy=None, context=8):
     """Training channels [n, t, a, k], as the task csi_time gives them."""
     values, clean = (
-        to_bins(jnp.asarray(x), TIME, LATTICE)
+        to_steps(jnp.asarray(x), TIME)
         for x in (clean if noisy is None else noisy, clean)
     )
-    return ChannelBatch(values, clean, jnp.ones(len(clean)), TIME, context, LATTICE)
+    about = jnp.ones(len(clean)), TIME, context, SQUARE.geometry
+    return ChannelBatch(values, clean, *about)
 
 
 # Of the authors' module at widths 64 to 512, tables of 172 unused rows included.
@@ -230,14 +233,14 @@ def test_the_steps_after_the_context_are_asked_for(axis):
     model = Numbered(CONFIG, nnx.Rngs(0))
 
     @jax.jit
-    def run(bins, known):
-        found = model.continue_bins(bins, known, 3, axis, ())
-        return to_channel(found, axis, ()), masks.pop()
+    def run(channel, known):
+        found = model.continue_steps(channel, known, 3, axis)
+        return to_channel(found, axis), masks.pop()
 
     steps, rows, antennas = 6, 5, 3
-    bins = complex_normal(1, steps, rows, antennas)
+    channel = complex_normal(1, steps, rows, antennas)
     known = np.arange(steps)[None] != 3
-    asked, visible = run(bins, known)
+    asked, visible = run(channel, known)
     sizes = (3, 1, 2) if axis == TIME else (2, 1, 3)
     padded = [P * size for size in sizes]
     number = np.arange(math.prod(padded)).reshape(padded)
@@ -250,18 +253,20 @@ def test_the_steps_after_the_context_are_asked_for(axis):
 
 
 def test_predict(model):
-    forecaster = model.forecaster()
-    context = complex_normal(6, 8, 8 * 4)  # more than one call
-    options = {"horizon": 3, "axis": "time", "grid": (8, 4), "array_shape": LATTICE}
-    found = forecaster.predict(context, 1e-3, **options)
-    assert found.shape == (6, 3, 32)
+    forecaster = model.model()
+    context = complex_normal(6, 8, 8, 4)  # more than one call
+
+    def ask(x):
+        return forecaster.predict(Csi(x, time_step_s=1e-3, antennas=SQUARE), 3).csi
+
+    found = ask(context)
+    assert found.shape == (6, 3, 8, 4)
     assert found.dtype == np.complex64
-    alone = forecaster.predict(context[5:], 1e-3, **options)
-    np.testing.assert_allclose(found[5:], alone, atol=1e-5)
-    small = forecaster.predict(context * np.float32(1e-9), 1e-3, **options)
+    np.testing.assert_allclose(found[5:], ask(context[5:]), atol=1e-5)
+    small = ask(context * np.float32(1e-9))
     np.testing.assert_allclose(1e9 * small, found, rtol=1e-3, atol=1e-4)
     context[0, :3] = np.nan
-    missing = forecaster.predict(context, 1e-3, **options)
+    missing = ask(context)
     assert np.isfinite(missing).all()
     assert abs(missing[0] - found[0]).max() > 1e-3
 
@@ -319,7 +324,7 @@ def test_a_run_is_loaded_and_released(tmp_path):
     assert loaded.num_parameters == sum(x.size for x in trained)
     hub.release(run, folder)
     assert np.load(folder / hub.GOLDEN).files == ["channel_forecast"]
-    found = jax.tree.leaves(nnx.state(wlam.load(folder).model))
+    found = jax.tree.leaves(nnx.state(wlam.load(folder).network))
     for a, b in zip(found, trained, strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -352,16 +357,16 @@ def test_a_path_is_learned_along_time_and_along_frequency():
 
     trained = nnx.merge(graph, train(params, jax.random.split(KEY, 600)))
     x = waves(jax.random.key(9), 16)
-    forecaster = trained.forecaster()
+    forecaster = trained.model()
     for axis, known, ahead in (
         (TIME, x[:, :8], x[:, 8:]),
         (FREQUENCY, x[..., :4], x[..., 4:]),
     ):
-        bins = np.asarray(to_bins(known, axis, LATTICE))
-        flat = bins.reshape(*bins.shape[:2], -1)
-        want = np.asarray(to_bins(ahead, axis, LATTICE)).reshape(16, 4, -1)
-        name = ("time", "frequency")[axis]
-        grid = (bins.shape[2], bins.shape[3])
-        found = forecaster.predict(flat, 1e-3, 4, name, grid=grid, array_shape=LATTICE)
+        last = np.asarray(to_steps(known, axis))[:, -1:]
+        want = np.asarray(to_steps(ahead, axis))
+        csi = np.asarray(to_steps(known, TIME))
+        asked = Csi(csi, 1e-3, 1e5, antennas=SQUARE)
+        found = forecaster.predict(asked, 4, ("time", "frequency")[axis]).csi
+        found = steps_first(found, axis)
         error = (abs(found - want) ** 2).sum()
-        assert error < 0.4 * (abs(flat[:, -1:] - want) ** 2).sum()  # 4 dB below hold
+        assert error < 0.4 * (abs(last - want) ** 2).sum()  # 4 dB below hold

@@ -17,16 +17,19 @@ from wlam.models.predictor.channel_loss import (
     channel_loss,
     channel_losses,
     gaussian_loss,
+    in_bins,
 )
 from wlam.models.predictor.channels import LEAST_SPREAD, ChannelTokenizerConfig
 from wlam.models.predictor.network import PredictorConfig
 from wlam.nn.backbones.transformer import TransformerConfig
+from wlam.phy.arrays import upa
 from wlam.phy.channels.cdl import CdlConfig
+from wlam.phy.transforms import from_bins
 from wlam.simulate.traffic import TrafficConfig
+from wlam.tasks import TASKS
 from wlam.tasks.mixture import DataSource, draw_batch
-from wlam.tasks.windows import Sequences, wholes
 from wlam.training.objective import total_loss
-from wlam.types import ChannelBatch
+from wlam.types import TIME, Antennas, ChannelBatch, Csi, Series
 
 CONFIG = PredictorConfig(
     TransformerConfig(width=16, layers=1, heads=2),
@@ -56,7 +59,9 @@ def model():
 def loss(model):
     graph, params = model
     return jax.jit(
-        lambda grids: channel_loss(nnx.merge(graph, params), grids, KEY)[0].mean()
+        lambda grids: channel_loss(nnx.merge(graph, params), in_bins(grids), KEY)[
+            0
+        ].mean()
     )
 
 
@@ -87,7 +92,11 @@ def test_parts_of_one_shape_go_together_and_keep_their_losses(batch, model):
     graph, params = model
     grids = batch["csi"]
     exact = replace(grids, values=grids.clean, clean=0 * grids.clean)
-    other_array = replace(grids, array_shape=((2, 2, 1),))
+    # Of another array, whose bins are the same.
+    square = Antennas(upa(2, 2), np.zeros(4, np.int32))
+    bins = in_bins(grids)
+    values, clean = (from_bins(x, TIME, square) for x in (bins.values, bins.clean))
+    other_array = replace(grids, values=values, clean=clean, antennas=square.geometry)
     parts = {"a": grids, "b": exact, "c": other_array}
     found = jax.jit(lambda parts: channel_losses(nnx.merge(graph, params), parts, KEY))(
         parts
@@ -187,12 +196,13 @@ def test_bad_requests_are_named(batch):
     rows_only = PredictorConfig(CONFIG.backbone).build(nnx.Rngs(0))
     with pytest.raises(ValueError, match=r"model\.channels: found None"):
         channel_loss(rows_only, batch["csi"], KEY)
-    x = np.ones((2, 24, 3), np.complex64)
-    sequences = Sequences(x, x, np.ones(2, np.float32), 0)
+    ones = np.ones(2, np.float32)
+    series = Series(np.ones((2, 24, 3), np.float32), ones)
     with pytest.raises(ValueError, match="context: found 16 of 24 steps"):
-        wholes(sequences, 16)
+        TASKS["series"].batch(KEY, series, 1, 16)
+    csi = Csi(np.ones((2, 24, 1, 3), np.complex64), time_step_s=ones)
     with pytest.raises(ValueError, match="context: found 24 of 24 steps"):
-        wholes(replace(sequences, grid=(1, 3)), 24)
+        TASKS["csi_time"].batch(KEY, csi, 1, 24)
 
 
 PILOTS = DataSource(
@@ -209,7 +219,7 @@ def test_channels_are_completed_from_their_pilots_alone(model):
 
     @jax.jit
     def loss(grids):
-        return channel_loss(nnx.merge(graph, params), grids, KEY)[0]
+        return channel_loss(nnx.merge(graph, params), in_bins(grids), KEY)[0]
 
     between = (jnp.arange(16) % 4 != 2)[None, :, None, None]
     hidden = replace(part, values=jnp.where(between, 7.0, part.values))
@@ -228,7 +238,9 @@ def test_the_line_of_sight_is_learnt_where_it_is_known(batch):
     def slopes(params, los):
         def loss(params):
             model = nnx.merge(graph, params)
-            found = channel_loss(model, replace(part, los=los), jax.random.key(3))
+            found = channel_loss(
+                model, in_bins(replace(part, los=los)), jax.random.key(3)
+            )
             return found[0].mean()
 
         return jax.grad(loss)(params)["heads"]["line_of_sight"]

@@ -15,10 +15,13 @@ from wlam.models.predictor.api import PredictorAPI
 from wlam.models.predictor.channels import Channel, ChannelTokenizerConfig, all_bins
 from wlam.models.predictor.network import PredictorConfig
 from wlam.nn.backbones.transformer import TransformerConfig
-from wlam.types import TIME
+from wlam.phy.arrays import ula
+from wlam.phy.transforms import from_bins, steps_back, steps_first, to_bins
+from wlam.types import FREQUENCY, TIME, Antennas, Csi, DataError, Series
 
 N, L, H, U, V = 2, 16, 8, 4, 3
 K = 6
+LINE = Antennas(ula(V), np.zeros(V, np.int32))
 INTERVAL = jnp.full(N, 1e-3)
 RNG = np.random.default_rng(0)
 CONFIG = PredictorConfig(
@@ -41,6 +44,20 @@ def fading():
 
 X = jnp.asarray(fading())
 ALL = jnp.ones((N, L), bool)
+FLAT = np.asarray(X).reshape(N, L, U * V)
+
+
+def of(bins, axis=TIME):
+    """The channels that have these bins [n, step, (u v)]."""
+    x = np.asarray(bins).reshape(*np.shape(bins)[:2], U, V)
+    csi = steps_back(np.asarray(from_bins(x, axis, LINE)), axis)
+    return Csi(csi, time_step_s=1e-3, subcarrier_spacing_hz=1e3)
+
+
+def bins_of(csi, axis=TIME):
+    """The inverse of `of`."""
+    x = np.asarray(to_bins(steps_first(csi.csi, axis), axis, LINE))
+    return x.reshape(*x.shape[:2], U * V)
 
 
 @pytest.fixture(scope="module")
@@ -179,37 +196,48 @@ def test_clean_tones_are_continued_exactly(forecast):
     assert close(forecast(jnp.asarray(x[:, :L])), expected, 3e-2)
 
 
-def test_predict_takes_a_grid_and_missing_steps(forecaster):
-    flat = np.asarray(X).reshape(N, L, U * V)
-    context = np.tile(flat, (3, 1, 1))  # more than one call
-    found = forecaster.predict(context, 1e-3, H, grid=(U, V))
-    assert found.shape == (3 * N, H, U * V)
-    assert found.dtype == np.complex64
+def test_predict_takes_channels_and_missing_steps(forecaster, forecast):
+    context = np.tile(FLAT, (3, 1, 1))  # more than one call
+    answer = forecaster.predict(of(context), H)
+    assert answer.csi.shape == (3 * N, H, U, V)
+    assert answer.csi.dtype == np.complex64
+    found = bins_of(answer)
+    assert close(found[:N], forecast(X), 1e-4)
     np.testing.assert_allclose(found[:N], found[N : 2 * N], rtol=1e-3, atol=1e-4)
-    context[:, :4] = np.nan
-    assert np.isfinite(forecaster.predict(context, 1e-3, H, grid=(U, V))).all()
-    late = context.copy()
-    late[:, -1] = np.nan  # forecast as rows
-    assert np.isfinite(forecaster.predict(late, 1e-3, H, grid=(U, V))).all()
-    with pytest.raises(ValueError, match=r"grid: found \(2, 2\)"):
-        forecaster.predict(context, 1e-3, H, grid=(2, 2))
-    with pytest.raises(ValueError, match=r"context: found 1 step; needed 2 or more"):
-        forecaster.predict(context[:, -1:], 1e-3, H, grid=(U, V))
+    asked = of(context)
+    late = np.arange(L)[:, None, None] >= 4
+    known = jnp.broadcast_to(jnp.arange(L) >= 4, (N, L))
+    found = bins_of(forecaster.predict(replace(asked, mask=late), H))
+    assert close(found[:N], forecast(X, known), 1e-4)
+    # The last step lost: one step more from those before.
+    early = np.arange(L)[:, None, None] < L - 1
+    found = forecaster.predict(replace(asked, mask=early), H - 1).csi
+    short = replace(asked, csi=asked.csi[:, :-1])
+    np.testing.assert_array_equal(found, forecaster.predict(short, H).csi[:, 1:])
+    few = replace(asked, csi=asked.csi[:, -1:])
+    with pytest.raises(
+        DataError, match=r"mask: found 1 measured steps .*; needed 2 or"
+    ):
+        forecaster.predict(few, H)
 
 
-FLAT = np.asarray(X).reshape(N, L, U * V)
+def test_intervals_and_samples_are_those_of_a_complex_gaussian(forecaster, continued):
+    """Each part has half of the variance: the quantile of 90 % is 1.645 s / sqrt 2.
 
-
-def test_intervals_and_draws_are_those_of_a_complex_gaussian(forecaster, continued):
-    """Each part has half of the variance: the quantile of 90 % is 1.645 s / sqrt 2."""
+    Spreads of bins add up to those of subcarriers and antennas, the same for all here.
+    """
     forecast, spread = continued(X)
-    low, high = forecaster.predict_interval(FLAT, 1e-3, H, grid=(U, V))
-    half = 1.644854 / np.sqrt(2) * spread
+    middle = of(forecast).csi
+    variance = (spread**2).reshape(N, H, U, V).mean((2, 3))
+    element = np.broadcast_to(np.sqrt(variance)[..., None, None], middle.shape)
+    low, high = (x.csi for x in forecaster.predict_interval(of(FLAT), H))
+    half = 1.644854 / np.sqrt(2) * element
     assert close(high - low, 2 * half * (1 + 1j))
-    assert close((high + low) / 2, forecast)
-    wide = forecaster.predict_interval(FLAT, 1e-3, H, grid=(U, V), coverage=0.99)[1]
-    assert close((wide - forecast).real, half * 2.575829 / 1.644854, 1e-2)
-    drawn = forecaster.sample(FLAT, 1e-3, H, grid=(U, V), draws=500)
+    assert close((high + low) / 2, middle)
+    wide = forecaster.predict_interval(of(FLAT), H, coverage=0.99)[1].csi
+    assert close((wide - middle).real, half * 2.575829 / 1.644854, 1e-2)
+    samples = [x.csi for x in forecaster.sample(of(FLAT), H, samples=500)]
+    drawn = np.stack([bins_of(Csi(x)) for x in samples])
     assert drawn.shape == (500, N, H, U * V)
     assert drawn.dtype == low.dtype == np.complex64
     units = (drawn - forecast) / spread
@@ -217,11 +245,12 @@ def test_intervals_and_draws_are_those_of_a_complex_gaussian(forecaster, continu
     np.testing.assert_allclose((abs(units) ** 2).mean(0), 1, atol=0.3)
     assert (abs(units) ** 2).mean() == pytest.approx(1, abs=0.01)
     assert abs((units**2).mean()) < 0.01  # circular
+    elements = np.stack(samples)
     for part in (np.real, np.imag):
-        inside = (part(low) <= part(drawn)) & (part(drawn) <= part(high))
+        inside = (part(low) <= part(elements)) & (part(elements) <= part(high))
         assert inside.mean() == pytest.approx(0.9, abs=0.005)
-    again = forecaster.sample(FLAT, 1e-3, H, grid=(U, V), draws=1, seed=1)[0]
-    assert not np.allclose(again, drawn[0], atol=1e-2)
+    (again,) = forecaster.sample(of(FLAT), H, samples=1, seed=1)
+    assert not np.allclose(again.csi, samples[0], atol=1e-2)
 
 
 @pytest.fixture(scope="module")
@@ -231,14 +260,14 @@ def sighted():
 
 
 def test_features_know_no_phase_unit_or_doppler_shift(sighted):
-    features = sighted.embed(FLAT, 1e-3, grid=(U, V))
+    features = sighted.embed(of(FLAT))
     assert features.shape == (N, 16)
     assert features.dtype == np.float32
     turn = 3e-9j * np.exp(2j * np.pi * 0.13 * np.arange(L))[:, None]
-    turned = sighted.embed((turn * FLAT).astype(np.complex64), 1e-3, grid=(U, V))
+    turned = sighted.embed(of((turn * FLAT).astype(np.complex64)))
     assert close(turned, features)
     assert not close(features[0], features[1], 0.01)
-    assert np.isfinite(sighted.embed(0 * FLAT, 1e-3, grid=(U, V))).all()
+    assert np.isfinite(sighted.embed(of(0 * FLAT))).all()
 
 
 PILOTS = np.arange(2, L + H, 4)
@@ -251,7 +280,8 @@ def completed(forecaster):
     def run(x, at=PILOTS):
         hidden = np.full((N, L + H, U * V), np.nan, np.complex64)
         hidden[:, at] = x.reshape(N, L + H, U * V)[:, at]
-        return forecaster.complete(hidden, 1e3, "frequency", (U, V))
+        asked = forecaster.complete(of(hidden, FREQUENCY), "frequency")
+        return bins_of(asked, FREQUENCY)
 
     return run
 
@@ -269,35 +299,50 @@ def test_completing_starts_from_the_smoothers_by_their_record():
     flat = BOTH.reshape(N, L + H, U * V)
     hidden = np.full(flat.shape, np.nan, np.complex64)
     hidden[:, PILOTS] = flat[:, PILOTS]
-    found = fresh.complete(hidden, 1e3, "frequency", (U, V))
+    asked = of(hidden, FREQUENCY)
+    found = bins_of(fresh.complete(asked, "frequency"), FREQUENCY)
+    np.testing.assert_array_equal(bins_of(fresh.estimate(asked), FREQUENCY), found)
     start = between_pilots(flat[:, PILOTS], PILOTS, L + H, (U, V), by_record=True)
     assert close(found, start)
 
 
 def test_what_cannot_be_completed_is_named(forecaster):
-    x = np.full((N, L, U * V), np.nan, np.complex64)
-    x[:, [1, 4, 8]] = 1
-    with pytest.raises(ValueError, match=r"context: found steps \[1, 4, 8\] known"):
-        forecaster.complete(x, 1e3, "frequency", (U, V))
-    x[0, 1, 0] = np.nan
-    with pytest.raises(ValueError, match="context: steps are known in some samples"):
-        forecaster.complete(x, 1e3, "frequency", (U, V))
-    with pytest.raises(ValueError, match="context: found float32 of shape"):
-        forecaster.complete(x.real, 1e3, "frequency", (U, V))
+    x = np.full((N, U, L, V), np.nan, np.complex64)
+    x[:, :, [1, 4, 8]] = 1
+    asked = Csi(x, subcarrier_spacing_hz=1e3)
+    with pytest.raises(
+        DataError, match=r"mask: found frequency steps \[1, 4, 8\] known"
+    ):
+        forecaster.complete(asked)
+    x[0, 0, 1, 0] = np.nan
+    with pytest.raises(
+        DataError, match="mask: found frequency steps that are known in"
+    ):
+        forecaster.complete(asked)
+    with pytest.raises(DataError, match="csi: found float32 of shape"):
+        forecaster.complete(replace(asked, csi=x.real))
+    series = Series(np.ones((2, 9)), time_step_s=1.0)
+    with pytest.raises(DataError, match="complete: found Series; needed one of"):
+        forecaster.complete(series)
     rows = PredictorAPI(PredictorConfig(CONFIG.backbone).build(nnx.Rngs(0)))
-    with pytest.raises(ValueError, match=r"model\.channels: found None"):
-        rows.complete(x, 1e3, "frequency", (U, V))
-    with pytest.raises(ValueError, match=r"model\.heads: found no line_of_sight"):
-        forecaster.line_of_sight(FLAT, 1e-3, grid=(U, V))
+    assert not rows.can("complete")
+    assert not rows.completes
+    with pytest.raises(DataError, match="complete: found Csi; needed"):
+        rows.complete(asked)
+    with pytest.raises(
+        DataError, match="head: found 'line_of_sight'; needed one of no"
+    ):
+        forecaster.head("line_of_sight", of(FLAT))
 
 
 def test_a_line_of_sight_is_a_probability_without_unit_or_phase(sighted):
-    found = sighted.line_of_sight(FLAT, 1e-3, grid=(U, V))
+    assert sighted.heads == ("line_of_sight",)
+    found = sighted.head("line_of_sight", of(FLAT))
     assert found.shape == (N,)
     assert ((found > 0) & (found < 1)).all()
-    again = sighted.line_of_sight(np.complex64(5e-6j) * FLAT, 1e-3, grid=(U, V))
+    again = sighted.head("line_of_sight", of(np.complex64(5e-6j) * FLAT))
     np.testing.assert_allclose(again, found, atol=1e-3)
-    with pytest.raises(ValueError, match="grid: found None"):
-        sighted.line_of_sight(FLAT, 1e-3)
+    with pytest.raises(DataError, match=r"head: found Series; needed wlam\.Csi"):
+        sighted.head("line_of_sight", Series(np.ones((2, 9)), time_step_s=1.0))
     with pytest.raises(ValueError, match=r"model\.heads: found"):
         PredictorConfig(CONFIG.backbone, heads=("line_of_sight",))

@@ -10,6 +10,7 @@ from wlam.models.predictor.channels import ChannelTokenizerConfig
 from wlam.models.predictor.network import PredictorConfig
 from wlam.models.predictor.sweeps import SweepTokenizerConfig
 from wlam.nn.backbones.transformer import TransformerConfig
+from wlam.phy.transforms import from_bins
 from wlam.training.objective import total_loss
 from wlam.types import (
     FREQUENCY,
@@ -55,11 +56,13 @@ def batch():
     x = jnp.asarray(rows[:, None], jnp.float32)
     away = abs(np.arange(8.0) - 3 - 0.5 * np.arange(5.0)[:, None]) / 3
     s = jnp.asarray(np.stack(2 * [-70 - 20 * np.tanh(away)]), jnp.float32)
+    reverse = from_bins(h[:, :, ::-1], TIME, None)
     two, three = (jnp.full(n, 1e-3, jnp.float32) for n in (2, 3))
-    pilots = h[:, :16]
+    pilots = from_bins(h[:, :16], FREQUENCY, None)
+    h = from_bins(h, TIME, None)  # the channels that have these bins
     return {
         "csi": ChannelBatch(h, 0.9 * h, two, TIME, 16),
-        "b_csi": ChannelBatch(h[:, :, ::-1], h, two, TIME, 16),
+        "b_csi": ChannelBatch(reverse, h, two, TIME, 16),
         "pilots": ChannelBatch(pilots, pilots, two, FREQUENCY, 16, every=4),
         "rows": SeriesBatch(x, x, three, TIME, True),
         "a_rows": SeriesBatch(abs(x), abs(x), three, TIME, True),
@@ -108,4 +111,4 @@ def test_batches_of_another_kind_are_named(network):
 
 
 def test_a_network_gives_what_is_loaded(network):
-    assert network.model().model is network
+    assert network.model().network is network

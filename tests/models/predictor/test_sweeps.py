@@ -16,7 +16,7 @@ from wlam.phy.codebooks import beam_directions
 from wlam.simulate.beams import array_gain
 from wlam.tasks import TASKS
 from wlam.tasks.windows import cut_windows
-from wlam.types import SweepBatch, Sweeps
+from wlam.types import DataError, SweepBatch, Sweeps
 
 BEAMS, EVERY, SWEEPS, AHEAD = 32, 4, 4, 2
 SINES = np.linspace(-0.9, 0.9, 8, dtype=np.float32)
@@ -54,11 +54,22 @@ def windows():
 
 
 def predict(model, context, horizon=1):
-    return model.predict(context, 0.1, horizon, joint=True)
+    return model.predict(Sweeps(context, time_step_s=0.1), horizon).rsrp_db
+
+
+def interval(model, context, horizon=1, **about):
+    asked = Sweeps(context, time_step_s=0.1)
+    return [x.rsrp_db for x in model.predict_interval(asked, horizon, **about)]
+
+
+def sample(model, context, horizon=1, **about):
+    asked = Sweeps(context, time_step_s=0.1)
+    return np.stack([x.rsrp_db for x in model.sample(asked, horizon, **about)])
 
 
 def complete(model, context):
-    return model.complete(context, 0.1)
+    """The last sweep in full."""
+    return model.complete(Sweeps(context, time_step_s=0.1)).rsrp_db[..., -1, :]
 
 
 def test_a_window_shows_every_fourth_beam_and_wants_all_of_its_last_sweep(windows):
@@ -138,39 +149,44 @@ def test_long_horizons_go_on_from_forecasts(moved):
     np.testing.assert_allclose(far[:, :AHEAD], near, atol=1e-3)
     again = predict(moved, np.concatenate([context, near], axis=1), AHEAD)
     np.testing.assert_allclose(far[:, AHEAD:], again, atol=1e-3)
-    low, high = moved.predict_interval(context, 0.1, 2 * AHEAD, joint=True)
+    low, high = interval(moved, context, 2 * AHEAD)
     np.testing.assert_allclose((low + high) / 2, far, atol=1e-3)
     assert ((high - low)[:, AHEAD:] > 0).all()
 
 
 def test_draws_have_the_spread_of_the_interval(moved):
     context = SWEPT[:1, :SWEEPS]
-    draws = moved.sample(context, 0.1, 1, joint=True, draws=400)
-    low, high = moved.predict_interval(context, 0.1, 1, joint=True, coverage=0.6827)
+    draws = sample(moved, context, samples=400)
+    low, high = interval(moved, context, coverage=0.6827)
     np.testing.assert_allclose(draws.std(0), (high - low) / 2, rtol=0.15)
-    np.testing.assert_array_equal(
-        draws, moved.sample(context, 0.1, 1, joint=True, draws=400)
-    )
+    np.testing.assert_array_equal(draws, sample(moved, context, samples=400))
 
 
 def test_features_have_no_unit(moved):
-    features = moved.embed(SWEPT[:, :SWEEPS], 0.1, joint=True)
+    features = moved.embed(Sweeps(SWEPT[:, :SWEEPS], 0.1))
     assert features.shape == (8, 16)
     np.testing.assert_allclose(
-        moved.embed(SWEPT[:, :SWEEPS] - 20, 0.1, joint=True), features, atol=1e-3
+        moved.embed(Sweeps(SWEPT[:, :SWEEPS] - 20, 0.1)), features, atol=1e-3
     )
 
 
 def test_what_cannot_be_told_is_refused(moved, windows, fresh):
-    nothing = np.full_like(windows.context, np.nan)
-    with pytest.raises(ValueError, match="context: no beam of the last 4 sweeps"):
+    nothing = windows.context.copy()
+    nothing[1, -SWEEPS:] = np.nan
+    with pytest.raises(
+        DataError, match="mask: found no beam measured in the last 4 swe"
+    ):
         predict(moved, nothing)
-    with pytest.raises(ValueError, match=r"context: found float32 of shape \(32,\)"):
+    with pytest.raises(DataError, match="mask: sample 0 has nothing measured"):
+        predict(moved, np.full_like(nothing, np.nan))
+    with pytest.raises(DataError, match=r"rsrp_db: found shape \(32,\)"):
         complete(moved, SWEPT[0, 0])
     without = PredictorConfig(CONFIG.backbone).build(nnx.Rngs(0))
-    with pytest.raises(ValueError, match="context: a channel has no finite sample"):
+    with pytest.raises(
+        DataError, match="mask: found a channel of sample 0 without any"
+    ):
         predict(PredictorAPI(without), windows.context)
-    with pytest.raises(ValueError, match=r"model\.sweeps: found None"):
+    with pytest.raises(DataError, match="complete: found Sweeps; needed one of"):
         complete(PredictorAPI(without), windows.context)
     scans = SweepBatch(TRUE, TRUE, STEP, SWEEPS)
     with pytest.raises(ValueError, match=r"model\.sweeps: found None"):

@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from wlam.models.predictor.channels import ChannelTokenizerConfig
-from wlam.models.predictor.network import PredictorConfig
 from wlam.nn.backbones.liquid import CELLS, LiquidBackboneConfig
 from wlam.nn.liquid.cell import LiquidCell
 
@@ -68,11 +66,6 @@ def test_a_hidden_token_is_a_longer_time(case):
     out, without = run(X, visible)[0], run(shorter, SHOWN)[0]
     np.testing.assert_allclose(out[:2], without[:2], atol=1e-6)
     assert abs(out[3:] - without[2:5]).max() > 1e-3
-
-
-def test_channels_as_a_whole_are_refused(case):
-    with pytest.raises(ValueError, match=r"model\.channels: found"):
-        PredictorConfig(case[0], channels=ChannelTokenizerConfig())
 
 
 def test_sizes_are_checked():

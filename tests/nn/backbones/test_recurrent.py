@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from wlam.models.predictor.channels import ChannelTokenizerConfig
-from wlam.models.predictor.network import PredictorConfig
 from wlam.nn.backbones.recurrent import RecurrentConfig
 
 B, N, D = 2, 6, 8
@@ -87,8 +85,3 @@ def test_hidden_tokens_have_no_influence_and_padding_changes_nothing(case):
     np.testing.assert_array_equal(out[0, 4], out[0, 3])
     moved = np.concatenate([X[1, 2:], X[1, :2]])[None].repeat(B, 0)
     np.testing.assert_allclose(run(moved, SHOWN)[0, :4], out[1, 2:], atol=1e-6)
-
-
-def test_channels_as_a_whole_are_refused(case):
-    with pytest.raises(ValueError, match=r"model\.channels: found"):
-        PredictorConfig(case[0], channels=ChannelTokenizerConfig())

@@ -127,3 +127,18 @@ def test_the_training_program_runs_any_learner(tmp_path, monkeypatch):
     found = {x["step"]: x["validation"] for x in lines if "validation" in x}
     assert found == {4: 10 / 16, 8: 10 / 256}
     assert (run / "checkpoints" / "8").is_dir()
+
+
+def test_an_average_of_the_parameters_is_what_is_validated(learned):
+    _, validate, _ = learned
+    optimizer = replace(CONFIG.optimizer, learning_rate=0.1, warmup_steps=0, ema=0.5)
+    config = replace(CONFIG, optimizer=optimizer)
+    learner = config.learner.build(config)
+    state, _ = jax.jit(learner.advance)(learner.init())
+    found = jax.jit(learner.validate)(state)["validation"]
+    average, last = (
+        validate({**state, "optimizer": learned[2]["optimizer"], "params": params})
+        for params in (learner.params(state), state["params"])
+    )
+    np.testing.assert_allclose(found, average["validation"], rtol=1e-6)
+    assert abs(found - last["validation"]) > 1e-3

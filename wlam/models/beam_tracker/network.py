@@ -11,30 +11,27 @@ are one direction, so beams are neighbours in a circle.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from einops import rearrange
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from wlam.data.checked import checked_sweeps, horizon_of, like
-from wlam.models.base import Card, Model, Network, NetworkConfig
-from wlam.models.golden import golden_sweeps
+from wlam.models.base import Network, NetworkConfig
 from wlam.nn.embeddings import ResidualMlp
 from wlam.nn.liquid import CfcConfig, InputGatedConfig, LrcConfig, LtcConfig
 from wlam.nn.liquid.cell import LiquidCell, State, where_seen
 from wlam.nn.liquid.peers import GruDConfig, LstmConfig, OdeLstmConfig
 from wlam.nn.liquid.recent import Recent
 from wlam.nn.liquid.wiring import FullyConnected
-from wlam.ops.pieces import in_pieces
-from wlam.types import Batch, DataError, SweepBatch, Sweeps
+from wlam.types import Batch, SweepBatch
 
-CHUNK = 64
-"""Tracks that a call forecasts at once. Fixed: one compilation serves a case."""
+if TYPE_CHECKING:
+    import wlam.models.beam_tracker.api
+
 ASKED = 12
 """Times of a track that a training step asks for."""
 UNIT_DB = 10.0
@@ -258,7 +255,11 @@ class BeamTracker(Network):
         weight = known.astype(jnp.float32)
         return jnp.sum(weight * error) / jnp.maximum(weight.sum(), 1.0)
 
-    def model(self) -> "BeamTrackerForecaster":
+    def model(self) -> "wlam.models.beam_tracker.api.BeamTrackerForecaster":
+        from wlam.models.beam_tracker.api import (
+            BeamTrackerForecaster,  # which imports this file
+        )
+
         return BeamTrackerForecaster(self)
 
 
@@ -272,54 +273,3 @@ def features(
     place = jnp.broadcast_to(place.reshape(*(1,) * (below.ndim - 1), -1), below.shape)
     power = jnp.maximum(below, -LOWEST) + 1
     return jnp.stack([power, place, jnp.full_like(place, news)], axis=-1)
-
-
-class BeamTrackerForecaster(Model):
-    """A trained tracker that takes and gives what users have."""
-
-    accepts = frozenset({Sweeps})
-
-    def __init__(self, network: BeamTracker, card: Card | None = None):
-        super().__init__(network, card)
-        graph = self._graph
-
-        @partial(jax.jit, static_argnames="horizon")
-        def continued(params, sweeps, seen, interval, horizon):
-            steps = seen.shape[1]
-            last = jnp.max(jnp.where(seen, jnp.arange(steps)[None], 0), axis=1)
-            ahead = steps + jnp.arange(horizon)[None] - last[:, None]
-            origin = jnp.full(ahead.shape, -1)
-            model = nnx.merge(graph, params)
-            return model(sweeps, seen, interval, origin, ahead * interval[:, None])
-
-        self._continued = continued
-
-    def predict(self, question: Any, horizon: int, axis: str = "time") -> Sweeps:
-        """How likely every beam is to be the best at the steps that follow.
-
-        A sweep of which any beam is missing counts as not made.
-
-        Returns:
-            Sweeps whose `rsrp_db` are log-probabilities of the beams.
-        """
-        horizon, data = horizon_of(horizon), checked_sweeps(question)
-        if axis != "time":
-            raise DataError(f"axis: found {axis!r}; needed 'time'")
-        seen = np.asarray(np.all(data.mask, axis=2))
-        if not seen.any(axis=1).all():
-            row = int(np.argmin(seen.any(axis=1)))
-            raise DataError(
-                f"mask: found no whole sweep in sample {row}; needed one or more"
-            )
-        found = in_pieces(
-            lambda _, *given: self._continued(self._params, *given, horizon=horizon),
-            min(CHUNK, 1 << (len(seen) - 1).bit_length()),
-            np.where(seen[..., None], data.rsrp_db, 0).astype(np.float32),
-            seen,
-            data.time_step_s,
-        )
-        return like(question, Sweeps(found, data.time_step_s, labels=data.labels))
-
-    def golden(self) -> dict[str, np.ndarray]:
-        sweeps = Sweeps(golden_sweeps(), time_step_s=0.1)
-        return {"sweep_forecast": self.predict(sweeps, 10).rsrp_db}

@@ -23,8 +23,10 @@ import jax
 import jax.numpy as jnp
 from einops import rearrange, repeat
 from flax import nnx
-from jaxtyping import Array, Bool, Complex, Float
+from jaxtyping import Array, Bool, Complex, Float, PRNGKeyArray
 
+from wlam.models.base import Network, NetworkConfig
+from wlam.models.beamformer.api import BeamformerAPI
 from wlam.models.beamformer.cells import Kind, build_cell
 from wlam.nn.liquid import unroll
 from wlam.nn.liquid.cell import State
@@ -42,9 +44,13 @@ from wlam.phy.mimo.precoding.linear import (
 from wlam.phy.mimo.precoding.rates import (
     check_downlink,
     efficiency_gradient,
+    error_variance,
     keep_active,
     normalise_power,
+    sum_rate,
+    with_error,
 )
+from wlam.types import Batch, DownlinkBatch
 
 NEIGHBOURS = (-2, -1, 0, 1, 2)
 """Directions whose powers a cell hears, itself among them."""
@@ -56,7 +62,7 @@ LEAST_SLOPE = 1e-3
 
 
 @dataclass(frozen=True)
-class BeamformerConfig:
+class BeamformerConfig(NetworkConfig):
     """Sizes and parts; ValueError where impossible."""
 
     # Of the base station's line, and of a user.
@@ -80,6 +86,10 @@ class BeamformerConfig:
     start: Literal["rzf", "mrt"] = "rzf"
     # Whether beams are coordinates in the span of the channels, or all antennas.
     manifold: bool = True
+    # Of training: the power of channels over that of their errors, evenly in dB, and
+    # the first samples of a window, in which the cells settle and which do not count.
+    error_ratio_db: tuple[float, float] = (-2.0, 15.0)
+    warm: int = 8
 
     def __post_init__(self) -> None:
         for name in (
@@ -91,8 +101,14 @@ class BeamformerConfig:
         ):
             if (value := getattr(self, name)) < 1:
                 raise ValueError(f"{name}: found {value}; needed 1 or more")
-        if self.steps < 0:
-            raise ValueError(f"steps: found {self.steps}; needed 0 or more")
+        for name in ("steps", "warm"):
+            if (value := getattr(self, name)) < 0:
+                raise ValueError(f"{name}: found {value}; needed 0 or more")
+        low, high = self.error_ratio_db
+        if not low <= high:
+            raise ValueError(
+                f"error_ratio_db: found {low:g}, {high:g}; needed the lower one first"
+            )
         for name in ("power", "trust"):
             if not (value := getattr(self, name)) > 0:
                 raise ValueError(f"{name}: found {value}; needed more than 0")
@@ -103,7 +119,7 @@ class BeamformerConfig:
         return Beamformer(self, rngs)
 
 
-class Beamformer(nnx.Module):
+class Beamformer(Network):
     """The filter, the start and the steps."""
 
     def __init__(self, config: BeamformerConfig, rngs: nnx.Rngs):
@@ -163,6 +179,39 @@ class Beamformer(nnx.Module):
         check_downlink(h_hat, config.power, active=active)
         h, left, carried = self.clean(carried, h_hat, variance, elapsed, active)
         return self.beams(h, left), carried
+
+    def loss(self, batch: Batch, key: PRNGKeyArray) -> Float[Array, ""]:
+        """Minus the mean sum rate, in bit/s/Hz, on the channels without errors.
+
+        Every window has errors of one ratio, `BeamformerConfig.error_ratio_db`.
+
+        Raises:
+            ValueError: anything but downlink channels of this array, of more samples
+                than `BeamformerConfig.warm`.
+        """
+        config = self.config
+        if not isinstance(batch, DownlinkBatch):
+            raise ValueError(
+                "mixture: found a data source of another task; needed precode, a "
+                "beamformer takes nothing else"
+            )
+        h = batch.channels
+        windows, samples, users = h.shape[:3]
+        if samples <= config.warm:
+            raise ValueError(
+                f"mixture: found {samples} samples; needed more than warm, "
+                f"{config.warm}"
+            )
+        ratio_key, error_key = jax.random.split(key)
+        low, high = config.error_ratio_db
+        ratio_db = jax.random.uniform(ratio_key, (windows, 1), minval=low, maxval=high)
+        noisy = with_error(error_key, h, ratio_db)
+        variance = error_variance(noisy, ratio_db)
+        w, _ = self(self.start(windows, users), noisy, variance)
+        return -sum_rate(h[:, config.warm :], w[:, config.warm :]).mean()
+
+    def model(self) -> BeamformerAPI:
+        return BeamformerAPI(self)
 
     def clean(
         self,

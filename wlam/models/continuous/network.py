@@ -11,21 +11,16 @@ changes more than the phase of its forecast, which need not be learned.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from einops import rearrange
 from flax import nnx
 from jaxtyping import Array, Bool, Complex, Float, PRNGKeyArray
 
-from wlam.data.checked import checked_series, horizon_of, like
-from wlam.models.base import Card, Model, Network, NetworkConfig
-from wlam.models.channel_steps import ChannelSteps
-from wlam.models.golden import as_bins, as_csi, golden_answers, golden_channel
-from wlam.models.series_rows import SeriesRows
+from wlam.models.base import Network, NetworkConfig
 from wlam.nn.embeddings import ResidualMlp
 from wlam.nn.liquid import (
     CfcConfig,
@@ -38,12 +33,11 @@ from wlam.nn.liquid.peers import GruDConfig, LstmConfig, OdeLstmConfig
 from wlam.nn.liquid.recent import Recent
 from wlam.nn.liquid.sequence import Carried
 from wlam.nn.scale import INPUT_LIMIT, fit_scale
-from wlam.ops.pieces import in_pieces
-from wlam.phy.transforms import from_bins, to_bins
-from wlam.types import LINEAR_BEYOND, TIME, Batch, Csi, DataError, Series, SeriesBatch
+from wlam.types import LINEAR_BEYOND, Batch, SeriesBatch
 
-CHUNK = 1024
-"""Rows that a call forecasts at once. Fixed: one compilation serves a case."""
+if TYPE_CHECKING:
+    import wlam.models.continuous.api
+
 ASKED = 8
 """Steps of a row that a training step asks for."""
 CELLS: dict[str, Callable[[int], Any]] = {
@@ -206,7 +200,11 @@ class Continuous(Network):
         weight = counts.astype(jnp.float32)
         return jnp.sum(weight * error) / jnp.maximum(weight.sum(), 1.0)
 
-    def model(self) -> "ContinuousForecaster":
+    def model(self) -> "wlam.models.continuous.api.ContinuousForecaster":
+        from wlam.models.continuous.api import (
+            ContinuousForecaster,  # which imports this file
+        )
+
         return ContinuousForecaster(self)
 
 
@@ -223,73 +221,3 @@ def rotated(
     """Complex numbers turned by a phase for each row."""
     z = jax.lax.complex(x[..., 0], x[..., 1]) * phase[:, None]
     return jnp.stack([z.real, z.imag], axis=-1)
-
-
-class ContinuousForecaster(Model):
-    """A trained network that takes and gives what users have.
-
-    A network of two channels takes channels, each delay-angle bin by itself; one of a
-    single channel takes real series.
-    """
-
-    def __init__(self, network: Continuous, card: Card | None = None):
-        super().__init__(network, card)
-        graph = self._graph
-
-        @partial(jax.jit, static_argnames=("horizon", "center"))
-        def continued(params, values, seen, horizon, center):
-            scale = fit_scale(values, seen[:, None], center)
-            x = jnp.clip(scale.apply(values), -INPUT_LIMIT, INPUT_LIMIT)
-            steps = seen.shape[1]
-            last = jnp.max(jnp.where(seen, jnp.arange(steps)[None], 0), axis=1)
-            ahead = steps + jnp.arange(horizon)[None] - last[:, None]
-            x = rearrange(x, "b g t -> b t g")
-            model = nnx.merge(graph, params)
-            found = model(x, seen, ahead.astype(jnp.float32))
-            return scale.invert(rearrange(found, "b h g -> b g h"))
-
-        self._continued = continued
-
-    @property
-    def accepts(self) -> frozenset[type]:  # type: ignore[override]
-        return frozenset({Csi if self.network.config.channels == 2 else Series})
-
-    def predict(self, question: Any, horizon: int, axis: str = "time") -> Any:
-        """See `Model.predict`. Time is counted in steps, so that none is without
-        influence; entries of a snapshot that is not complete count as missing."""
-        horizon = horizon_of(horizon)
-        if why := self.why_not(question):
-            raise DataError(f"question: {why}")
-        if not isinstance(question, Csi):
-            data = checked_series(question)
-            rows = SeriesRows(data.series, data.mask, data.time_step_s, TIME)
-            found = self._ahead(rows, horizon)
-            return like(question, Series(found, data.time_step_s, labels=data.labels))
-        steps = ChannelSteps.of(question, axis)
-        bins = np.asarray(to_bins(steps.values, steps.axis, steps.antennas))
-        flat = rearrange(bins, "n l u v -> n l (u v)")
-        there = np.asarray(np.all(steps.measured, axis=(2, 3)))[..., None]
-        known = np.broadcast_to(there, flat.shape)
-        rows = SeriesRows(flat, known, steps.interval, steps.axis)
-        found = rearrange(
-            self._ahead(rows, horizon), "n h (u v) -> n h u v", u=bins.shape[2]
-        )
-        return steps.answer(from_bins(found, steps.axis, steps.antennas))
-
-    def golden(self) -> dict[str, np.ndarray]:
-        if Series in self.accepts:
-            return golden_answers(self)
-        answer = self.predict(as_csi(golden_channel(), TIME), 24)
-        return {"channel_forecast": as_bins(answer, TIME)}
-
-    def _ahead(self, asked: SeriesRows, horizon: int) -> np.ndarray:
-        rows, known, _, _ = asked.rows()
-        found = in_pieces(
-            lambda _, x, seen: self._continued(
-                self._params, x, seen, horizon=horizon, center=not asked.is_complex
-            ),
-            min(CHUNK, 1 << (len(rows) - 1).bit_length()),
-            rows,
-            known,
-        )
-        return asked.back(found)

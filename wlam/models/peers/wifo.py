@@ -240,8 +240,8 @@ class Wifo(ChannelNetwork):
         if any(length % p for length in shape) or batch.context % p:
             raise ValueError(
                 f"source: found channels of {shape} times, antennas and subcarriers "
-                f"and a context of {batch.context}; needed multiples of "
-                f"model.patch, {p}"
+                f"and a context of {batch.context}; needed multiples of model.patch, "
+                f"{p}"
             )
         patches, sizes = patchify(noisy, p)
         halves = max(1, sizes[0] // 2), max(1, sizes[2] // 2)

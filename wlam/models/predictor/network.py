@@ -76,8 +76,8 @@ class PredictorConfig(NetworkConfig):
         ways = [n for n in ("channels", "sweeps") if getattr(self, n) is not None]
         if ways and not (self.baselines and self.backbone.takes_places):
             raise ValueError(
-                f"model.{ways[0]}: found with baselines=False, or with a backbone that "
-                "knows no places; needed None, or a Transformer that has guesses"
+                f"model.{ways[0]}: found with baselines=False, or a backbone that "
+                "takes no sets; needed None, or baselines and another backbone"
             )
         unknown = [name for name in self.heads if name not in HEADS]
         if unknown or (self.heads and self.channels is None):

@@ -8,14 +8,14 @@ state-space backbone with selection (as in Mamba, arXiv 2312.00752).
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Num
 
-from wlam.nn.backbones.base import Backbone, BackboneConfig
+from wlam.nn.backbones.base import Backbone, BackboneConfig, read_both_ways
 from wlam.nn.liquid import (
     CfcConfig,
     FullyConnected,
@@ -25,6 +25,7 @@ from wlam.nn.liquid import (
     LtcConfig,
     unroll,
 )
+from wlam.nn.liquid.sequence import Carried, fresh
 
 CELLS: dict[str, Callable[[int], CfcConfig | LtcConfig | InputGatedConfig | LrcConfig]]
 CELLS = {
@@ -50,7 +51,6 @@ class LiquidBackboneConfig(BackboneConfig):
     units: int = 128
     # Hidden channels of the feed-forward layer over width.
     mlp_ratio: int = 2
-    takes_places: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         for name in ("width", "layers", "units", "mlp_ratio"):
@@ -79,14 +79,20 @@ class Block(nnx.Module):
         x: Float[Array, "b n d"],
         elapsed: Float[Array, "b n"],
         visible: Bool[Array, "b n"],
-    ) -> Float[Array, "b n d"]:
-        read, _ = unroll(self.cell, self.norm1(x), elapsed, visible)
+        carried: Carried | None = None,
+    ) -> tuple[Float[Array, "b n d"], Carried]:
+        """The tokens, and what the next piece of the series needs."""
+        read, carried = unroll(self.cell, self.norm1(x), elapsed, visible, carried)
         x = x + self.out(read)
-        return x + self.down(jax.nn.gelu(self.up(self.norm2(x))))
+        return x + self.down(jax.nn.gelu(self.up(self.norm2(x)))), carried
+
+
+Streamed = tuple[Bool[Array, " b"], tuple[Carried, ...]]
+"""Whether a token was seen yet, and what every block carries."""
 
 
 class LiquidBackbone(Backbone):
-    """A stack of blocks."""
+    """A stack of blocks; sets are read as `read_both_ways` says."""
 
     def __init__(self, config: LiquidBackboneConfig, rngs: nnx.Rngs, dtype: jnp.dtype):
         self.blocks = nnx.List(
@@ -99,10 +105,31 @@ class LiquidBackbone(Backbone):
         visible: Bool[Array, "b n"],
         places: Num[Array, "b n axis"] | None = None,
     ) -> Float[Array, "b n d"]:
+        if places is not None:
+            return read_both_ways(self, tokens, visible, places)
         # Time begins with the first token that is seen: padding changes nothing.
         begun = jnp.cumsum(visible, axis=1) > 0
         elapsed = begun.astype(jnp.float32)
         tokens = jnp.where(visible[..., None], tokens, 0.0)
         for block in self.blocks:
-            tokens = block(tokens, elapsed, visible)
+            tokens, _ = block(tokens, elapsed, visible)
         return tokens
+
+    def start(self, batch: int, length: int) -> Streamed:
+        carried = tuple(fresh(block.cell, batch) for block in self.blocks)
+        return jnp.zeros(batch, bool), carried
+
+    def step(
+        self,
+        state: Streamed,
+        token: Float[Array, "b d"],
+        visible: Bool[Array, " b"] | None = None,
+    ) -> tuple[Streamed, Float[Array, "b d"]]:
+        visible = jnp.ones(len(token), bool) if visible is None else visible
+        begun = state[0] | visible
+        elapsed = begun.astype(jnp.float32)[:, None]
+        x, after = jnp.where(visible[:, None], token, 0.0)[:, None], []
+        for block, carried in zip(self.blocks, state[1], strict=True):
+            x, new = block(x, elapsed, visible[:, None], carried)
+            after.append(new)
+        return (begun, tuple(after)), x[:, 0]

@@ -1,14 +1,16 @@
 """Recurrent networks over tokens: LSTM and GRU, as in most CSI prediction papers."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Num
 
-from wlam.nn.backbones.base import Backbone, BackboneConfig
+from wlam.nn.backbones.base import Backbone, BackboneConfig, read_both_ways
+
+Memory = tuple[Array, Array]
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,6 @@ class RecurrentConfig(BackboneConfig):
     layers: int = 2
     # Long short-term memory or gated recurrent units.
     cell: Literal["lstm", "gru"] = "lstm"
-    takes_places: ClassVar[bool] = False
 
     def build(self, rngs: nnx.Rngs, dtype: jnp.dtype) -> "Recurrent":
         return Recurrent(self, rngs, dtype)
@@ -59,28 +60,41 @@ class Layer(nnx.Module):
     ) -> Float[Array, "b n d"]:
         # Products with the tokens need no recurrence.
         inward = self.inward(x).astype(jnp.float32)
-        start = jnp.zeros((x.shape[0], x.shape[2]), jnp.float32)
-        step = self._lstm if self.cell == "lstm" else self._gru
 
-        def advance(
-            state: tuple[Array, Array], token: tuple[Array, Array]
-        ) -> tuple[tuple[Array, Array], Array]:
-            inward, seen = token[0], token[1][:, None]
-            hidden, memory = step(inward, state)
-            hidden = jnp.where(seen, hidden, state[0])
-            return (hidden, jnp.where(seen, memory, state[1])), hidden
+        def advance(state: Memory, token: Memory) -> tuple[Memory, Array]:
+            return self._advance(state, *token)
 
         tokens = jnp.moveaxis(inward, 1, 0), visible.T
-        _, outputs = jax.lax.scan(advance, (start, start), tokens)
+        _, outputs = jax.lax.scan(advance, self.start(x.shape[0]), tokens)
         return jnp.moveaxis(outputs, 0, 1)
 
-    def _lstm(self, inward: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
+    def start(self, batch: int) -> Memory:
+        """Before the first token: what is read, and the memory of an LSTM."""
+        zeros = jnp.zeros((batch, self.inward.in_features), jnp.float32)
+        return zeros, zeros
+
+    def step(
+        self, state: Memory, x: Float[Array, "b d"], visible: Bool[Array, " b"]
+    ) -> tuple[Memory, Float[Array, "b d"]]:
+        """Reads one token."""
+        return self._advance(state, self.inward(x).astype(jnp.float32), visible)
+
+    def _advance(
+        self, state: Memory, inward: Array, visible: Array
+    ) -> tuple[Memory, Array]:
+        step = self._lstm if self.cell == "lstm" else self._gru
+        seen = visible[:, None]
+        hidden, memory = step(inward, state)
+        hidden = jnp.where(seen, hidden, state[0])
+        return (hidden, jnp.where(seen, memory, state[1])), hidden
+
+    def _lstm(self, inward: Array, state: Memory) -> Memory:
         hidden, memory = state
         i, f, g, o = jnp.split(inward + self.around(hidden), 4, axis=-1)
         memory = jax.nn.sigmoid(f) * memory + jax.nn.sigmoid(i) * jnp.tanh(g)
         return jax.nn.sigmoid(o) * jnp.tanh(memory), memory
 
-    def _gru(self, inward: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
+    def _gru(self, inward: Array, state: Memory) -> Memory:
         hidden, unused = state
         r_in, z_in, g_in = jnp.split(inward, 3, axis=-1)
         r_by, z_by, g_by = jnp.split(self.around(hidden), 3, axis=-1)
@@ -90,7 +104,7 @@ class Layer(nnx.Module):
 
 
 class Recurrent(Backbone):
-    """A stack of layers."""
+    """A stack of layers; sets are read as `read_both_ways` says."""
 
     def __init__(self, config: RecurrentConfig, rngs: nnx.Rngs, dtype: jnp.dtype):
         self.layers = nnx.List(
@@ -103,6 +117,24 @@ class Recurrent(Backbone):
         visible: Bool[Array, "b n"],
         places: Num[Array, "b n axis"] | None = None,
     ) -> Float[Array, "b n d"]:
+        if places is not None:
+            return read_both_ways(self, tokens, visible, places)
         for layer in self.layers:
             tokens = layer(tokens, visible)
         return tokens
+
+    def start(self, batch: int, length: int) -> tuple[Memory, ...]:
+        return tuple(layer.start(batch) for layer in self.layers)
+
+    def step(
+        self,
+        state: tuple[Memory, ...],
+        token: Float[Array, "b d"],
+        visible: Bool[Array, " b"] | None = None,
+    ) -> tuple[tuple[Memory, ...], Float[Array, "b d"]]:
+        visible = jnp.ones(len(token), bool) if visible is None else visible
+        after = []
+        for layer, before in zip(self.layers, state, strict=True):
+            new, token = layer.step(before, token, visible)
+            after.append(new)
+        return tuple(after), token

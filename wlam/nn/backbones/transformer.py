@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 from einops import rearrange
 from flax import nnx
-from jaxtyping import Array, Bool, Float, Num
+from jax.core import Tracer
+from jaxtyping import Array, Bool, Float, Int, Num
 
 from wlam.nn.backbones.base import Backbone, BackboneConfig
 from wlam.nn.experts import Experts, Load, in_layers
@@ -15,6 +16,9 @@ from wlam.nn.experts import Experts, Load, in_layers
 # Attention scores of keys that may not be seen. Finite, so that a row without any
 # visible key stays finite too; exp(-1e9) is exactly zero in float32.
 HIDDEN_SCORE = -1e9
+
+KeysValues = tuple[Float[Array, "b length h c"], Float[Array, "b length h c"]]
+"""Of a block, for each token so far."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +96,23 @@ class Attention(nnx.Module):
         places: Num[Array, "b n axis"] | None,
     ) -> Float[Array, "b n d"]:
         weights, v = self.weights(x, visible, places)
-        mixed = jnp.einsum("bhqk,bkhd->bqhd", weights, v)
-        return self.out(rearrange(mixed, "b n h d -> b n (h d)"))
+        return self._mixed(weights, v)
+
+    def step(
+        self,
+        x: Float[Array, "b 1 d"],
+        cache: KeysValues,
+        seen: Bool[Array, "b length"],
+        at: Int[Array, ""],
+    ) -> tuple[Float[Array, "b 1 d"], KeysValues]:
+        """The same of token `at`, given keys and values of those before it."""
+        q, k, v = self._heads(x)
+        q, k = (rotate(z, at[None, None, None]) for z in (q, k))
+        k, v = (
+            jax.lax.dynamic_update_slice_in_dim(old, new, at, axis=1)
+            for old, new in zip(cache, (k, v), strict=True)
+        )
+        return self._mixed(self._weights(q, k, seen[:, None]), v), (k, v)
 
     def weights(
         self,
@@ -103,17 +122,34 @@ class Attention(nnx.Module):
     ) -> tuple[Float[Array, "b h n n"], Float[Array, "b n h c"]]:
         """How much each token (third axis) takes of each (last), and what there is."""
         n = x.shape[1]
-        q, k, v = rearrange(
-            self.qkv(x), "b n (three h d) -> three b n h d", three=3, h=self.heads
-        )
+        q, k, v = self._heads(x)
         position = jnp.arange(n)[None, :, None] if places is None else places
         q, k = rotate(q, position), rotate(k, position)
-        scores = jnp.einsum("bqhd,bkhd->bhqk", q, k) * (q.shape[-1] ** -0.5)
         causal = jnp.tri(n, dtype=bool) if places is None else jnp.ones((n, n), bool)
         # Every token sees itself, so that a token before the context stays finite.
         seen = causal[None] & (visible[:, None, :] | jnp.eye(n, dtype=bool)[None])
+        return self._weights(q, k, seen), v
+
+    def _heads(self, x: Float[Array, "b n d"]) -> Float[Array, "three b n h c"]:
+        return rearrange(
+            self.qkv(x), "b n (three h d) -> three b n h d", three=3, h=self.heads
+        )
+
+    def _weights(
+        self,
+        q: Float[Array, "b q h c"],
+        k: Float[Array, "b k h c"],
+        seen: Bool[Array, "b q k"],
+    ) -> Float[Array, "b h q k"]:
+        scores = jnp.einsum("bqhd,bkhd->bhqk", q, k) * (q.shape[-1] ** -0.5)
         scores = jnp.where(seen[:, None], scores.astype(jnp.float32), HIDDEN_SCORE)
-        return jax.nn.softmax(scores, axis=-1).astype(v.dtype), v
+        return jax.nn.softmax(scores, axis=-1).astype(k.dtype)
+
+    def _mixed(
+        self, weights: Float[Array, "b h q k"], v: Float[Array, "b k h c"]
+    ) -> Float[Array, "b q d"]:
+        mixed = jnp.einsum("bhqk,bkhd->bqhd", weights, v)
+        return self.out(rearrange(mixed, "b n h d -> b n (h d)"))
 
 
 class Block(nnx.Module):
@@ -139,11 +175,37 @@ class Block(nnx.Module):
         visible: Bool[Array, "b n"],
         places: Num[Array, "b n axis"] | None,
     ) -> tuple[Float[Array, "b n d"], Load | None]:
-        x = x + self.attention(self.norm1(x), visible, places)
+        return self._feed(x + self.attention(self.norm1(x), visible, places), visible)
+
+    def step(
+        self,
+        x: Float[Array, "b 1 d"],
+        visible: Bool[Array, "b 1"],
+        cache: KeysValues,
+        seen: Bool[Array, "b length"],
+        at: Int[Array, ""],
+    ) -> tuple[Float[Array, "b 1 d"], KeysValues]:
+        """One token, given keys and values of those before it."""
+        change, cache = self.attention.step(self.norm1(x), cache, seen, at)
+        return self._feed(x + change, visible)[0], cache
+
+    def _feed(
+        self, x: Float[Array, "b n d"], visible: Bool[Array, "b n"]
+    ) -> tuple[Float[Array, "b n d"], Load | None]:
         if self.experts is None:
             return x + self.down(jax.nn.gelu(self.up(self.norm2(x)))), None
         change, load = self.experts(self.norm2(x), visible)
         return x + change, load
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Cache:
+    """What the blocks keep of the tokens that were read."""
+
+    blocks: tuple[KeysValues, ...]
+    visible: Bool[Array, "b length"]
+    count: Int[Array, ""]  # tokens so far
 
 
 class Transformer(Backbone):
@@ -174,6 +236,38 @@ class Transformer(Backbone):
             loads.append(load)
         loads = [load for load in loads if load is not None]
         return tokens, in_layers(loads) if loads else None
+
+    def start(self, batch: int, length: int) -> Cache:
+        def empty(block: Block) -> KeysValues:
+            qkv, heads = block.attention.qkv, block.attention.heads
+            shape = (batch, length, heads, qkv.in_features // heads)
+            zeros = jnp.zeros(shape, qkv.dtype or jnp.float32)
+            return zeros, zeros
+
+        blocks = tuple(empty(block) for block in self.blocks)
+        return Cache(blocks, jnp.zeros((batch, length), bool), jnp.zeros((), jnp.int32))
+
+    def step(
+        self,
+        state: Cache,
+        token: Float[Array, "b d"],
+        visible: Bool[Array, " b"] | None = None,
+    ) -> tuple[Cache, Float[Array, "b d"]]:
+        visible = jnp.ones(len(token), bool) if visible is None else visible
+        length, at = state.visible.shape[1], state.count
+        if not isinstance(at, Tracer) and int(at) >= length:
+            raise ValueError(
+                f"length: found token {int(at) + 1} of a memory of {length}; needed "
+                "a longer one from `start`"
+            )
+        # As in a call, a hidden token is seen by itself alone.
+        now = (jnp.arange(length) == at)[None]
+        kept = jnp.where(now, visible[:, None], state.visible)
+        x, blocks = token[:, None], []
+        for block, cache in zip(self.blocks, state.blocks, strict=True):
+            x, cache = block.step(x, visible[:, None], cache, kept | now, at)
+            blocks.append(cache)
+        return Cache(tuple(blocks), kept, at + 1), x[:, 0]
 
     def attention(
         self,

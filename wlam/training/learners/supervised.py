@@ -62,12 +62,7 @@ class SupervisedLearner(Learner):
 
         def one_step(state: State, _: None) -> tuple[State, Figures]:
             key = jax.random.fold_in(self._key(state, TRAINING), state["step"])
-
-            def loss_of(params: Any) -> tuple[Array, tuple[Figures, Figures]]:
-                return self._loss(merged(state | {"params": params}, config), key)
-
-            grad = jax.value_and_grad(loss_of, has_aux=True)
-            (loss, (losses, figures)), gradients = grad(state["params"])
+            (loss, (losses, figures)), gradients = self.gradients(state, key)
             updates, memory = optimizer.update(
                 gradients, state["optimizer"], state["params"]
             )
@@ -79,6 +74,16 @@ class SupervisedLearner(Learner):
             return state | new, metrics
 
         return jax.lax.scan(one_step, state, length=config.steps_per_dispatch)
+
+    def gradients(
+        self, state: State, key: PRNGKeyArray
+    ) -> tuple[tuple[Array, tuple[Figures, Figures]], Any]:
+        """((loss, (losses, figures)), gradients of what moves) of the key's batch."""
+
+        def loss_of(params: Any) -> tuple[Array, tuple[Figures, Figures]]:
+            return self._loss(merged(state | {"params": params}, self.config), key)
+
+        return jax.value_and_grad(loss_of, has_aux=True)(state["params"])
 
     def validate(self, state: State) -> Figures:
         """Losses on data of the training distribution that training does not draw.

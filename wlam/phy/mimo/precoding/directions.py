@@ -34,8 +34,8 @@ def smoothed_wiener(
     h_hat: Complex[Array, "time user rx tx"],
     variance: Float[Array, "time"],
     active: Bool[Array, "time user"] | None = None,
-    memory: float = 0.95,
-    exponent: float = 0.7,
+    memory: float | Float[Array, ""] = 0.95,
+    exponent: float | Float[Array, ""] = 0.7,
     oversampling: int = 2,
 ) -> tuple[Complex[Array, "time user rx tx"], Float[Array, "time user"]]:
     """Channels by Wiener gains of every direction, its power an exponential average.

@@ -1,7 +1,7 @@
 """Channels of cities, traced by Sionna RT, written as files that need no tracer.
 
     pip install -e ".[rt]"    # without a GPU also libLLVM: datasets/csi_rt/README.md
-    python benchmarks/raytraced_channels.py [FOLDER]
+    python -m benchmarks.leaderboard.raytraced_channels [FOLDER]
 
 FOLDER is data/raytraced_csi. 32 users outdoors a setting in Munich, Paris, Florence and
 San Francisco, at 5 or 40 km/h, on 2.6 or 3.5 GHz: 24 snapshots x 64 subcarriers of 180

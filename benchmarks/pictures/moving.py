@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
-from pictures_style import BLACK, BLUE, ORANGE, STATES, WIDTH, db
 from scipy.special import j0
 
+from benchmarks.pictures.style import BLACK, BLUE, ORANGE, STATES, WIDTH, db
 from wlam.ops.units import SPEED_OF_LIGHT
 from wlam.phy.channels import tdl
 from wlam.phy.channels.tr38901 import drops

@@ -1,6 +1,6 @@
 """What a training step costs, and which part of it is generating its batch.
 
-    python benchmarks/step.py [CONFIG] [ROUNDS]
+    python -m benchmarks.speed.step [CONFIG] [ROUNDS]
 
 One CPU thread; the time is CPU time, the minimum over rounds; the two are interleaved.
 The aim is that generation takes at most 5 % of a step.

@@ -1,18 +1,19 @@
 """Pictures of the tables of docs/estimation.md; nothing is computed but what is there.
 
-    python benchmarks/pictures_estimation.py [FOLDER]
+    python -m benchmarks.pictures.estimation [FOLDER]
 
 Writes PNG files to FOLDER (docs/images): NMSE over SNR, and change and NMSE of a fixed
 point over its calls. A part whose table is not there is left out.
 """
 
 import re
+from pathlib import Path
 
 import numpy as np
-from estimation import PAGE
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from pictures_style import (
+
+from benchmarks.pictures.style import (
     BLACK,
     BLUE,
     ORANGE,
@@ -23,6 +24,7 @@ from pictures_style import (
     tables,
 )
 
+PAGE = Path(__file__).parents[2] / "docs" / "estimation.md"
 GREYS = ("0.75", "0.6", "0.45", "0.3")
 STYLES = ("-", "--", ":", "-.")
 OURS = "wlam"

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from pictures_style import BLUE, ORANGE, STATES, WIDTH, db
 
+from benchmarks.pictures.style import BLUE, ORANGE, STATES, WIDTH, db
 from wlam.phy.channels import cdl_tables
 from wlam.phy.channels.tr38901 import tables
 from wlam.phy.channels.tr38901.config import DropConfig

@@ -1,7 +1,7 @@
 """Channels of another simulator, Sionna, written as files that need no Sionna.
 
     pip install -e ".[peers]"
-    python benchmarks/sionna_channels.py [FOLDER] [SAMPLES]
+    python -m benchmarks.leaderboard.sionna_channels [FOLDER] [SAMPLES]
 
 FOLDER is data/sionna_csi, SAMPLES 16 a setting. 24 snapshots x 64 subcarriers of 180
 kHz x 32 antennas (4 x 8), users at 3 to 120 km/h: street canyon, urban and rural macro

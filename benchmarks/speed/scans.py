@@ -1,6 +1,6 @@
 """Recurrences of independent channels as loops and as parallel scans: CPU time.
 
-    python benchmarks/scans.py [ROUNDS]
+    python -m benchmarks.speed.scans [ROUNDS]
 
 First linear recurrences [steps, rows, channels]: forward and gradient, by every form
 and by the dispatcher, which should be as fast as the best. Then the diagonal cell

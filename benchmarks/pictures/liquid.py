@@ -1,17 +1,28 @@
 """Pictures of the tables of docs/liquid.md; nothing is computed but what is there.
 
-    python benchmarks/pictures_liquid.py [FOLDER]
+    python -m benchmarks.pictures.liquid [FOLDER]
 
 Writes PNG files to FOLDER (docs/images): spectral efficiency over the time since the
 last sweep, and the sum rate of beams over the error of channels. A part whose table is
 not there is left out.
 """
 
-import numpy as np
-from liquid_page import PAGE
-from matplotlib.figure import Figure
-from pictures_style import BLACK, BLUE, ORANGE, WIDTH, draw_tables, number, tables
+from pathlib import Path
 
+import numpy as np
+from matplotlib.figure import Figure
+
+from benchmarks.pictures.style import (
+    BLACK,
+    BLUE,
+    ORANGE,
+    WIDTH,
+    draw_tables,
+    number,
+    tables,
+)
+
+PAGE = Path(__file__).parents[2] / "docs" / "liquid.md"
 TRACKERS = {
     "`cfc_long`": {"color": BLUE, "marker": "o"},
     "`cfc`": {"color": BLUE, "linestyle": "--"},

@@ -1,7 +1,7 @@
 """What liquid cells cost beside ncps and a GRU of torch: CPU time, one thread.
 
     pip install -e ".[peers]"
-    python benchmarks/liquid.py [ROUNDS]
+    python -m benchmarks.speed.liquid [ROUNDS]
 
 A training step (loss, gradients, Adam) of a dense CfC cell of 128 units with a hidden
 layer of 128, 32 sequences of 128 steps and 32 channels, and one step of one sequence.

@@ -1,6 +1,6 @@
 """The pictures of docs/channels.md, and the numbers of their captions.
 
-    python benchmarks/pictures.py [FOLDER]
+    python -m benchmarks.pictures [FOLDER]
 
 Writes PNG files to FOLDER (docs/images), and prints what their captions quote. Keys are
 fixed: one version of the library draws the same channels every time.
@@ -13,9 +13,10 @@ from pathlib import Path
 import matplotlib
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
-from pictures_moving import doppler, track
-from pictures_still import delay_lines, large_scale_parameters, spectra
-from pictures_style import STYLE, save
+
+from benchmarks.pictures.moving import doppler, track
+from benchmarks.pictures.still import delay_lines, large_scale_parameters, spectra
+from benchmarks.pictures.style import STYLE, save
 
 PICTURES: dict[str, Callable[[], Figure]] = {
     "spectra": spectra,

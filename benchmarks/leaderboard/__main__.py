@@ -1,17 +1,18 @@
 """The benchmark page: models beside peers and floors on every set that is found.
 
-    python benchmarks/page.py MODEL... [--peers RUN...] [--seeds RUN...]
+    python -m benchmarks.leaderboard MODEL... [--peers RUN...] [--seeds RUN...]
         [--ablations RUN...]
 
 Judges every model on the cases of configs/benchmark.py, on Sionna's channels
-(benchmarks/sionna_channels.py makes them), on ray-traced ones
-(benchmarks/raytraced_channels.py) and on the measured sets, and writes
+(`sionna_channels` here makes them), on ray-traced ones
+(`raytraced_channels`) and on the measured sets, and writes
 docs/benchmark.md, docs/benchmark.html and all numbers as JSON lines; beside a released
 model's weights those of the model, metrics.json. What was judged before is not judged
 again; kill it and run it again at will.
 """
 
 import json
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,10 @@ class Options:
     sionna: str | None = None
     # Folder of ray-traced channels; WLAM_RAYTRACED_DIR or data/raytraced_csi if not.
     raytraced: str | None = None
+    # Folders of measured sets as fetched, and where they are prepared; WLAM_DATA_DIR
+    # and WLAM_PREPARED_DIR, or data, if not given.
+    measured: str | None = None
+    prepared: str | None = None
     # Folder that scores are kept in.
     cache: str = "runs/benchmark/scores"
     # All numbers, as JSON lines.
@@ -81,7 +86,9 @@ def main(options: Options) -> None:
     if len({family[0].name for family in opened.values()}) < len(opened):
         raise DataError(f"models: found {[*opened]}; needed folders of different names")
     folders = {SIONNA: options.sionna, RAYTRACED: options.raytraced}
-    entries = all_entries(options.cases, folders)
+    fetched = options.measured or os.environ.get("WLAM_DATA_DIR")
+    prepared = options.prepared or os.environ.get("WLAM_PREPARED_DIR", "data")
+    entries = all_entries(options.cases, folders, fetched, prepared)
 
     def known(paths: tuple[str, ...]) -> list:
         return [m for path in dict.fromkeys(paths) for m in opened.get(path, ())]

@@ -1,7 +1,7 @@
 """Time of a channel here and in Sionna, on one CPU thread.
 
     pip install -e ".[peers]"
-    python benchmarks/channel.py [ROUNDS]
+    python -m benchmarks.speed.channel [ROUNDS]
 
 32 base station antennas, one user antenna, 64 subcarriers of 30 kHz; a UMi street
 canyon without line of sight (one snapshot, and 24 of a moving user) and CDL-A. Rounds
