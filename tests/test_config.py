@@ -172,7 +172,9 @@ def test_missing_file_and_wrong_file(tmp_path):
 
 def test_a_config_from_elsewhere_cannot_name_foreign_code():
     with pytest.raises(ValueError, match="needed one of wlam's"):
-        from_json({"_": "os:system"})
+        from_json({"_": "nowhere_imported:System"})
+    with pytest.raises(ValueError, match="no dataclass"):
+        from_json({"_": "os:system"})  # imported, but no class
     with pytest.raises(ValueError, match="no dataclass"):
         from_json({"_": "wlam.config:load_config"})
     with pytest.raises(ValueError, match="no dataclass of this wlam version"):
