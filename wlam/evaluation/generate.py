@@ -72,7 +72,7 @@ class Generate(Evaluator):
     # What one sample is.
     by: Literal["kind", "sector", "all"] = "kind"
     # Channels of each kind.
-    number: int = 100
+    number: int = 50
     # Network evaluations for each draw, and whether they are shortcuts.
     calls: int = 20
     shortcuts: bool = False
