@@ -7,6 +7,7 @@ import numpy as np
 from wlam.data.checked import checked_series, checked_sweeps, horizon_of, like
 from wlam.models.base import Card, Model
 from wlam.models.golden import golden_answers
+from wlam.models.predictor.attention import Attention, attention_of
 from wlam.models.predictor.channel_answers import ChannelAnswers
 from wlam.models.predictor.network import Predictor
 from wlam.models.predictor.row_answers import RowAnswers
@@ -145,6 +146,14 @@ class PredictorAPI(Model):
         if not isinstance(question, Csi):
             raise DataError(f"head: found {type(question).__name__}; needed wlam.Csi")
         return self._channels.head(name, question, axis)
+
+    def attention(self, question: Csi, horizon: int, axis: str = "time") -> Attention:
+        """What the Transformer attends to, in the first sample of some channels.
+
+        Raises:
+            DataError: another kind of network, or channels that cannot be used.
+        """
+        return attention_of(self.network, question, horizon_of(horizon), axis)
 
     def complete(self, question: Any, axis: str = "frequency") -> Any:
         kind = type(question)
