@@ -51,8 +51,8 @@ class CombinedEstimate(Evaluator):
     Channels are those of its array, near and far paths mixed as `far_share` says.
     """
 
-    # A HybridFieldConfig, and the seed of its combiner; None: those of the model, or the
-    # default array where there is none.
+    # A HybridFieldConfig, and the seed of its combiner; None: those of the model, or
+    # the default array where there is none.
     array: Any = None
     combiner: int = 3
     # Share of the paths that are far; None: as in the config of the array.
