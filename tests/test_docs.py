@@ -80,7 +80,7 @@ def test_the_examples_of_liquid_networks():
 
 @pytest.mark.slow
 def test_the_lines_of_the_readme():
-    """Raw channels of 4 x 8 dual-polarised antennas, two packets lost, one at the end."""
+    """Raw channels of 4 x 8 dual-polarised antennas, of which packets were lost."""
     text = (ROOT / "README.md").read_text()
     first, more = re.findall(r"```python\n(.*?)```", text, re.S)
     h = wlam.generate("UMi", 2, base=(4, 8, "VH"), num_subcarriers=8).csi.copy()
