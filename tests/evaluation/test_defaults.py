@@ -28,6 +28,8 @@ class Precodes(Bare):
 
 
 class Estimates(Bare):
+    accepts = frozenset({Csi})
+
     def estimate(self, question, noise_variance=None):
         return question
 
@@ -44,8 +46,6 @@ class Tracks(Bare):
 
 
 class Forecasts(Estimates):
-    accepts = frozenset({Csi})
-
     def predict(self, question, horizon, axis="time"):
         return question
 

@@ -23,6 +23,7 @@ from wlam.models.base import Model
 from wlam.phy.channels.hybrid_field import HybridFieldConfig
 from wlam.phy.channels.kronecker import KroneckerConfig
 from wlam.phy.mimo.combining import Receiver
+from wlam.types import Csi
 
 SOURCE = KroneckerConfig(num_rx=8, num_tx=4)
 ASKED = Estimate(
@@ -39,12 +40,23 @@ class Nothing(Model):
 
 
 class Remembers(Model):
-    """Gives the truth, and keeps what it was asked."""
+    """Returns the true channels, and keeps the questions."""
+
+    accepts = frozenset({Csi})
 
     def __init__(self, clean):
         self.clean, self.asked = clean, []
 
-    def estimate(self, observed, noise_variance, *about, **more):
+    def estimate(self, question, noise_variance, frequency=True):
+        assert frequency or question.csi.shape[1] == SOURCE.num_tx
+        self.asked.append((question, noise_variance))
+        return replace(question, csi=self.clean, mask=None)
+
+
+class Combiner(Remembers):
+    """The same of observations behind a combiner, which are an array."""
+
+    def estimate(self, observed, noise_variance):
         self.asked.append((observed, noise_variance))
         return self.clean
 
@@ -101,18 +113,21 @@ def test_a_model_knows_of_the_noise_what_it_is_said_to_know(drawn):
         model = Remembers(clean)
         asked = replace(ASKED, snrs_db=(10.0,), **more)
         asked.run("mimo", model, baselines=False)
-        ((observed, level),) = model.asked
+        ((question, level),) = model.asked
         assert level == pytest.approx(known)
-        assert np.isfinite(observed).all()
+        assert np.isfinite(question.csi).all()
+        assert np.asarray(question.mask).all()
 
 
 def test_where_there_is_no_pilot_nothing_is_seen(drawn):
     model = Remembers(np.asarray(drawn[0].clean))
     asked = replace(ASKED, snrs_db=(10.0,), every=2, training=0)
     found = asked.run("comb", model)
-    ((observed, _),) = model.asked
-    assert np.isnan(observed[:, :, 1::2]).all()
-    assert np.isfinite(observed[:, :, ::2]).all()
+    ((question, _),) = model.asked
+    assert not question.mask[:, :, 1::2].any()
+    assert not question.csi[:, :, 1::2].any()
+    assert question.mask[:, :, ::2].all()
+    assert abs(question.csi[:, :, ::2]).min() > 0
     assert set(found.statistics) == {MODEL, "interpolation", "repeat last"}
 
 
@@ -148,7 +163,7 @@ def test_a_covariance_of_antennas_is_shared_where_a_channel_is_large(monkeypatch
 
 
 def test_who_estimates_nothing_is_not_judged():
-    assert ASKED.why_not(Nothing()) == "the model estimates no channels"
+    assert ASKED.why_not(Nothing()) == "the model cannot estimate"
 
 
 @pytest.mark.parametrize(
@@ -190,7 +205,7 @@ def test_an_array_is_asked_through_its_own_combiner():
     from wlam.evaluation.combined import drawn as channels_of
 
     asked = CombinedEstimate(snrs_db=(20.0,), channels=4, training=40)
-    model = Remembers(channels_of(SMALL, jax.random.key(asked.seed), 4))
+    model = Combiner(channels_of(SMALL, jax.random.key(asked.seed), 4))
     config = type("Config", (), {"array": SMALL, "combiner": 5})
     model.network = type("Network", (), {"config": config})  # pyright: ignore[reportAttributeAccessIssue]
     assert asked.why_not(model) == "the model has no combiner of its own"

@@ -78,7 +78,7 @@ def test_who_draws_the_real_set_makes_no_error(simulated):
     assert conditions == [
         {"scenario": "UMi", "state": state} for state in ("los", "nlos")
     ]
-    assert model.asked[0][1]["calls"] == ASKED.calls
+    assert model.asked[0][1]["nfe"] == ASKED.nfe
 
 
 def test_who_keeps_no_condition_is_found_out(simulated):
@@ -148,7 +148,7 @@ def test_what_cannot_be_asked_is_named(field, value, message):
 
 
 def test_who_draws_nothing_is_not_judged():
-    assert ASKED.why_not(Nothing()) == "the model draws no channels"
+    assert ASKED.why_not(Nothing()) == "the model cannot draw"
 
 
 def test_the_picture_has_simulated_channels_above_drawn_ones(simulated):

@@ -71,9 +71,12 @@ class Knows(Model):
     def __init__(self):
         pass
 
-    def predict(self, context, interval, horizon, joint=True):
-        assert context.shape == (3, STEPS - HORIZON, BEAMS)
-        return np.asarray(sweeps(None, None, 3).clean)[:, -horizon:]
+    def predict(self, question, horizon):
+        assert question.rsrp_db.shape == (3, STEPS - HORIZON, BEAMS)
+        assert not np.asarray(question.mask)[:, 0].any()
+        return Sweeps(
+            np.asarray(sweeps(None, None, 3).clean)[:, -horizon:], question.time_step_s
+        )
 
 
 def test_who_knows_the_beams_loses_nothing():
@@ -116,8 +119,8 @@ def test_who_takes_no_sweeps_is_not_judged():
         def predict(self, question, horizon, axis="time"):
             raise AssertionError("nobody asks")
 
-    assert ASKED.why_not(Channels()) == "the model takes no sweeps"
-    assert ASKED.why_not(Nothing()) == "the model forecasts nothing"
+    assert ASKED.why_not(Channels()) == "the model takes Csi, not Sweeps"
+    assert ASKED.why_not(Nothing()) == "the model cannot predict"
     assert ASKED.why_not(Knows()) == ""
 
 

@@ -12,8 +12,9 @@ from flax import nnx
 from wlam.data.generators import GENERATORS, generate
 from wlam.evaluation.judge import judge
 from wlam.serialise import from_json, to_json
-from wlam.tasks import TASKS, task_of
+from wlam.tasks import TASKS, layout_of, task_of
 from wlam.tasks.mixture import DataSource
+from wlam.types import DataError
 
 TOY = '''
 """The next values of a wave, of a task and a generator of one's own."""
@@ -171,7 +172,12 @@ def test_a_generator_is_a_dataclass_with_a_method(toy):
 
 
 def test_every_task_of_wlam_owns_what_files_need():
+    assert [name for name, task in TASKS.items() if not task.layout] == ["precode"]
     for name, task in TASKS.items():
+        assert task_of(task) is task
+        if task.layout is None:
+            with pytest.raises(DataError, match="task: found 'precode'"):
+                layout_of(task)
+            continue
         assert task.layout.data is task.container, name
         assert len(task.window) == 2, name
-        assert task_of(task) is task

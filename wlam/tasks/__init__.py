@@ -53,5 +53,8 @@ def layout_of(task: str | Task) -> Layout:
     """
     found = task_of(task)
     if found.layout is None:
-        raise DataError(f"task: found {found.name}, which reads no files; needed one")
+        names = sorted(name for name, task in TASKS.items() if task.layout)
+        raise DataError(
+            f"task: found {found.name!r}, which reads no files; needed one of {names}"
+        )
     return found.layout

@@ -20,7 +20,7 @@ def scan_db(direction, beams, num_ant, floor=1e-6):
 
 def test_a_path_on_a_narrow_beam_is_found():
     coarse = scan_db(GRID, WIDE, COARSE)
-    forecast = np.asarray(baselines.subarray_scan(coarse, NARROW))
+    forecast = np.asarray(baselines.sub_array_sweep(coarse, NARROW))
     np.testing.assert_array_equal(forecast.argmax(1), np.arange(NARROW))
     # The whole array has its full gain there.
     np.testing.assert_allclose(forecast.max(1), 10 * np.log10(NARROW), atol=0.01)
@@ -30,7 +30,7 @@ def test_a_path_on_a_narrow_beam_is_found():
 def test_paths_between_beams_are_found_within_a_beam():
     direction = np.random.default_rng(0).uniform(-1, 1, NARROW).astype(np.float32)
     coarse = scan_db(direction, WIDE, COARSE)
-    best = np.asarray(baselines.subarray_scan(coarse, NARROW)).argmax(1)
+    best = np.asarray(baselines.sub_array_sweep(coarse, NARROW)).argmax(1)
     away = np.abs((GRID[best] - direction + 1) % 2 - 1)  # directions wrap around
     assert away.max() < 2 / NARROW
     assert (away <= 1.05 / NARROW).mean() > 0.9  # nearest of all, as a rule
@@ -38,7 +38,7 @@ def test_paths_between_beams_are_found_within_a_beam():
 
 def test_a_floor_common_to_all_beams_has_no_influence():
     quiet, noisy = (
-        baselines.subarray_scan(scan_db(GRID, WIDE, COARSE, floor), NARROW)
+        baselines.sub_array_sweep(scan_db(GRID, WIDE, COARSE, floor), NARROW)
         for floor in (1e-6, 3.0)
     )
     np.testing.assert_allclose(quiet, noisy, atol=0.02)
@@ -48,11 +48,11 @@ def test_a_sparse_sweep_of_the_whole_array():
     """Every other narrow beam: what lies between two is seen by both."""
     sparse = GRID[::2]
     coarse = scan_db(GRID, sparse, NARROW)
-    forecast = baselines.subarray_scan(coarse, NARROW, NARROW, jnp.asarray(sparse))
+    forecast = baselines.sub_array_sweep(coarse, NARROW, NARROW, jnp.asarray(sparse))
     found = np.asarray(forecast).argmax(1)
     np.testing.assert_array_equal(found, np.arange(NARROW))
 
 
 def test_a_scan_that_says_nothing_says_nothing():
     flat = np.full((NARROW, COARSE), -90.0, np.float32)
-    assert np.isfinite(baselines.subarray_scan(flat, NARROW)).all()
+    assert np.isfinite(baselines.sub_array_sweep(flat, NARROW)).all()

@@ -1,16 +1,19 @@
 """The published estimator: parity with stored outputs, where its weights are."""
 
+import os
+from pathlib import Path
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
 
-from wlam.evaluation.cases import measured_root
 from wlam.models.peers import fesl
 from wlam.nn.denoisers.conv import ConvDenoiser, ConvDenoiserConfig
 from wlam.types import DataError
 
-WEIGHTS = measured_root() / fesl.FILE
+BESIDE = Path(__file__).parents[4] / "shared" / "data"
+WEIGHTS = Path(os.environ.get("WLAM_DATA_DIR", BESIDE)) / fesl.FILE
 needs_weights = pytest.mark.skipif(
     not WEIGHTS.is_file(), reason=f"no {fesl.FILE} in the folder of measured data"
 )

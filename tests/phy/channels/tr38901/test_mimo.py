@@ -45,10 +45,10 @@ def test_entries_are_those_of_the_pairs_of_antennas():
 
 def test_training_takes_them_for_two_arrays_and_not_for_subcarriers():
     found, _ = draw(jax.random.key(0), MimoConfig(ONE))
-    part = CsiEstimate().part(jax.random.key(1), found, 1, None)
-    assert not part.frequency
-    assert part.clean.shape == (5, 3, 4)
-    np.testing.assert_allclose((abs(part.clean) ** 2).mean((1, 2)), 1.0, rtol=1e-5)
+    batch = CsiEstimate().batch(jax.random.key(1), found, 1, None)
+    assert not batch.frequency
+    assert batch.clean.shape == (5, 3, 4)
+    np.testing.assert_allclose((abs(batch.clean) ** 2).mean((1, 2)), 1.0, rtol=1e-5)
 
 
 def test_a_line_of_sight_alone_is_a_product_of_two_waves():
