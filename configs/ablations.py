@@ -1,4 +1,4 @@
-"""Ablations: tiny without something, trained for as many steps.
+"""Ablations: tiny with less training data, trained for as many steps.
 
 command   python train.py configs/ablations.py:NAME, then
           python -m benchmarks.leaderboard wlam_tiny --ablations runs/ablations/NAME
@@ -9,7 +9,7 @@ time      without_time 43, four_settings 50 minutes on one core beside other wor
 expected  on D17 to D19 without_time is 0.18 dB behind tiny in time, four_settings 0.05
           in time and frequency (docs/benchmark.md, docs/missed.md)
 
-What is left has as many samples in a step as in a step of tiny.
+The remaining data sources have as many samples in a step as in a step of tiny.
 """
 
 import runpy
@@ -23,14 +23,14 @@ tiny: Config = runpy.run_path(str(Path(__file__).with_name("tiny.py")))["config"
 
 
 def ablation(name: str, parts: dict[str, DataSource]) -> Config:
-    """Tiny's experiment on other ingredients, of the same names as some of its own."""
+    """Tiny's experiment on other data sources, with the names of some of its own."""
     share = shares(tiny.mixture, tiny.temperature)
     rows = round(tiny.rows * sum(share[part] for part in parts))
     return replace(tiny, run=f"runs/ablations/{name}", mixture=parts, rows=rows)
 
 
 def at_carrier(name: str, carrier_hz: float) -> DataSource:
-    """An ingredient of tiny at one carrier."""
+    """A data source of tiny at one carrier."""
     part = tiny.mixture[name]
     return replace(part, source=replace(part.source, carriers_hz=(carrier_hz,)))
 

@@ -6,10 +6,10 @@ hardware  2 CPU cores
 time      not yet measured
 expected  not yet measured
 
-MODEL is a run's folder, a released model's or its name. The first 80 % of the samples
-are trained on (--shots 100: the first hundred of them), the rest is what eval.py
-judges. --adapt.method full moves all parameters, head those of the heads alone, lora
-low-rank changes of the backbone's matrices (--adapt.rank).
+MODEL is a run's folder, a released model's or its name. Training takes the first 80 %
+of the samples (--shots 100: the first hundred of them), eval.py evaluates on the rest.
+--adapt.method full trains all parameters, head those of the heads alone, lora low-rank
+changes of the backbone's matrices (--adapt.rank).
 """
 
 from wlam.adapt.lora import AdaptConfig
@@ -25,6 +25,6 @@ config = Config(
     steps=400,
     rows=240,
     validate_every=0,
-    # Decay would pull away from where the model started, except with low ranks.
+    # Decay would pull away from the trained parameters, except with low ranks.
     optimizer=OptimizerConfig(learning_rate=1e-3, warmup_steps=40, weight_decay=0.0),
 )

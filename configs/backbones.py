@@ -1,4 +1,4 @@
-"""Backbones at equal parameters and samples, on the same tensors: rows of six tasks.
+"""Backbones at equal parameters and samples, on the same tensors: series of six tasks.
 
 command   python train.py configs/backbones.py:NAME
           python eval.py runs/backbones/NAME
@@ -7,10 +7,10 @@ hardware  one CPU core
 time      docs/liquid.md
 expected  docs/liquid.md
 
-The quickstart's channels, sweeps and traffic, and channels and sweeps that are measured
-at irregular times, all as rows, in tokens of 8 samples, by one network for all tasks
-and without training-free forecasts, which would answer most of it: what is compared is
-the backbone. Judged on cases that have other carriers, speeds, profiles and intervals.
+One network for all tasks: the quickstart's channels, sweeps and traffic, and channels
+and sweeps measured at irregular times, all as single series, in tokens of 8 samples.
+Baseline forecasts are left out, since they would hide most differences between
+backbones. Evaluation cases have other carriers, speeds, profiles and intervals.
 `gated` is a state-space model.
 """
 
@@ -30,7 +30,7 @@ from wlam.tasks.mixture import DataSource
 
 
 def beside(name: str) -> dict[str, Any]:
-    """What another config file defines."""
+    """The names that another config file defines."""
     return runpy.run_path(str(Path(__file__).with_name(f"{name}.py")))
 
 
@@ -45,7 +45,7 @@ BACKBONES: dict[str, BackboneConfig] = {
     "lrc": LiquidBackboneConfig(96, layers=3, cell="lrc", units=248),
 }
 
-# Sweeps 64 to 120 ms apart or so, early, late or lost, and as long as they are judged.
+# Sweeps about 64 to 120 ms apart, early, late or lost, as long as in evaluation.
 tracks = IrregularConfig(
     tracker["street"]((0.0, 25.0), (0.008, 0.012, 0.015), 64, "drawn"),
     every=8,
@@ -67,7 +67,7 @@ def compared(name: str) -> Config:
     parts = {
         name: replace(part, context=None) for name, part in quickstart.mixture.items()
     }
-    # As rows a sweep counts for each of its beams.
+    # As series a sweep counts for each of its beams.
     parts["beam"] = replace(parts["beam"], rows_per_sample=32)
     return replace(
         quickstart,

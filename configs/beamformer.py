@@ -2,8 +2,8 @@
 
 command   python train.py configs/beamformer.py:liquid, then
           python eval.py runs/beamformer/liquid
-names     liquid; lstm and mlp, with other cells; no_filter, which takes channels as
-          they are
+names     liquid; lstm and mlp, with other cells; no_filter, without the filter over
+          time
 hardware  one CPU core
 time      docs/liquid.md
 expected  docs/liquid.md

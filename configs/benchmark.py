@@ -1,23 +1,23 @@
-"""The zero-shot benchmark: what no model of this repository is trained on.
+"""The zero-shot benchmark: cases that no model of this repository is trained on.
 
 command   python eval.py MODEL --cases configs/benchmark.py --report benchmark.html,
           or make benchmark for the page of all models and sets
 hardware  2 CPU cores
-time      a quarter of an hour on one core for wlam_tiny, as long for the floors
-expected  a line for each case, the model beside every floor
+time      a quarter of an hour on one core for wlam_tiny, as long for the baselines
+expected  a line for each case, the model beside the best baseline
 
 Presets D17 to D19 of WiFo and H1 to H12 of HeterCSI on our own generator: the second
 half of the steps from the first, and the upper half of the subcarriers from the lower,
-at 20 dB. Arrays, grids, carriers and intervals are larger, wider and others than those
-of training. Targets are noise-free.
+at 20 dB. Arrays and grids are larger than in training, carriers and intervals are
+others. Targets are noise-free.
 
 Antennas 9 to 32 of a line from the first eight. All subcarriers from pilots on every
-fourth or eighth, in another scenario than the one trained on. Single antennas in Jakes
+fourth or eighth, in another scenario than that of training. Single antennas in Jakes
 fading, one and four steps ahead of 64, at the six points of the order-16 Wiener table.
-Channels faster than any of training.
+Channels faster than any in training.
 
 RSRP that a phone shows on a drive, eight values from 32, a second apart: other carriers
-and sites than in training, the same interval. There the target is what is shown.
+and sites than in training, the same interval. The target is the displayed value.
 The last of four sweeps of 64 beams, of which every fourth or eighth was measured.
 Positions in metres, eight from 32, half a second apart, along streets: training has
 smooth random tracks only.

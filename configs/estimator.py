@@ -1,13 +1,13 @@
-"""The channel estimator: one network for MIMO and OFDM, at any SNR, told it or not.
+"""The channel estimator: one network for MIMO and OFDM, any SNR, known or unknown.
 
 command   python train.py configs/estimator.py
 hardware  one CPU core
 time      72 minutes
 expected  docs/estimation.md
 
-A diffusion model of channels, trained at SNRs from -20 to 40 dB, of which a quarter is
-not told. Three-path Kronecker channels of 64 x 16 antennas, and 38.901 drops, without
-their noise: between such arrays, and as delays by angles of a line.
+A diffusion model of channels, trained at SNRs from -20 to 40 dB, in a quarter of the
+samples without the SNR as input. Three-path Kronecker channels of 64 x 16 antennas, and
+38.901 drops, noise-free: between such arrays, and over the delays and angles of a line.
 """
 
 from wlam.config import Config

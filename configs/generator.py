@@ -1,4 +1,4 @@
-"""The generator: channels of cells that were never simulated, under conditions.
+"""The generator: samples of channels, conditioned on scenario, state and azimuth.
 
 command   python train.py configs/generator.py
           python eval.py runs/generator
@@ -6,8 +6,8 @@ hardware  one CPU core
 time      40 minutes beside other work
 expected  docs/generation.md
 
-A diffusion Transformer of 32 subcarriers by 16 antennas at 3.5 GHz, told the scenario,
-whether there is a line of sight and where the user is. A quarter of the samples teaches
+A diffusion Transformer of 32 subcarriers by 16 antennas at 3.5 GHz, conditioned on the
+scenario, a line of sight and the user's azimuth. A quarter of the samples trains
 shortcuts.
 """
 

@@ -1,18 +1,18 @@
-"""Forecasts from measurements at irregular times: cells that are told them, or not.
+"""Forecasts from measurements at irregular times: cells with and without time inputs.
 
 command   python train.py configs/irregular.py:NAME, then
           python eval.py runs/irregular/NAME
 names     cfc, cfc_memory (behind an LSTM), gated, lrc, lstm_told, gru_d, ode_lstm;
-          cfc_untold, cfc_memory_untold, gated_untold and lrc_untold, not told the times
-          between measurements, but how far ahead they are asked; lstm, told neither;
-          cfc_unturned, whose series keep their phase
+          cfc_untold, cfc_memory_untold, gated_untold and lrc_untold, with the lead of
+          the forecast as input but not the times between measurements; lstm, with
+          neither; cfc_unturned, without the rotation of series to a real last sample
 hardware  one CPU core
 time      docs/liquid.md
 expected  docs/liquid.md
 
 Fading of single antennas at all speeds. One snapshot in four is measured, up to one
 early or late, and up to three fifths of the measurements are lost. From those among 64
-snapshots come the next 16. Judged on a carrier, an interval and profiles of their own.
+snapshots come the next 16. Evaluation has another carrier, interval and profiles.
 """
 
 from wlam.config import Config
@@ -56,7 +56,7 @@ evaluation = {
 
 
 def named(name: str, cell: str, **more: bool) -> Config:
-    """One cell, as the others but for what is said of it."""
+    """The experiment of one cell; `more` are the fields that differ."""
     return Config(
         run=f"runs/irregular/{name}",
         mixture={"fading": DataSource("csi_irregular", training, 1.0, 1)},

@@ -9,12 +9,12 @@ time      on one core beside other work: wifo 65 minutes, wifo_little 92; others
           models/peers
 expected  docs/benchmark.md
 
-WiFo, as large as tiny and as little, learns the drops of their mixture, as a whole, in
-time and frequency, for as many steps. The others are the literature's: a network for
-each task that continues one row at a time, starting from the last value and without
-training-free forecasts, for as many steps as tiny; the Transformer is of PatchTST's
-kind, docs/model.md says where it differs. DLinear continues windows of single series,
-one network for traffic and one for KPIs.
+WiFo, of the size of tiny and of little, is trained on whole channels of the drops of
+their mixture, in time and frequency, for as many steps. The others are networks of the
+literature, one for each task, on single series, with the last value as the base and
+without baseline forecasts, for as many steps as tiny. The Transformer is similar to
+PatchTST; docs/model.md says where it differs. DLinear forecasts windows of single
+series, one network for traffic and one for KPIs.
 """
 
 import runpy
@@ -41,7 +41,7 @@ tiny, little = (
 def peer(
     name: str, model: NetworkConfig, parts: dict[str, DataSource], beside: Config = tiny
 ) -> Config:
-    """The experiment of `beside` with another network on some of its ingredients.
+    """The experiment of `beside` with another network on some of its data sources.
 
     A step has as many samples of them as a step of the experiment.
     """
@@ -54,12 +54,12 @@ def peer(
 
 
 def faster(config: Config) -> Config:
-    """At the rate that benchmarks/search.py chose for each network of a single task."""
+    """At the learning rate of benchmarks/search.py for networks of a single task."""
     return replace(config, optimizer=replace(config.optimizer, learning_rate=3e-3))
 
 
 def by_rows(backbone: BackboneConfig) -> PredictorConfig:
-    """Next-patch prediction of rows; 8 steps a patch, since channels have 24."""
+    """Next-patch prediction of series; 8 steps a patch, since channels have 24."""
     return PredictorConfig(backbone, patch=8, baselines=False)
 
 

@@ -19,7 +19,7 @@ from wlam.simulate.traffic import TrafficConfig
 from wlam.tasks.mixture import DataSource
 from wlam.training.optimisers import OptimizerConfig
 
-# ---- what the model is trained on ----------------------------------------------------
+# ---- training data -------------------------------------------------------------------
 # Channels are drops of users in streets and cities; clustered delay lines are unseen.
 # They enter as a whole: 64 snapshots given and 8 to predict, or 48 subcarriers and 8.
 SEEN = {
@@ -98,8 +98,8 @@ mixture = {
     ),
 }
 
-# ---- what it is judged on: carriers, speeds, profiles and intervals it never saw -----
-# One order of magnitude, or a few series would own every average.
+# ---- evaluation: carriers, speeds, profiles and intervals that training lacks --------
+# One order of magnitude, or a few series would dominate every average.
 UNSEEN_TRAFFIC = {"scale": (1e2, 1e3)}
 UNSEEN = {"speeds_kmh": (80.0, 120.0), "array": (2, 8), "snr_db": (0.0, 30.0)}
 evaluation = {
@@ -196,8 +196,8 @@ config = Config(
     ),
     steps=280,
     rows=400,
-    # No batch is seen twice, so the training loss is one of unseen data already, and a
-    # second program to compile would cost half a minute.
+    # No batch is repeated, so that the training loss is one of new data, and a second
+    # program to compile would cost half a minute.
     validate_every=0,
     optimizer=OptimizerConfig(learning_rate=2e-3, warmup_steps=100),
 )

@@ -20,7 +20,7 @@ tiny: Config = runpy.run_path(str(Path(__file__).with_name("tiny.py")))["config"
 config = replace(
     tiny,
     run="runs/small",
-    # All bins of most channels see each other: a GPU has the room.
+    # All bins of most channels attend to each other: a GPU has the memory.
     model=replace(
         tiny.model,
         backbone=TransformerConfig(width=256, layers=6, heads=8),

@@ -30,7 +30,7 @@ KHZ_80_UP = (80e3, 160e3, 320e3)
 
 
 def drops(scenario: str, base: PanelConfig, **more) -> DropConfig:
-    """Users of all speeds, from noise as strong as the channel to next to none."""
+    """Users of all speeds, at SNRs from 0 to 80 dB."""
     return DropConfig(
         scenario, base=base, speeds_kmh=(1.0, 140.0), snr_db=(0.0, 80.0), **more
     )
@@ -102,7 +102,7 @@ mixture = {
         rows_per_sample=2,
         context=64,
     ),
-    # Packets of Wi-Fi, whose carriers' upper half is to follow from the lower.
+    # Packets of Wi-Fi: the upper half of the subcarriers from the lower.
     "frequency_wifi": DataSource(
         task="csi_frequency",
         source=HardwareConfig(
@@ -122,8 +122,8 @@ mixture = {
         rows_per_sample=1,
         context=28,
     ),
-    # Eight sweeps given, all beams of them or a few, of arrays good and bad; the last
-    # one is to be completed, and eight more to be predicted.
+    # Eight sweeps given, all beams of them or a few, of arrays with and without phase
+    # errors; the last one is completed, and eight more are predicted.
     "beam": DataSource(
         task="beam",
         source=BeamConfig(
@@ -148,8 +148,8 @@ mixture = {
         size=1.0,
         rows_per_sample=1,
     ),
-    # What a phone shows and where it goes is reported by the mean absolute error, which
-    # the median has the least of.
+    # KPIs and positions are scored by the mean absolute error, which the median
+    # minimises.
     "kpi": DataSource(
         task="series",
         source=KpiConfig(num_times=128, time_steps_s=(0.5, 1.0, 2.0)),

@@ -1,17 +1,17 @@
-"""Beam tracking in continuous time: which beam is the best between two sweeps.
+"""Beam tracking in continuous time: the best beam between two sweeps.
 
 command   python train.py configs/tracker.py:NAME, then
           python eval.py runs/tracker/NAME
-names     cfc, lstm, gru_d, ode_lstm; cfc_untold, not told the times between sweeps, but
-          how far ahead it is asked; cfc_together, lstm_together and ode_lstm_together,
-          whose cells hear all beams, as in the papers; cfc_long and ode_lstm_long,
+names     cfc, lstm, gru_d, ode_lstm; cfc_untold, with the lead as input but not the
+          times between sweeps; cfc_together, lstm_together and ode_lstm_together, whose
+          cells have all beams as input, as in the papers; cfc_long and ode_lstm_long,
           on five times as many tracks, the first released as wlam_beam_tracker
 hardware  one CPU core
 time      docs/liquid.md
 expected  docs/liquid.md
 
 A base station of 64 antennas at 28 GHz sweeps its 64 beams every 100 ms or so, while
-users walk and drive along the streets around it, and turn. Judged on sweeps exactly
+users walk and drive along the streets around it, and turn. Evaluated on sweeps exactly
 100 ms apart, at speeds of 5 to 20 m/s, at ten times between two sweeps, and on sweeps
 that come early, late or not at all.
 """
@@ -27,7 +27,7 @@ from wlam.simulate.irregular import IrregularConfig
 from wlam.tasks.mixture import DataSource
 from wlam.training.optimisers import OptimizerConfig
 
-# Ten sweeps or so, at steps of a third of what is between two of them.
+# About ten sweeps, at steps of a third of the time between two of them.
 training = IrregularConfig(
     street((0.0, 25.0), (0.025, 0.03, 0.035, 0.04), 30, "drawn"),
     every=3,
@@ -37,7 +37,7 @@ training = IrregularConfig(
 
 
 evaluation: dict[str, Evaluator] = {
-    name: replace(asked, samples=256) for name, asked in TRACKING.items()
+    name: replace(case, samples=256) for name, case in TRACKING.items()
 }
 
 

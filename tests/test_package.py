@@ -165,8 +165,8 @@ def test_the_notebook_runs(trained_run, program_environment, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("estimation", ("blind: NMSE", "half of the entries: NMSE")),
-        ("beam_tracking", ("±1 beam", "bits of doubt")),
+        ("estimation", ("unknown: NMSE", "half of the entries: NMSE")),
+        ("beam_tracking", ("±1 beam", "entropy in bits")),
     ],
 )
 def test_notebooks_of_released_models_run(
