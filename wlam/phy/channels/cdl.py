@@ -216,8 +216,8 @@ def csi(
     summed = rearrange(summed, "p b (i n) -> p (b i) n", i=block)[:, :num_times]
 
     subcarriers = jnp.arange(num_subcarriers) - num_subcarriers // 2
-    turn = cis(-(rays.delay_s * subcarrier_spacing_hz)[:, None] * subcarriers[None])
-    channel = einsum("ps,pm->sm", turn, rearrange(summed, "p t n -> p (t n)"))
+    rotation = cis(-(rays.delay_s * subcarrier_spacing_hz)[:, None] * subcarriers[None])
+    channel = einsum("ps,pm->sm", rotation, rearrange(summed, "p t n -> p (t n)"))
     return rearrange(channel, "s (t n) -> t s n", t=num_times)
 
 
