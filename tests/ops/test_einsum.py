@@ -1,4 +1,4 @@
-"""Products that keep their digits: none that others are made of is left to rounding."""
+"""Products in full precision where results depend on small differences."""
 
 import jax
 import jax.numpy as jnp
@@ -41,8 +41,8 @@ def pulled(data):
         (contracted, jnp.ones((3, 4))),
     ],
 )
-def test_no_product_is_left_to_the_default_of_accelerators(function, argument):
-    """TF32 on GPUs and bfloat16 on TPUs, which a CPU cannot show: the program can."""
+def test_no_product_has_the_default_precision_of_accelerators(function, argument):
+    """TF32 on GPUs and bfloat16 on TPUs: not visible on a CPU, but in the program."""
     program = str(jax.make_jaxpr(function)(argument))
     products = program.count("dot_general[")
     assert products > 0
