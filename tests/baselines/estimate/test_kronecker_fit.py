@@ -1,4 +1,4 @@
-"""Fitted Kronecker covariances against their likelihood, dense algebra and the genie."""
+"""Fitted Kronecker covariances against likelihood, dense algebra and the genie."""
 
 import jax
 import jax.numpy as jnp
