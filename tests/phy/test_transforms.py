@@ -94,7 +94,7 @@ def test_a_path_is_one_bin_of_its_own_sign(delay, doppler, beam):
 
 
 def test_directions_are_those_of_a_plane_wave():
-    """A half-wavelength line has the response exp(j pi n s) to sine s, sign positive."""
+    """A half-wavelength line has the response exp(j pi n s) to sine s."""
     line = ARRAYS["a line"]
     bins = directions(line, A)
     for sine, beam in ((0.0, 0), (2 / A, 1), (4 / A, 2), (-2 / A, A - 1)):
