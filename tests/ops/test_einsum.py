@@ -17,7 +17,7 @@ ROWS = jnp.ones((1, 1, 32))
 NOTHING = jnp.zeros((1, 32), bool)
 
 
-def guesses(rows):
+def forecasts(rows):
     season = jnp.zeros(1, jnp.int32)
     return baseline_forecasts(rows, NOTHING, ~NOTHING, season, 16, 16, False).forecasts
 
@@ -36,7 +36,7 @@ def pulled(data):
         (lambda x: covariance(x, NOISE), SPECTRUM),
         (lambda x: adaptive_spectrum(x, None, None, 1), PILOTS),
         (lambda x: wiener(x, SPECTRUM, NOISE), PILOTS),
-        (guesses, ROWS),
+        (forecasts, ROWS),
         (pulled, jnp.ones((2, 4), jnp.complex64)),
         (contracted, jnp.ones((3, 4))),
     ],

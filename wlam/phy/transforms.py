@@ -71,7 +71,7 @@ def from_bins(bins: Array, axis: int, antennas: Antennas | None) -> Array:
 
 
 def directions(antennas: Antennas | None, count: int) -> np.ndarray:
-    """Complex64 [direction, antenna], unitary; the identity where nothing is known."""
+    """Complex64 [direction, antenna], unitary; the identity without array geometry."""
     if antennas is None:
         return np.eye(count, dtype=np.complex64)
     return beamspace(antennas.positions, antennas.polarisation)

@@ -121,7 +121,7 @@ def activity(
     Args:
         key: randomness.
         samples: in time.
-        users: who may be there.
+        users: largest number of users.
         share: of the time for which each is.
         memory: in samples; a user stays for memory / (1 - share) on average.
     """

@@ -101,7 +101,7 @@ def baseline_forecasts(
     horizon: int,
     is_complex: bool,
 ) -> BaselineForecasts:
-    """`FORECASTS` for what follows each patch, from that past alone.
+    """`FORECASTS` of the samples after each patch, from those before.
 
     The autoregressions are regularised least squares (the covariance method), one
     coefficient vector for the g series of a group: the beams of a sweep, or the angles
@@ -453,7 +453,7 @@ def _solve(
     gram = gram * (used[:, None] & used[None])[None, None]
     power = jnp.trace(gram, axis1=-2, axis2=-1).real[..., None, None] / used.sum()
     power = jnp.maximum(power, 0)
-    # The small constant keeps a fit of nothing solvable.
+    # The small constant keeps a fit of zeros solvable.
     return solve_positive(
         gram + (ridge * power + 1e-6) * jnp.eye(len(used))[None, None], right
     )

@@ -143,7 +143,7 @@ def reflection_coefficient(
     Args:
         incidence: Angle to the surface's normal, in rad.
         carrier_hz: Carrier frequency.
-        refractive_index: Of what is behind the surface.
+        refractive_index: Of the medium behind the surface.
         roughness_m: Standard deviation of the surface's height.
     """
     wave = cis(incidence / (2 * jnp.pi))

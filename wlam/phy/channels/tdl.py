@@ -5,7 +5,7 @@ transform (`csi`). `generate` draws whole data sets. All of it is pure and may b
 and vmapped.
 
 The base station has the array; the user has one antenna and moves. The standard gives
-no angles to the taps: the antennas fade alike as far as a correlation matrix says.
+no angles to the taps: a correlation matrix relates the fading of the antennas.
 """
 
 import math

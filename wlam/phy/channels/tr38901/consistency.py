@@ -1,4 +1,4 @@
-"""A user who moves on: spatially consistent mobility, procedure A of clause 7.6.3.2.
+"""A moving user: spatially consistent mobility, procedure A of clause 7.6.3.2.
 
 The procedure updates delays and angles step by step, from the velocity and from a
 rotation R_n that maps directions at the user to directions at the base station, for

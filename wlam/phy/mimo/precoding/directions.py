@@ -1,8 +1,8 @@
 """Channels of line arrays in directions, and the Wiener gain of each.
 
-Between two samples 10 ms apart phases of a mobile channel at 28 GHz are forgotten,
-while powers of directions stay for seconds. Their averages show which directions hold
-paths and which hold nothing but errors of the estimate.
+Phases of a mobile channel at 28 GHz decorrelate between two samples 10 ms apart, while
+powers of directions last for seconds. Their averages show which directions hold
+paths and which only estimation errors.
 """
 
 import jax

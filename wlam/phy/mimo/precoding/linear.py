@@ -97,7 +97,7 @@ def mrt(h: Channels, power: float = 1.0, active: Active | None = None) -> Precod
     Args:
         h: channels.
         power: tr(W W^H).
-        active: who is served; None: all.
+        active: served users; None: all.
 
     Raises:
         ValueError: see `check_downlink`, here and below.
@@ -142,7 +142,7 @@ def rzf(
 
     Peel, Hochwald & Swindlehurst, "A vector-perturbation technique for near-capacity
     multiantenna multiuser communication", IEEE Trans. Commun. 53(1), 2005, equation 9,
-    for users who listen in their strongest directions U. An error of variance v in
+    for users that combine along their strongest directions U. An error of variance v in
     every element of the channel acts as noise of v times the power: a noise of
     noise + power * v includes it.
 
@@ -150,7 +150,7 @@ def rzf(
         h: channels.
         power: tr(W W^H).
         noise: variance at every antenna of the users.
-        active: who is served; None: all.
+        active: served users; None: all.
     """
     check_downlink(h, power, noise, active)
     h = keep_active(h, active)

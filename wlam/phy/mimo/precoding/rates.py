@@ -36,8 +36,8 @@ def efficiency_of(
     """Spectral efficiency in bit/s/Hz from the amplitudes of `amplitudes`.
 
     log2 det(I + s s^H B^-1) = log2(1 + s^H B^-1 s), with s the stream of the user and B
-    the covariance of the others and of the noise: what a receiver that knows both can
-    decode when it treats interference as noise.
+    the covariance of the others and of the noise: the rate of a receiver with both
+    known that treats interference as noise.
     """
     wanted, receiver = _best_receivers(received, noise)
     return jnp.log1p((wanted.conj() * receiver).sum(-1).real) / jnp.log(2.0)
@@ -115,7 +115,7 @@ def error_variance(h_hat: Channels, ratio_db: Ratio) -> Float[Array, "*b"]:
 
 
 def keep_active(h: Channels, active: Active | None) -> Channels:
-    """Channels with zeros for users who are not active, who are then not served."""
+    """Channels with zeros for inactive users, who are not served."""
     return h if active is None else jnp.where(active[..., None, None], h, 0)
 
 
@@ -130,7 +130,7 @@ def check_downlink(h: Any, power: float, noise: Any = 1.0, active: Any = None) -
 
     Raises:
         ValueError: a power or noise that is not above 0, channels that are not numbers
-            or zeros of an active user, masks of another shape, nobody active.
+            or zeros of an active user, masks of another shape, no active user.
     """
     if not isinstance(power, Tracer) and not (np.isfinite(power) and power > 0):
         raise ValueError(f"power: found {power}; needed more than 0")

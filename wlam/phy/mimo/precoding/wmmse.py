@@ -37,7 +37,7 @@ from wlam.phy.mimo.precoding.rates import (
 )
 
 LEAST = 1e-12
-"""Powers and weights of users who are not served are nothing less than this."""
+"""Smallest powers and weights, those of inactive users."""
 
 
 def wmmse(
@@ -53,7 +53,7 @@ def wmmse(
         h: channels.
         power: tr(W W^H).
         noise: variance at every antenna of the users; see `rzf` for channel errors.
-        active: who is served; None: all.
+        active: served users; None: all.
         iterations: how many; static.
 
     Raises:
