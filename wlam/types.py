@@ -191,7 +191,7 @@ class SnapshotBatch:
     """Training channels without noise, a time each, see `wlam.models.estimator`."""
 
     clean: Complex[jax.Array, "n k a"]  # of mean power 1
-    # The antennas of each uniform line of the array, see `wlam.phy.arrays.lines`.
+    # The antennas of each line of the array, see `wlam.phy.arrays.uniform_lines`.
     lines: tuple[tuple[int, ...], ...] = field(metadata={"static": True})
     array_shape: ArrayShape = field(default=(), metadata={"static": True})
     # Whether k are subcarriers; else they are antennas of another line.

@@ -1,4 +1,4 @@
-"""Linear recurrences: both forms, gradients, and what is lowered for whom."""
+"""Linear recurrences: both forms, gradients, and the form on each backend."""
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +32,7 @@ def score(form):
 
 
 @pytest.mark.parametrize("form", ["auto", "sequential", "parallel"])
-def test_states(form):
+def test_states_are_those_of_the_loop(form):
     found = linear_scan(*map(jnp.asarray, (DECAY, DRIVE, START)), form)
     np.testing.assert_allclose(found, by_hand(DECAY, DRIVE, START), atol=1e-5)
 

@@ -1,4 +1,4 @@
-"""Newton iterations on trained cells, their gradients, and the way out."""
+"""Newton iterations on trained cells, their gradients, and the fallback."""
 
 from functools import cache
 
@@ -22,7 +22,7 @@ FORMS = ("sequential", "parallel")
 
 @cache
 def trained():
-    """A cell that has learned to sum up what it hears, and where it began."""
+    """A cell trained to sum its inputs, and its initial weights."""
     cell = LrcConfig(N).build(I, nnx.Rngs(0))
     graph, fresh = nnx.split(cell)
     summed = jnp.cumsum(X[..., :1] * ELAPSED[..., None], axis=1)
@@ -50,24 +50,24 @@ def trained():
 
 
 def parts(cell):
-    heard = cell._heard(jnp.swapaxes(X, 0, 1), ELAPSED.T)
-    return cell._arrays(), cell.start(B), heard
+    inputs = cell._heard(jnp.swapaxes(X, 0, 1), ELAPSED.T)
+    return cell._arrays(), cell.start(B), inputs
 
 
-def loop(p, start, heard):
-    """Back-propagation through time has this to go through."""
+def loop(p, start, inputs):
+    """The loop that back-propagation through time differentiates."""
 
     def advance(h, now):
         h = flow(p, h, now)
         return h, h
 
-    return jax.lax.scan(advance, start, heard)[1]
+    return jax.lax.scan(advance, start, inputs)[1]
 
 
 LOOP = jax.jit(loop)
 
 
-def test_trained_weights_are_where_it_is_hard():
+def test_trained_weights_need_more_iterations():
     learned, fresh = (jax.jit(lambda c: newton(flow, *parts(c)))(c) for c in trained())
     assert learned.converged
     assert fresh.iterations < learned.iterations < most_iterations(T)
@@ -75,8 +75,8 @@ def test_trained_weights_are_where_it_is_hard():
         np.testing.assert_allclose(found.states, LOOP(*parts(cell)), atol=1e-5)
 
 
-def test_what_is_left_is_rounding():
-    """In double precision the iterations end far below that of single numbers."""
+def test_the_residual_is_rounding():
+    """In double precision the residual is far below single precision."""
     given = jax.tree.map(np.asarray, parts(trained()[0]))
     with jax.enable_x64(True):
         given = jax.tree.map(lambda a: jnp.asarray(a, jnp.float64), given)
@@ -104,11 +104,11 @@ def test_gradients_are_those_through_time(form):
 
 
 def chaotic(p, state, x):
-    """The logistic map, which forgets nothing and amplifies what it is given."""
+    """The logistic map, which is not contractive."""
     return p * state * (1 - state) + 0 * x
 
 
-def test_where_it_does_not_converge_the_loop_is_called():
+def test_without_convergence_the_loop_is_run():
     start = jnp.full((1, 1), 0.3, jnp.float32)
     given = jnp.float32(3.9), start, jnp.zeros((300, 1, 1))
     assert not newton(chaotic, *given).converged
@@ -116,7 +116,7 @@ def test_where_it_does_not_converge_the_loop_is_called():
     np.testing.assert_array_equal(found, by_loop)
 
 
-def test_every_iteration_makes_a_step_exact():
+def test_every_iteration_makes_one_more_step_exact():
     start = jnp.full((1, 1), 0.3, jnp.float32)
     given = jnp.float32(3.9), start, jnp.zeros((8, 1, 1))
     found = newton(chaotic, *given)

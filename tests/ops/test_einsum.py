@@ -1,4 +1,4 @@
-"""Products that keep their digits: none that others are made of is left to rounding."""
+"""Products in full precision where results depend on small differences."""
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ ROWS = jnp.ones((1, 1, 32))
 NOTHING = jnp.zeros((1, 32), bool)
 
 
-def guesses(rows):
+def forecasts(rows):
     season = jnp.zeros(1, jnp.int32)
     return baseline_forecasts(rows, NOTHING, ~NOTHING, season, 16, 16, False).forecasts
 
@@ -36,13 +36,13 @@ def pulled(data):
         (lambda x: covariance(x, NOISE), SPECTRUM),
         (lambda x: adaptive_spectrum(x, None, None, 1), PILOTS),
         (lambda x: wiener(x, SPECTRUM, NOISE), PILOTS),
-        (guesses, ROWS),
+        (forecasts, ROWS),
         (pulled, jnp.ones((2, 4), jnp.complex64)),
         (contracted, jnp.ones((3, 4))),
     ],
 )
-def test_no_product_is_left_to_the_default_of_accelerators(function, argument):
-    """TF32 on GPUs and bfloat16 on TPUs, which a CPU cannot show: the program can."""
+def test_no_product_has_the_default_precision_of_accelerators(function, argument):
+    """TF32 on GPUs and bfloat16 on TPUs: not visible on a CPU, but in the program."""
     program = str(jax.make_jaxpr(function)(argument))
     products = program.count("dot_general[")
     assert products > 0

@@ -24,8 +24,8 @@ def test_solves_positive_systems():
     )
 
 
-def test_singular_systems_have_a_solution_too():
-    """Of rank 2, and of rank 0: nothing overflows, and what is found solves them."""
+def test_singular_systems_have_a_finite_solution():
+    """Of rank 2, and of rank 0: no overflow, and the result solves them."""
 
     @jax.jit
     def draw():
@@ -59,7 +59,7 @@ def test_ill_conditioned_hermitian_systems_are_solved_as_cholesky_would():
     assert (error < 0.05 * np.linalg.norm(inverse, axis=(1, 2))).all()
 
 
-def test_forms_of_an_inverse_keep_their_digits_through_its_factor():
+def test_quadratic_forms_are_accurate_through_the_factor():
     """x^H R^-1 x along the strongest direction, where R has a condition of 1e6."""
     rng = np.random.default_rng(0)
     normal = rng.standard_normal((2, 20, 8, 8))
@@ -85,7 +85,7 @@ def test_tall_systems_are_solved_by_least_squares():
         np.testing.assert_allclose(x, np.linalg.lstsq(a, b)[0], rtol=1e-3)
 
 
-def test_tall_systems_lose_the_condition_once_and_not_twice():
+def test_errors_of_tall_systems_grow_with_the_condition_and_not_its_square():
     """Columns that agree to 1e-4: normal equations in float32 have rank one."""
     t = np.linspace(0, 1, 200)
     matrix = np.stack([np.ones(200), 1 + 1e-4 * t], axis=1)
@@ -97,7 +97,7 @@ def test_tall_systems_lose_the_condition_once_and_not_twice():
     np.testing.assert_allclose(found, [2, -1], rtol=1e-2)
 
 
-def test_an_unknown_without_equations_is_nought():
+def test_an_unknown_without_equations_is_zero():
     matrix = np.eye(5, 3, dtype=np.float32)[None]
     matrix[..., 1] = 0
     found = np.asarray(solve_tall(matrix, np.ones((1, 5), np.float32)))

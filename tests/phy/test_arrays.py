@@ -12,10 +12,10 @@ from wlam.phy.arrays import (
     beamspace,
     direction,
     element_gain_db,
-    line,
     panel,
     spherical_cycles,
     ula,
+    uniform_line,
     upa,
 )
 from wlam.types import DataError
@@ -42,7 +42,7 @@ def test_positions_run_along_y_first_and_then_along_z():
     np.testing.assert_allclose(ula(2, spacing=0.7)[1], [0, 0.7, 0], rtol=1e-6)
 
 
-def test_a_panel_has_one_polarisation_after_the_other_in_the_same_places():
+def test_a_panel_has_one_polarisation_after_the_other_at_the_same_positions():
     antennas = panel(2, 3, polarisations=2, spacing=0.7)
     assert len(antennas) == 12
     np.testing.assert_array_equal(antennas.positions[:6], upa(2, 3, 0.7))
@@ -69,7 +69,7 @@ def test_a_panel_has_one_polarisation_after_the_other_in_the_same_places():
         ((2, 4, 2, "half"), r"spacing: found 'half'; needed a positive number"),
     ],
 )
-def test_panels_that_cannot_be_are_refused_in_one_line(given, match):
+def test_impossible_panels_are_refused_in_one_line(given, match):
     with pytest.raises(DataError, match=rf"^{match}[^\n]*$"):
         panel(*given)
 
@@ -163,7 +163,7 @@ def test_beamspace_of_a_planar_array_is_the_kronecker_dft():
 
 
 @pytest.mark.parametrize("turn", [[0, 1, 2], [1, 0, 2], [2, 1, 0]])
-def test_order_place_and_turn_of_the_array_do_not_change_its_bins(turn):
+def test_order_position_and_rotation_of_the_array_do_not_change_its_bins(turn):
     order = np.random.default_rng(0).permutation(12)
     positions = upa(3, 4)[order][:, turn] + np.float32([3.3, -1, 7])
     positions += np.random.default_rng(1).uniform(-2e-4, 2e-4, (12, 3))
@@ -211,7 +211,7 @@ ARRAYS = {
 
 
 @pytest.mark.parametrize("name", ARRAYS)
-def test_angular_bins_go_back_to_antennas_by_their_lattice(name):
+def test_angular_bins_are_inverted_by_the_array_shape(name):
     positions, polarisation, want = ARRAYS[name]
     polarisation = np.asarray(polarisation)
     shapes = array_shape(positions, polarisation)
@@ -231,7 +231,7 @@ def test_a_line_is_found_in_any_order_along_any_axis(axis):
     order = np.random.default_rng(0).permutation(6)
     positions = np.zeros((6, 3), np.float32)
     positions[:, axis] = 0.7 * order
-    found, spacing = line(positions, np.ones(6, np.int32))
+    found, spacing = uniform_line(positions, np.ones(6, np.int32))
     np.testing.assert_array_equal(order[found], np.arange(6))
     assert spacing == pytest.approx(0.7)
 
@@ -245,11 +245,11 @@ def test_a_line_is_found_in_any_order_along_any_axis(axis):
         (ula(1), np.zeros(1, int)),
     ],
 )
-def test_what_is_no_uniform_line_of_one_polarisation_is_refused(
+def test_other_than_a_uniform_line_of_one_polarisation_is_refused(
     positions, polarisation
 ):
     with pytest.raises(DataError, match=r"antennas: found .* uniform line"):
-        line(positions, polarisation)
+        uniform_line(positions, polarisation)
 
 
 def test_beamspace_of_one_antenna_is_one():

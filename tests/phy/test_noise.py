@@ -1,4 +1,4 @@
-"""The words, the numbers made of them, and the noise made of the numbers."""
+"""Random words, uniform and normal numbers, and noise."""
 
 import jax
 import jax.numpy as jnp
@@ -68,7 +68,7 @@ def test_awgn_has_the_stated_power_for_every_sample(snr_db):
     np.testing.assert_allclose(parts, np.stack([want, want]) / 2, rtol=0.1)
 
 
-def test_awgn_takes_a_ratio_for_every_sample_and_runs_under_vmap():
+def test_awgn_has_a_ratio_for_every_sample_and_works_under_vmap():
     signal = np.ones((2, 5000), np.complex64)
     snr_db = np.array([0.0, 30.0], np.float32)
     together = awgn(KEY, signal, snr_db[:, None], 1)
@@ -78,6 +78,6 @@ def test_awgn_takes_a_ratio_for_every_sample_and_runs_under_vmap():
         np.testing.assert_allclose(power, [1, 1e-3], rtol=0.08)
 
 
-def test_awgn_of_nothing_is_nothing():
+def test_awgn_of_zero_is_zero():
     silence = np.zeros((4,), np.complex64)
     np.testing.assert_array_equal(awgn(KEY, silence, 0.0), silence)

@@ -34,7 +34,7 @@ def channels():
 
 @pytest.mark.parametrize("antennas", ARRAYS.values(), ids=ARRAYS)
 @pytest.mark.parametrize("axis", AXES)
-def test_there_and_back(axis, antennas):
+def test_from_bins_inverts_to_bins(axis, antennas):
     csi = channels()
     steps = steps_first(csi, axis)
     assert steps.shape[1] == csi.shape[1 + axis]
@@ -46,7 +46,7 @@ def test_there_and_back(axis, antennas):
 
 @pytest.mark.parametrize("antennas", ARRAYS.values(), ids=ARRAYS)
 @pytest.mark.parametrize("axis", AXES)
-def test_inner_products_are_kept_step_by_step(axis, antennas):
+def test_inner_products_of_every_step_are_preserved(axis, antennas):
     """Unitary: errors and noise are the same in either domain."""
     x, y = (steps_first(channels(), axis) for _ in range(2))
     p, q = (to_bins(z, axis, antennas) for z in (x, y))
@@ -56,7 +56,7 @@ def test_inner_products_are_kept_step_by_step(axis, antennas):
 
 
 @pytest.mark.parametrize("axis", AXES)
-def test_compiled_and_numpy_are_one(axis):
+def test_compiled_and_numpy_agree(axis):
     antennas = ARRAYS["a dual-polarised panel"]
     steps = steps_first(channels(), axis)
     for transform in (to_bins, from_bins):
@@ -94,7 +94,7 @@ def test_a_path_is_one_bin_of_its_own_sign(delay, doppler, beam):
 
 
 def test_directions_are_those_of_a_plane_wave():
-    """From sine s a line of half wavelengths sees exp(j pi n s), of positive sign."""
+    """A half-wavelength line has the response exp(j pi n s) to sine s."""
     line = ARRAYS["a line"]
     bins = directions(line, A)
     for sine, beam in ((0.0, 0), (2 / A, 1), (4 / A, 2), (-2 / A, A - 1)):
@@ -102,8 +102,8 @@ def test_directions_are_those_of_a_plane_wave():
         assert abs(bins[beam] @ wave) == pytest.approx(1, abs=1e-5)
 
 
-def test_bins_are_those_that_tasks_made_before_they_took_channels():
-    """Written out as it was: inverse FFT over subcarriers, FFT over snapshots."""
+def test_bins_are_those_of_the_first_definition():
+    """Inverse FFT over subcarriers, FFT over snapshots."""
     csi, antennas = channels(), ARRAYS["a dual-polarised panel"]
     angles = beamspace(antennas.positions, antennas.polarisation)
     beams = np.einsum("ba,ntka->ntkb", angles, csi)

@@ -53,8 +53,8 @@ def test_elements_in_phase_are_the_dirichlet_kernel():
         np.testing.assert_allclose(got, wanted, atol=2e-3)
 
 
-def test_phase_errors_take_from_the_main_lobe_what_ruze_says():
-    """In the mean exp(-std^2) of it is left, and one element's share of the rest."""
+def test_phase_errors_lower_the_main_lobe_by_ruze():
+    """On average exp(-std^2) of it remains, and one element's share of the rest."""
     std, num_ant = 0.5, 32
 
     @jax.jit
@@ -107,7 +107,7 @@ def test_best_beam_points_to_the_user():
     np.testing.assert_allclose(best, x / np.sqrt(x**2 + 425), atol=1.01 / 64)
 
 
-def test_shadowing_is_correlated_along_the_way():
+def test_shadowing_is_correlated_along_the_track():
     # Unequal steps, 10 m in all.
     position = np.stack([[0.0, 1.0, 4.0, 10.0], np.zeros(4)], axis=-1)
     draw = jax.jit(beams.shadowing, static_argnums=2)

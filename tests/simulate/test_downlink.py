@@ -1,4 +1,4 @@
-"""Channels of many users: their power, how they change, and who is there."""
+"""Channels of many users: their power, their memory, and active users."""
 
 from dataclasses import replace
 
@@ -26,14 +26,14 @@ def channels():
 
 
 def test_mean_power_is_one(channels):
-    """Of a user over his drops; a drop of few rays strays from it."""
+    """Of a user over his drops; a drop of few rays deviates from it."""
     assert channels.shape == (40, 48, 2, 2, 16)
     power = (abs(channels) ** 2).mean((1, 3, 4))
     assert power.mean() == pytest.approx(1, abs=5 * power.std() / np.sqrt(power.size))
     assert not np.allclose(channels[:, :, 0], channels[:, :, 1])
 
 
-def test_directions_stay_while_phases_go(channels):
+def test_directions_persist_and_phases_do_not(channels):
     """At 1 to 10 m/s neighbours, 10 ms apart, share their beams, not their phases."""
     now, after = channels[:, :-1], channels[:, 1:]
     inner = abs((now.conj() * after).sum((-2, -1)))
@@ -59,7 +59,7 @@ def test_white_channels_are_white():
     np.testing.assert_allclose(covariance, np.eye(32), atol=5.5 / np.sqrt(500))
 
 
-def test_users_come_and_go_and_never_all():
+def test_users_come_and_go_and_one_stays():
     there = np.asarray(downlink.activity(jax.random.key(0), 20000, 4, 0.3, 10.0))
     assert there.any(1).all()
     # But for the first, who stands in for nobody: 0.3 + 0.7^4.
@@ -81,6 +81,6 @@ def test_users_come_and_go_and_never_all():
         ),
     ],
 )
-def test_what_cannot_be_drawn_is_refused(given, message):
+def test_impossible_configs_are_refused(given, message):
     with pytest.raises(ValueError, match=message):
         DownlinkConfig(**given)

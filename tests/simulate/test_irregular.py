@@ -1,4 +1,4 @@
-"""Which snapshots are measured, and what is left of the others."""
+"""Measured snapshots, and NaN in the others."""
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,7 @@ def test_one_in_every_with_jitter_and_losses():
     np.testing.assert_allclose(places, [0, 0.2, 0.2, 0.2, 0.2, 0.2], atol=0.01)
 
 
-def test_samples_lose_shares_of_their_own():
+def test_every_sample_has_its_own_share_of_losses():
     config = IrregularConfig(SOURCE, every=2, jitter=0, missing=(0.1, 0.6))
     seen = np.asarray(measured(jax.random.key(0), config, 400, 4000))
     lost = 1 - seen.reshape(400, 2000, 2).any(2)[:, 1:].mean(1)
@@ -35,7 +35,7 @@ def test_samples_lose_shares_of_their_own():
     assert lost.mean() == pytest.approx(0.35, abs=0.03)
 
 
-def test_what_is_not_measured_is_hidden_and_known_beneath():
+def test_snapshots_without_measurement_are_nan_and_clean_is_complete():
     key = jax.random.key(1)
     found = generate(key, CONFIG, 3)
     source_key, hide_key = jax.random.split(key)
@@ -46,7 +46,7 @@ def test_what_is_not_measured_is_hidden_and_known_beneath():
     np.testing.assert_array_equal(found.clean, want.clean)
 
 
-def test_without_noise_the_source_is_what_lies_beneath():
+def test_without_noise_clean_is_the_source():
     channels = generate(jax.random.key(0), SOURCE, 2)
     channels = jax.tree.map(jnp.asarray, channels)
     bare = type(channels)(**{**vars(channels), "clean": None})
@@ -55,13 +55,13 @@ def test_without_noise_the_source_is_what_lies_beneath():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         ({"every": 4, "jitter": 2}, "every, jitter: found 4, 2; needed a jitter of 0"),
         ({"missing": (0.0, 1.0)}, r"missing: found \(0.0, 1.0\); needed 0 or more"),
         ({"missing": (0.5, 0.2)}, r"missing: found \(0.5, 0.2\); .* in order"),
     ],
 )
-def test_what_makes_no_sense_is_refused(wrong, said):
-    with pytest.raises(ValueError, match=said):
+def test_impossible_configs_are_refused(wrong, message):
+    with pytest.raises(ValueError, match=message):
         IrregularConfig(SOURCE, **wrong)

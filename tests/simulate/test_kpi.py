@@ -1,4 +1,4 @@
-"""KPIs have the propagation, memories, handovers and displays that they state."""
+"""KPIs have the stated propagation, memories, handovers and displays."""
 
 from dataclasses import replace
 from functools import partial
@@ -65,7 +65,7 @@ def test_equal_keys_give_equal_bits(any_series):
     assert not np.array_equal(any_series.series, other.series)
 
 
-def test_labels_say_how_a_series_came_about(any_series):
+def test_labels_are_the_parameters_of_a_series(any_series):
     labels = {name: np.asarray(label) for name, label in any_series.labels.items()}
     assert all(label.shape == (256,) for label in labels.values())
     parked = labels["rest_share"] == 1
@@ -102,7 +102,7 @@ def test_only_noise_moves_a_parked_user():
 
 @jit
 def walks(moved_m):
-    """1024 times what has a memory: 20 m and 40 m along the way, 10 s in time."""
+    """1024 draws of the processes: memory 20 m and 40 m along the way, 10 s in time."""
     memories = {"decorrelation_m": 20.0, "los_m": 40.0, "load_memory_s": 10.0}
     drawn = jax.tree.map(jnp.float32, memories)
     config = replace(CONFIG, grid=(1, 2))
@@ -167,7 +167,7 @@ def test_path_loss_is_that_of_tr_38901(place):
     np.testing.assert_allclose(share, likely[differ], atol=0.02)
 
 
-def test_near_users_lose_as_at_the_smallest_distance():
+def test_path_loss_is_constant_below_the_smallest_distance():
     near = np.array([[0.0, 3.0, 9.0, 10.0, 10.1, 30.0]], np.float32)
     distance = np.repeat(near, 181, axis=0)
     found = loss(np.int32(0), NAMES, np.float32(2e9), distance, 0 * distance)
@@ -198,7 +198,7 @@ def test_hexagons_have_six_neighbours_and_no_edge():
     np.testing.assert_allclose(shifted[1, 3], [-50.0, 100.0], atol=1e-2)
 
 
-def test_sectors_are_three_turned_copies():
+def test_sectors_are_three_rotated_copies():
     angle = np.deg2rad([0.0, 32.5, 60.0, 120.0, 180.0])
     around = jnp.array(100 * np.stack([np.cos(angle), np.sin(angle)], -1), jnp.float32)
     gain = np.asarray(sector_gain_db(around[:, None], jnp.zeros(1)))[:, 0]
@@ -241,7 +241,7 @@ def test_handovers_are_those_of_event_a3(wait):
 
 
 def test_no_ping_pong_below_the_margin():
-    """Two cells that take turns in being 2.9 dB better."""
+    """Two cells that are 2.9 dB better alternately."""
     turns = np.where(np.arange(400) % 2, 2.9, -2.9)[:, None] * np.array([[0.5, -0.5]])
     measured = jnp.array(np.pad(turns - 80, ((0, 0), (0, 3)), constant_values=-120))
     measured = measured.astype(jnp.float32)

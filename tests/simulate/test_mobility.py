@@ -1,4 +1,4 @@
-"""Tracks have the memory they state, whatever the sampling interval."""
+"""Tracks have the stated memory at any sampling interval."""
 
 from functools import partial
 

@@ -128,7 +128,7 @@ def test_large_scale_parameters_and_powers_are_of_the_carrier(pairs):
     np.testing.assert_allclose(spreads[2] - spreads[0], expected, atol=0.06)
 
 
-def test_shadowing_starts_with_the_scene_and_is_forgotten_along_the_way():
+def test_shadowing_starts_with_the_scene_and_decorrelates_along_the_track():
     @jax.jit
     @jax.vmap
     def draw(key):
@@ -173,7 +173,7 @@ def test_pairs_have_their_shapes():
 
 
 @pytest.mark.slow
-def test_labels_say_what_was_drawn():
+def test_labels_are_what_was_drawn():
     draw = jax.jit(generate, static_argnums=(1, 2), compiler_options=FAST)
     beams, again = (draw(jax.random.key(6), CONFIG, 16) for _ in range(2))
     assert np.array_equal(beams.rsrp_db, again.rsrp_db)

@@ -1,4 +1,4 @@
-"""Waypoints are stationary and stay in their area; streets are streets."""
+"""Waypoints are stationary and stay in their area; streets form a grid."""
 
 from functools import partial
 

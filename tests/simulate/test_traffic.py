@@ -1,4 +1,4 @@
-"""Series are nonnegative and finite, and have the parts that their labels state."""
+"""Series are nonnegative and finite, and have the parts in their labels."""
 
 from dataclasses import replace
 
@@ -79,7 +79,7 @@ def test_parts_are_as_frequent_as_configured(any_series):
 
 @pytest.fixture(scope="module")
 def seasonal_series():
-    """What is left without randomness: seasons of days and weeks, and trends."""
+    """The part without randomness: seasons of days and weeks, and trends."""
     config = replace(
         PLAIN,
         num_times=216,
@@ -166,7 +166,7 @@ def test_weekends_differ_by_their_factor(seasonal_series, is_additive):
     np.testing.assert_allclose(weekend / workdays, 0.7, atol=0.05)
 
 
-def test_nights_come_every_day_and_daily_samples_see_none(seasonal_series):
+def test_nights_come_every_day_and_daily_samples_have_none(seasonal_series):
     values, labels = seasonal_series
     hourly = (labels["time_step_s"] == 3600) & (labels["has_night"] == 1)
     is_zero = values[hourly] == 0
@@ -259,6 +259,6 @@ def test_zeros_and_gaps_have_the_shares_they_state(noisy_series):
         ({"gap_share": (0.2, 0.1)}, "gap_share: found"),
     ],
 )
-def test_config_names_what_is_wrong(change, message):
+def test_bad_configs_are_named(change, message):
     with pytest.raises(ValueError, match=message):
         replace(CONFIG, **change)

@@ -95,7 +95,7 @@ def test_noise_is_the_interval_mean_of_a_damped_oscillation(
         np.testing.assert_allclose(got, correlation(apart), atol=4 * error)
 
 
-def test_noise_hardly_moves_in_a_short_interval(noise_with_memory):
+def test_noise_hardly_changes_in_a_short_interval(noise_with_memory):
     # What one step changes is far below the variance: the terms that cancel are exact.
     lag = 0.0007
     normals = jax.random.normal(jax.random.key(2), (4, SERIES, TIMES))

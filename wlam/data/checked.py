@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from wlam.ops.checks import shown, spacings, within_float32
-from wlam.phy.arrays import line, ula
+from wlam.phy.arrays import ula, uniform_line
 from wlam.types import (
     AXES,
     Antennas,
@@ -87,7 +87,7 @@ def checked_csi(csi: Any, axis: Any = "time") -> Csi:
         for name in (*INTERVALS.values(), "carrier_hz")
     }
     if axis == "antenna":
-        line(antennas.positions, antennas.polarisation)
+        uniform_line(antennas.positions, antennas.polarisation)
     elif axis is not None and intervals[INTERVALS[axis]] is None:
         raise _missing_interval(INTERVALS[axis], axis)
     clean = csi.clean

@@ -30,7 +30,7 @@ from wlam.evaluation.evaluator import MODEL, Evaluator, Result
 from wlam.metrics import Statistic, nmse_mean_db, nmse_pooled_db
 from wlam.models.base import Model
 from wlam.ops.pieces import in_pieces
-from wlam.phy.arrays import beamspace, lines
+from wlam.phy.arrays import beamspace, uniform_lines
 from wlam.phy.channels.kronecker import (
     Covariances,
     KroneckerConfig,
@@ -193,7 +193,7 @@ class Estimate(Evaluator):
         antennas = data.antennas
         assert antennas is not None
         array = np.asarray(antennas.positions), np.asarray(antennas.polarisation)
-        if not across and subcarriers > 1 and lines(*array).shape[1] > 1:
+        if not across and subcarriers > 1 and uniform_lines(*array).shape[1] > 1:
             beams = beamspace(*array)
             ways["sparse Bayes"] = partial(by_spectrum, at=at, there=there, beams=beams)
         if self.training:

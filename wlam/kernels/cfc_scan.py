@@ -199,7 +199,7 @@ def _backward(mode: str, kept: Any, of_states: Array) -> tuple:
     if pure:
         _, pull = jax.vjp(lambda dt, p: gate(mode, active[0], dt, p), elapsed, pure)
         of_elapsed, of_pure = pull(of_new)
-    elif elapsed is not None:  # times t_a, the last of what is active
+    elif elapsed is not None:  # times t_a, the last active part
         of_elapsed = (of_z[..., -start.shape[-1] :] * active[-1]).sum(-1)
     return (of_around, of_heads), of_start, of_a, of_elapsed, None, of_pure
 

@@ -66,7 +66,7 @@ _linear_scan.defvjp(_forward, _backward)
 def adjoint_scan(
     slope: Float[Array, "t *n"], of_states: Float[Array, "t *n"], form: Form = "auto"
 ) -> Float[Array, "t *n"]:
-    """Gradients of all states of a recurrence, what later ones owe them included.
+    """Gradients by all states of a recurrence, those through later states included.
 
     Args:
         slope: of every state to the one before it.

@@ -17,7 +17,7 @@ from einops import rearrange
 from jaxtyping import Bool, Complex, Float, Int
 
 from wlam.data.checked import checked_csi, like
-from wlam.phy.arrays import line
+from wlam.phy.arrays import uniform_line
 from wlam.phy.transforms import in_line, steps_back, steps_first
 from wlam.types import ANTENNA, AXES, FREQUENCY, Antennas, Csi, DataError
 
@@ -125,7 +125,7 @@ class ChannelSteps:
 def further(antennas: Antennas | None, count: int) -> Antennas:
     """The `count` antennas that follow those of a uniform line."""
     assert antennas is not None
-    order, _ = line(antennas.positions, antennas.polarisation)
+    order, _ = uniform_line(antennas.positions, antennas.polarisation)
     places = np.asarray(antennas.positions, np.float64)[order]
     step = (places[-1] - places[0]) / (len(places) - 1)
     ahead = places[-1] + step * np.arange(1, count + 1)[:, None]

@@ -65,7 +65,7 @@ def _eliminated(
 def _triangular(
     matrix: Inexact[Array, "*b k k"], right: Inexact[Array, "*b k r"]
 ) -> Inexact[Array, "*b k s"]:
-    """The matrix with zeros below its diagonal, beside what that makes of the right."""
+    """The matrix with zeros below its diagonal, beside the transformed right side."""
     size = matrix.shape[-1]
     least = _least_pivots(matrix)
     index = jnp.arange(size).reshape((1,) * (matrix.ndim - 2) + (size, 1))
@@ -86,8 +86,8 @@ def _row_of(
 ) -> tuple[Array, Array, Array]:
     """Row k, its pivot, and whether that is more than rounding.
 
-    The pivot is real but for rounding; without that part of it, what it leaves of
-    its column is off, and solutions by up to 100 % at a condition number of 1e6.
+    The pivot is real but for rounding; without its imaginary part, the rest of its
+    column is inexact, and solutions by up to 100 % at a condition number of 1e6.
     """
     row = jax.lax.dynamic_index_in_dim(table, k, axis=-2)
     pivot = jax.lax.dynamic_index_in_dim(row, k, axis=-1)

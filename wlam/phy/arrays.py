@@ -2,7 +2,7 @@
 
 Angles are those of 3GPP TR 38.901 clause 7.1: the azimuth is measured in the x-y plane
 from +x towards +y, the zenith angle from +z; both in radians. Positions are in
-wavelengths. The arrays lie in the y-z plane and look towards +x.
+wavelengths. The arrays lie in the y-z plane and face +x.
 """
 
 import math
@@ -62,11 +62,11 @@ def panel(
     All antennas of one polarisation come first, then those of the next; within one the
     horizontal index runs fastest: antenna = (polarisation * rows + row) * columns +
     column. Columns lie along y, rows are stacked along z, and both polarisations of a
-    cross-polarised pair are in one place.
+    cross-polarised pair have one position.
 
     Args:
-        rows, columns: of places, at least 1.
-        polarisations: 1, or 2 antennas in every place.
+        rows, columns: of positions, at least 1.
+        polarisations: 1, or 2 antennas at every position.
         spacing: between neighbours, in wavelengths.
 
     Raises:
@@ -152,7 +152,7 @@ def element_gain_db(
 ) -> Float[Array, "*shape"]:
     """Return the power gain in dBi of a base station element, TR 38.901 table 7.3-1.
 
-    The element looks towards +x with 8 dBi and has beams 65 degrees wide; nothing is
+    The element faces +x with 8 dBi and has beams 65 degrees wide; nothing is
     more than 30 dB below its maximum. Angles are in rad; the azimuth may be any.
     """
     off_horizon = jnp.rad2deg(zenith) - 90.0
@@ -204,7 +204,7 @@ def array_shape(
     return tuple((grid.shape[0], grid.shape[1], grid.shape[2]) for grid in antennas)
 
 
-def line(
+def uniform_line(
     positions: Num[ArrayLike, "antenna 3"], polarisation: Int[ArrayLike, "antenna"]
 ) -> tuple[np.ndarray, float]:
     """Return the order of antennas along a uniform line, and their spacing.
@@ -225,10 +225,10 @@ def line(
     return order, float(np.ptp(places[:, axis]) / (len(places) - 1))
 
 
-def lines(
+def uniform_lines(
     positions: Num[ArrayLike, "antenna 3"], polarisation: Int[ArrayLike, "antenna"]
-) -> Int[np.ndarray, "line place"]:
-    """Return which antennas form each of the uniform lines that an array is made of.
+) -> Int[np.ndarray, "line antenna"]:
+    """Return the antennas of each uniform line of an array.
 
     They run along its longest side, one polarisation each; of an array without a
     regular grid every antenna is a line of its own.
@@ -286,7 +286,7 @@ def _groups(positions: ArrayLike, polarisation: ArrayLike) -> list[np.ndarray] |
 
 
 def _grid(positions: np.ndarray) -> np.ndarray | None:
-    """Return the antenna at each place of a grid [z, y, x]; None if there is none."""
+    """Return the antenna at each position of a grid [z, y, x]; None without a grid."""
     if not np.isfinite(positions).all():
         return None
     places = []
@@ -304,4 +304,6 @@ def _grid(positions: np.ndarray) -> np.ndarray | None:
         return None
     grid = np.full(shape, -1)
     grid[tuple(places)] = np.arange(len(positions))
-    return grid if (grid >= 0).all() else None  # two antennas in one place leave a hole
+    return (
+        grid if (grid >= 0).all() else None
+    )  # two antennas at one position leave a hole

@@ -2,8 +2,8 @@
 
 A direction is given per axis of the array, as the phase step from one element to the
 next over pi: for half-wavelength spacing the cosine between the direction and the axis,
-which for a horizontal line is sin(theta), theta off broadside. Both ends of (-1, 1)
-are the same direction to the array.
+which for a horizontal line array is sin(theta), theta off broadside. Both ends of
+(-1, 1) are the same direction to the array.
 """
 
 import jax
@@ -167,10 +167,10 @@ def random_subset(
     if not 1 <= num_measured <= num_beams:
         raise ValueError(f"num_measured: found {num_measured}; needed 1 to {num_beams}")
     words = jax.random.bits(key, (num_beams,))
-    # Equal words, of which there are next to none, go by their place.
-    place = jnp.arange(num_beams)
+    # Equal words, which are rare, are ordered by index.
+    index = jnp.arange(num_beams)
     before = words[:, None] > words[None]
-    tied = (words[:, None] == words[None]) & (place[:, None] > place[None])
+    tied = (words[:, None] == words[None]) & (index[:, None] > index[None])
     return (before | tied).sum(-1) < num_measured
 
 

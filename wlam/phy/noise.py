@@ -49,7 +49,7 @@ def unit_interval(words: UInt32[Array, "*shape"]) -> Float32[Array, "*shape"]:
 class RandomBlock:
     """Random numbers of many kinds from one call of the generator, taken in order.
 
-    A generator call is what compiles slowly, so whoever needs ten small arrays takes
+    A generator call compiles slowly, so a function that needs ten small arrays takes
     them from one block. Equal keys and equal orders of taking give equal numbers.
     """
 

@@ -1,4 +1,4 @@
-"""Channels of subcarriers and antennas as bins, where a path is a single one.
+"""Channels in the domains where a path is a single bin: delay, Doppler, direction.
 
 One sign convention for all of wlam: a path of delay tau has the phase -2 pi f tau along
 subcarriers (TR 38.901 equation 7.5-22), and one of Doppler shift nu the phase +2 pi nu
@@ -6,8 +6,8 @@ t along time. So delays are the inverse DFT of subcarriers and Doppler shifts th
 snapshots; directions are `wlam.phy.arrays.beamspace`. All transforms are unitary, so
 that errors and noise are the same in either domain.
 
-A channel is to be continued or completed along one axis, and the other two go to where
-it is sparse:
+A channel is forecast or completed along one axis; the other two are transformed to
+where it is sparse:
 
 axis        steps         rows of bins    columns of bins
 time        snapshots     delays          directions
@@ -22,7 +22,7 @@ import numpy as np
 from einops import rearrange
 
 from wlam.ops.einsum import einsum
-from wlam.phy.arrays import beamspace, line
+from wlam.phy.arrays import beamspace, uniform_line
 from wlam.types import ANTENNA, TIME, Antennas, Array, DataError
 
 LAYOUTS = {
@@ -53,7 +53,7 @@ def to_bins(x: Array, axis: int, antennas: Antennas | None) -> Array:
 
     Args:
         x: complex [..., step, row, column], numpy or JAX.
-        axis: index into `AXES`, what the steps run along.
+        axis: index into `AXES`, the axis of the steps.
         antennas: of the columns; without influence where the steps are antennas.
     """
     if axis == ANTENNA:
@@ -71,7 +71,7 @@ def from_bins(bins: Array, axis: int, antennas: Antennas | None) -> Array:
 
 
 def directions(antennas: Antennas | None, count: int) -> np.ndarray:
-    """Complex64 [direction, antenna], unitary; the identity where nothing is known."""
+    """Complex64 [direction, antenna], unitary; the identity without array geometry."""
     if antennas is None:
         return np.eye(count, dtype=np.complex64)
     return beamspace(antennas.positions, antennas.polarisation)
@@ -85,7 +85,7 @@ def in_line(antennas: Antennas | None) -> tuple[np.ndarray, float]:
     """
     if antennas is None:
         raise DataError("antennas: found None; needed those of a uniform line")
-    return line(antennas.positions, antennas.polarisation)
+    return uniform_line(antennas.positions, antennas.polarisation)
 
 
 def _along(x: Array, axis: int, doppler: bool) -> Array:

@@ -2,7 +2,7 @@
 
 Tracks are drops of TR 38.901 that follow their users by procedure A of clause 7.6.3.2,
 as in `wlam.simulate.sweeps`, each user in a drop of his own. At 28 GHz a walk of 10 ms
-is about a wavelength: phases of neighbouring samples have little to do with each other,
+is about a wavelength: phases of neighbouring samples are almost independent,
 while directions and powers of the paths stay for seconds.
 """
 
@@ -60,13 +60,13 @@ class DownlinkConfig:
 
 @dataclass(frozen=True)
 class RayleighConfig:
-    """Channels of independent entries, without any memory."""
+    """Channels of independent elements, without memory."""
 
     users: int = 4
     antennas: int = 64
     user_antennas: int = 2
     num_times: int = 2000
-    # Seconds between two samples, for the record.
+    # Seconds between two samples.
     time_step_s: float = 0.01
 
     def __post_init__(self) -> None:
@@ -93,7 +93,7 @@ def generate(
 def rayleigh(
     key: PRNGKeyArray, samples: int, users: int = 4, rx: int = 2, tx: int = 64
 ) -> Complex64[Array, "time user rx tx"]:
-    """Channels of independent entries CN(0, 1)."""
+    """Channels of independent elements CN(0, 1)."""
     return complex_normal(key, (samples, users, rx, tx))
 
 
@@ -121,7 +121,7 @@ def activity(
     Args:
         key: randomness.
         samples: in time.
-        users: who may be there.
+        users: largest number of users.
         share: of the time for which each is.
         memory: in samples; a user stays for memory / (1 - share) on average.
     """

@@ -1,8 +1,8 @@
-"""Channels and sweeps that are measured now and then: jittered times, missing ones.
+"""Channels and sweeps at irregular times: jittered measurements, lost ones.
 
 The source has snapshots at a fine, regular interval. One in `every` is measured, some
-steps early or late, and some measurements are lost; all others are NaN. What is free of
-noise is known at all times, so that a forecast can be judged at any.
+steps early or late, and some measurements are lost; all others are NaN. The noise-free
+values are known at all times, so that a forecast can be evaluated at any.
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from wlam.types import Csi, Sweeps
 
 @dataclass(frozen=True)
 class IrregularConfig:
-    """What another config gives, seen now and then; ValueError where it cannot be."""
+    """Samples of another config at irregular times; ValueError where impossible."""
 
     # Config of the generator of the channels or of the sweeps.
     source: Any
@@ -64,8 +64,8 @@ def hide(
     """The same with NaN in the snapshots that are not measured."""
     name = "csi" if isinstance(data, Csi) else "rsrp_db"
     values = getattr(data, name)
-    seen = measured(key, config, *values.shape[:2])
-    seen = seen.reshape(*seen.shape, *(1,) * (values.ndim - 2))
+    known = measured(key, config, *values.shape[:2])
+    known = known.reshape(*known.shape, *(1,) * (values.ndim - 2))
     clean = values if data.clean is None else data.clean
-    shown = jnp.where(seen, values, jnp.nan * jnp.ones_like(values))
+    shown = jnp.where(known, values, jnp.nan * jnp.ones_like(values))
     return replace(data, **{name: shown}, clean=clean)

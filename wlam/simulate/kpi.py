@@ -1,8 +1,8 @@
 """Radio KPIs of a phone on the move: RSRP, RSRQ and SINR of its serving cell.
 
-A user drives past the cells of a network. What the phone shows is the path loss to
-every cell, shadowing, what averaging leaves of the fast fading, the filter of layer 3,
-handovers, and a display that is refreshed now and then in whole dB.
+A user drives past the cells of a network. The reported values have path loss to
+every cell, shadowing, the fast fading that averaging leaves, the filter of layer 3,
+handovers, and a display that is refreshed at intervals in whole dB.
 """
 
 from collections.abc import Sequence
@@ -70,7 +70,7 @@ class KpiConfig:
     shadowing_std_db: tuple[float, float] = (3.0, 8.0)
     decorrelation_m: tuple[float, float] = (10.0, 500.0)  # shadowing falls to 1/e
     los_m: tuple[float, float] = (30.0, 300.0)  # memory of the line of sight
-    fading_std_db: tuple[float, float] = (0.1, 1.5)  # what averaging leaves of it
+    fading_std_db: tuple[float, float] = (0.1, 1.5)  # after averaging
     noise_db: tuple[float, float] = (0.05, 1.0)  # std of the measurement error
     load_mean: tuple[float, float] = (-2.0, 1.5)  # cells' load, as a logit
     load_std: tuple[float, float] = (0.2, 1.5)
@@ -82,7 +82,7 @@ class KpiConfig:
     time_to_trigger_s: tuple[float, float] = (0.04, 2.56)
     refresh_s: tuple[float, float] = (0.3, 6.0)  # between two values that are shown
     missed_share: tuple[float, float] = (0.0, 0.2)  # refreshes that do not come
-    quantum_db: float = 1.0  # step of what is shown; 0 for none
+    quantum_db: float = 1.0  # step of reported values; 0 for none
 
     def __post_init__(self) -> None:
         for name in (*UNIFORM, *LOGARITHMIC):
@@ -198,7 +198,7 @@ def serve(
 
     Args:
       measured_dbm: RSRP of every cell.
-      decay: what a step leaves of the filter's past, 1 - a of the standard.
+      decay: weight of the filter's past after a step, 1 - a of the standard.
       margin_db: offset plus hysteresis.
       wait: time to trigger in steps.
     """
@@ -326,7 +326,7 @@ def random_series(key: PRNGKeyArray, config: KpiConfig) -> Series:
     drawn["heading"] = 2 * jnp.pi * draws.uniform((0.0, 1.0))
     time_step_s = draws.choice(config.time_steps_s)
     carrier_hz = draws.choice(config.carriers_hz)
-    place = len(config.scenarios) * draws.uniform((0.0, 1.0))
+    position = len(config.scenarios) * draws.uniform((0.0, 1.0))
     inter_site_m = drawn["inter_site_m"]
     way = random_way(keys[1], config, drawn, time_step_s)
 
@@ -339,7 +339,7 @@ def random_series(key: PRNGKeyArray, config: KpiConfig) -> Series:
     walk = random_walks(keys[3], config, drawn, way.moved_m, time_step_s, carrier_hz)
     site_dbm = drawn["tx_power_dbm"] + drawn["shadowing_std_db"] * walk["shadowing"]
     distance_m = jnp.linalg.norm(offset_m, axis=-1)
-    scenario, obstacles = place.astype(jnp.int32), walk["obstacles"]
+    scenario, obstacles = position.astype(jnp.int32), walk["obstacles"]
     site_dbm -= loss_db(scenario, config.scenarios, carrier_hz, distance_m, obstacles)
     power = site_dbm[..., None] + sector_gain_db(offset_m, jnp.pi * normals[1, :, 0])
     power = power.reshape(config.num_times, -1)

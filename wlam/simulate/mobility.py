@@ -1,8 +1,8 @@
 """Moving users, and the memory processes that their surroundings share.
 
-All processes are exact samples of continuous-time processes: what a time step does is
-computed from its length in units of the memory, so that a track drawn every 20 ms and
-one drawn every 2 s have the same statistics.
+All processes are exact samples of continuous-time processes: the effect of a time step
+is computed from its length in units of the memory, so that a track drawn every 20 ms
+and one drawn every 2 s have the same statistics.
 """
 
 import math
@@ -24,8 +24,8 @@ class MobilityConfig:
     """How users move past a base station at the origin; pairs are ranges (lo, hi)."""
 
     # "gauss_markov": speed and heading change smoothly at random; "straight": neither
-    # changes; "waypoint": from one random place of an area to the next; "street": along
-    # a grid of streets.
+    # changes; "waypoint": from one random position in an area to the next; "street":
+    # along a grid of streets.
     kind: Literal["gauss_markov", "straight", "waypoint", "street"] = "gauss_markov"
     num_times: int = 64  # positions in a track
     time_steps_s: tuple[float, ...] = (0.1, 0.2, 0.5, 1.0)  # one drawn for a track
@@ -99,7 +99,7 @@ def gauss_markov(
 
     Args:
       key: PRNG key.
-      lag: what passed since the sample before, in units of the memory: time step over
+      lag: time since the sample before, in units of the memory: time step over
         memory in time, or distance over correlation distance. `lag[0]` has no effect.
     """
     decay = jnp.exp(-lag).at[0].set(0.0)
@@ -180,7 +180,7 @@ def gauss_markov_track(
     The velocity process of Liang and Haas (INFOCOM 1999) in polar form: speed with its
     own mean, heading as the integral of the turn rate. Both integrals are exact and a
     step is an arc, so statistics do not depend on the time step. On straight pieces,
-    which come and go at random, memory is infinite: the velocity stays what it is.
+    which come and go at random, memory is infinite: the velocity is constant.
     Without turning the track is a straight line.
 
     Args:

@@ -1,9 +1,9 @@
-"""Ways of a user who has somewhere to go: from place to place, or along streets.
+"""Tracks with a destination: random waypoints, or along streets.
 
-The smooth random tracks are in `wlam.simulate.mobility`, which chooses among all. Ways
-are made of pieces, straight ones and quarters of a circle; every position is a sum over
-the pieces of what the user has behind him, so that nothing runs step by step and a
-track sampled twice as often is the same track.
+The smooth random tracks are in `wlam.simulate.mobility`, which chooses among all. A
+track is made of pieces, straight ones and quarters of a circle; every position is a sum
+over the covered parts of the pieces, so that there is no loop over steps and a track
+sampled twice as often is the same track.
 """
 
 import math
@@ -25,7 +25,7 @@ def waypoint_track(
     pause_s: Scalar,
     num_legs: int,
 ) -> tuple[Float[Array, "time 2"], Float[Array, "time 2"]]:
-    """Random waypoints: straight to a uniform place, a pause, and on to the next.
+    """Random waypoints: straight to a uniform position, a pause, and on to the next.
 
     The model of Johnson and Maltz (Mobile Computing, 1996), with a uniform speed for
     every leg and exponential pauses. It starts in its steady state, as Le Boudec and
@@ -54,7 +54,7 @@ def waypoint_track(
     leg_s = mean_distance(area_m) * jnp.log(ratio) / (slowest * (ratio - 1))
     paused = draws.uniform() * (pause_s + leg_s) <= pause_s
 
-    # A pair of places with a probability in proportion to its distance: by rejection.
+    # Pairs of positions with a probability in proportion to distance: by rejection.
     ends = draws.uniform((tries, 2, 2)) * area[None, None]
     distances = jnp.linalg.norm(ends[:, 1] - ends[:, 0], axis=-1)
     accepted = draws.uniform((tries,)) * math.hypot(*area_m) <= distances
@@ -83,7 +83,7 @@ def waypoint_track(
 
 
 def mean_distance(area_m: tuple[float, float]) -> float:
-    """Mean distance of two uniform places of a rectangle (Ghosh, 1951)."""
+    """Mean distance of two uniform positions in a rectangle (Ghosh, 1951)."""
     a, b = area_m
     d = math.hypot(a, b)
     return (a**3 / b**2 + b**3 / a**2 + d * (3 - (a / b) ** 2 - (b / a) ** 2)) / 15 + (

@@ -1,6 +1,6 @@
 """Traffic of cells: random compositions of seasons, trends, noise, bursts and zeros.
 
-Every rate, period and memory is in physical time and never in samples, and what varies
+Every rate, period and memory is in physical time and never in samples, and variation
 within a sampling interval is averaged over it, so that one cell sampled every minute
 and every day has consistent statistics.
 """
@@ -99,7 +99,7 @@ class TrafficConfig:
     idle_probability: float = 0.15  # intermittent: idle at random times
     active_share: tuple[float, float] = (0.1, 0.9)  # share of time it is not idle
     idle_memory_h: tuple[float, float] = (0.3, 12.0)  # memory of being idle
-    night_probability: float = 0.1  # nothing while the daily season is low
+    night_probability: float = 0.1  # 0 while the daily season is low
     night_threshold: tuple[float, float] = (-1.2, 0.6)  # how low, in units of its rms
     inflation_probability: float = 0.1  # zero inflation: single samples are 0
     inflated_share: tuple[float, float] = (0.02, 0.5)  # how many
@@ -414,7 +414,7 @@ def generate(key: PRNGKeyArray, config: TrafficConfig, samples: int) -> Traffic:
       Traffic [series, time], >= 0, in units of the random scale; it can be zero
       throughout where a series stays idle. Labels [series]: `time_step_s`; `start_s`,
       start of the first interval, time 0 being midnight in the middle of the weekend;
-      `zero_share` and `gap_share`, of the samples; and what was drawn for the series,
+      `zero_share` and `gap_share`, of the samples; and the parameters of the series,
       named as in `TrafficConfig`: 0 where it has no such part, 1 as `weekend_factor`
       and `active_share`.
     """

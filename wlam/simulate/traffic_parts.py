@@ -1,8 +1,8 @@
-"""What traffic is made of: seasons, noise, bursts, renewals and gaps.
+"""Components of traffic: seasons, noise, bursts, renewals and gaps.
 
 Each part takes random numbers that the caller has drawn, so that one block of them
-serves a whole series, and the sampling interval in the part's own unit of time. What
-it returns is the mean over each interval, if not said otherwise: a process seen every
+serves a whole series, and the sampling interval in the part's own unit of time. It
+returns the mean over each interval unless stated otherwise: a process sampled every
 minute and every hour is the same process.
 """
 
@@ -41,10 +41,10 @@ def fourier_series(
     coefficients: Complex[Array, "kind harmonic"], cycles: Float[Array, "kind time"]
 ) -> Float[Array, "kind time"]:
     """Sum over k = 1, 2, ... of Re(c_k exp(j 2 pi k cycles)); no mean."""
-    turn = cis(cycles)
-    series = jnp.zeros_like(turn)
+    wave = cis(cycles)
+    series = jnp.zeros_like(wave)
     for k in reversed(range(coefficients.shape[1])):  # Horner's scheme
-        series = turn * (series + coefficients[:, k, None])
+        series = wave * (series + coefficients[:, k, None])
     return series.real
 
 

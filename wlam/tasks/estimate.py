@@ -13,7 +13,7 @@ from wlam.baselines.estimate import linear_matrix, spline_matrix
 from wlam.baselines.estimate.combs import by_delay_spectrum
 from wlam.baselines.estimate.interpolation import between_snapshots
 from wlam.data.files import CSI
-from wlam.phy.arrays import array_shape, lines
+from wlam.phy.arrays import array_shape, uniform_lines
 from wlam.phy.transforms import directions
 from wlam.tasks.csi import CsiTask
 from wlam.tasks.task import Baseline
@@ -84,7 +84,7 @@ class CsiEstimate(CsiTask):
         labels = {name: x for name, x in data.labels.items() if jnp.ndim(x) == 1}
         return SnapshotBatch(
             clean / jnp.sqrt(jnp.where(power > 0, power, 1)),
-            tuple(tuple(line) for line in lines(*array).tolist()),
+            tuple(tuple(line) for line in uniform_lines(*array).tolist()),
             array_shape(*array),
             frequency=TX_ANTENNAS not in data.labels,
             labels={name: jnp.repeat(x, times) for name, x in labels.items()},
@@ -119,7 +119,7 @@ class CsiEstimate(CsiTask):
         at = comb(seen)
         assert data.antennas is not None
         array = data.antennas.positions, data.antennas.polarisation
-        regular = lines(*array).shape[1] > 1
+        regular = uniform_lines(*array).shape[1] > 1
         if at is not None and regular:
             told = windows.labels.get(NOISE)
             found["sparse Bayes"] = partial(

@@ -1,4 +1,4 @@
-"""Blocks from combs: paths that are found, and what snapshots learn from each other."""
+"""Blocks from combs: paths between pilots and between snapshots."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ NOISE = np.full(N, 1e-3, np.float32)
 
 
 def path(delay, cycles, angle):
-    """One path [n, t, k, a], turning by some cycles a snapshot."""
+    """One path [n, t, k, a], rotating by some cycles a snapshot."""
     t, k, a = np.ogrid[:T, :K, :A]
     phase = cycles * t - delay * k / K + angle * a / A
     return np.broadcast_to(np.exp(2j * np.pi * phase), (N, T, K, A))
@@ -32,7 +32,7 @@ def error(found, x):
     return (abs(found - x) ** 2).mean()
 
 
-def test_a_path_is_found_between_its_pilots():
+def test_a_path_is_estimated_between_its_pilots():
     x = path(2.3, 0.0, 1)
     pilots = noisy(x[:, :, AT], 1e-3)
     found = by_delay_spectrum(pilots, AT, K, MATRIX, NOISE)
@@ -40,8 +40,8 @@ def test_a_path_is_found_between_its_pilots():
 
 
 @pytest.mark.parametrize("cycles", [0.0, 0.03, -0.04])
-def test_a_path_is_followed_to_snapshots_without_pilots(cycles):
-    """A line between these would be off by more, the more it turns."""
+def test_a_path_is_estimated_in_snapshots_without_pilots(cycles):
+    """The error of a line between these grows with the rotation."""
     x = path(2.0, cycles, 1)
     at = np.array([1, 4, 6])
     found = by_doppler_spectrum(noisy(x[:, at], 1e-3), at, T, MATRIX, NOISE)
@@ -49,14 +49,14 @@ def test_a_path_is_followed_to_snapshots_without_pilots(cycles):
     assert error(found, x) < 2e-3
 
 
-def test_snapshots_of_a_user_who_stands_share_their_noise():
-    """Eight looks at the same channel: an eighth of the noise, and not much more."""
+def test_snapshots_of_a_static_user_average_their_noise():
+    """Eight snapshots of the same channel: little more than an eighth of the noise."""
     x = path(2.0, 0.0, 1)
     variance = 0.1 * 0.2  # what delay spectra are taken to leave of 0.1
     seen = noisy(x, variance)
     every = np.arange(T)
-    told = np.full(N, 0.1, np.float32)
-    found = by_doppler_spectrum(seen, every, T, MATRIX, told)
+    known = np.full(N, 0.1, np.float32)
+    found = by_doppler_spectrum(seen, every, T, MATRIX, known)
     assert error(found, x) < 2 / 8 * error(seen, x)
 
 
@@ -66,7 +66,7 @@ def test_one_snapshot_is_held():
     np.testing.assert_array_equal(found, np.repeat(x, T, axis=1))
 
 
-def test_shifts_are_those_that_snapshots_can_tell_apart():
+def test_doppler_atoms_have_no_aliases():
     for every in (1, 3):
         atoms = doppler_atoms(12, every)
         np.testing.assert_allclose((abs(atoms) ** 2).sum(0), 1, rtol=1e-5)
@@ -77,22 +77,22 @@ def test_shifts_are_those_that_snapshots_can_tell_apart():
 
 
 @pytest.mark.parametrize("noise", [NOISE, None])
-def test_a_silent_antenna_stays_silent_and_alone(noise):
-    """No beam of the others is lost to it, known the noise or not."""
+def test_a_zero_antenna_stays_zero_and_has_no_influence(noise):
+    """The beams of the others do not change, with known or unknown noise."""
     x = path(2.3, 0.0, 1).astype(np.complex64)
     apart = np.eye(A, dtype=np.complex64)
-    heard = by_delay_spectrum(x[:, :, AT], AT, K, apart, noise)
+    others = by_delay_spectrum(x[:, :, AT], AT, K, apart, noise)
     some = x[:, :, AT] * np.array([1, 1, 1, 0])
     found = by_delay_spectrum(some, AT, K, apart, noise)
-    np.testing.assert_array_equal(found[..., :3], heard[..., :3])
+    np.testing.assert_array_equal(found[..., :3], others[..., :3])
     np.testing.assert_array_equal(found[..., 3], 0)
 
 
 @pytest.mark.parametrize("unit", [2.0**-60, 2.0**40, 2.0**66])
-@pytest.mark.parametrize("told", [True, False])
-def test_units_of_pilots_do_not_round(unit, told):
+@pytest.mark.parametrize("known", [True, False])
+def test_units_of_pilots_cause_no_rounding(unit, known):
     pilots = noisy(path(2.3, 0.0, 1)[:, :, AT], 1e-3)
-    noise = NOISE.astype(np.float64) if told else None
+    noise = NOISE.astype(np.float64) if known else None
     found = by_delay_spectrum(pilots, AT, K, MATRIX, noise)
     noise = None if noise is None else unit**2 * noise
     moved = by_delay_spectrum(pilots * np.float32(unit), AT, K, MATRIX, noise)

@@ -1,4 +1,4 @@
-"""Channel estimators against closed forms and against references written otherwise."""
+"""Channel estimators against closed forms and against independent references."""
 
 from functools import partial
 from itertools import pairwise
@@ -57,7 +57,7 @@ STATE = RNG.bit_generator.state
 
 @pytest.fixture(autouse=True)
 def same_draws():
-    """A test draws the same whichever ran before it."""
+    """Draws do not depend on other tests."""
     RNG.bit_generator.state = STATE
 
 
@@ -118,7 +118,7 @@ def test_a_single_pilot_is_repeated():
 PATTERN = pilots.dmrs(12, 1, (1000, 1002), 0, num_symbols=1)
 
 
-def test_interpolation_of_what_a_pattern_shows():
+def test_interpolation_of_observations_of_a_pattern():
     """Linear channels without noise: exact over the grid."""
     slope = normal(50, 2, 1, 1, N) * np.arange(12, dtype=np.float32)[:, None]
     channel = normal(50, 2, 1, 1, N) + slope
@@ -155,7 +155,7 @@ def test_lmmse_reaches_the_wiener_error(variance):
     assert abs(error(estimate, CHANNEL) / expected - 1) < 4 / np.sqrt(SAMPLES)
 
 
-def test_lmmse_is_the_formula():
+def test_lmmse_is_its_closed_form():
     variances = np.linspace(0.01, 1, SAMPLES, dtype=np.float32)
     estimate = estimators.lmmse(OBSERVED, variances, SENSING, TRUE)
     a, r = SENSING.astype(complex), COVARIANCE.astype(complex)
@@ -208,7 +208,7 @@ def test_own_covariance_is_that_of_the_shared_one_where_all_are_equal():
 
 
 def test_own_covariance_limits():
-    """Hardly any noise on one path, where float32 could lose the definite matrix."""
+    """Little noise on one path, where rounding could make the matrix indefinite."""
     one = np.outer(FINE[:, 5], FINE[:, 5].conj())[None] * D
     gain = np.array([[3 - 4j]], np.complex64)
     channel = gain * FINE[:, 5]
@@ -220,7 +220,7 @@ def test_own_covariance_limits():
 
 
 def test_own_covariance_beats_the_shared_one_of_a_mixture():
-    """Each channel has two bins of its own: the genie knows which."""
+    """Each channel has its own two bins, which are known to the genie estimator."""
     samples = 400
     power = np.zeros((samples, D), np.float32)
     for row in power:
@@ -302,7 +302,7 @@ def test_omp_is_greedy_least_squares():
         np.testing.assert_allclose(estimate[n], expected, atol=1e-3)
 
 
-def test_omp_takes_noise_for_a_path_as_often_as_stated():
+def test_omp_has_the_stated_rate_of_false_alarms():
     noise = normal(SAMPLES, D)
     variances = np.ones(SAMPLES, np.float32)
     estimate = pursue(noise, variances, EVERYTHING, BINS, false_alarm=0.1)
@@ -379,7 +379,7 @@ def test_fista_never_raises_the_objective():
     assert costs[-1].sum() < 0.5 * costs[0].sum()
 
 
-def test_fista_ends_where_the_subgradient_holds_zero():
+def test_fista_converges_where_the_subgradient_contains_zero():
     sparse = np.asarray(solve(3000), complex) @ BINS.conj()
     slope = (OBSERVED[:FEW] - sparse @ SEEN.T) @ SEEN.conj()
     size = np.abs(sparse)
@@ -392,7 +392,7 @@ def test_fista_ends_where_the_subgradient_holds_zero():
     assert not inside.all(1).any()
 
 
-def test_fista_shrinks_every_bin_where_all_is_seen():
+def test_fista_shrinks_every_bin_where_all_are_observed():
     """With A the identity the solution is known: every modulus less the penalty."""
     penalty = np.linspace(0.05, 3, SAMPLES, dtype=np.float32)
     bins = np.asarray(CHANNEL, complex) @ BINS.conj()
@@ -403,7 +403,7 @@ def test_fista_shrinks_every_bin_where_all_is_seen():
         np.testing.assert_allclose(estimate, expected @ BINS.T, atol=1e-3)
 
 
-def test_universal_penalty_silences_noise():
+def test_universal_penalty_gives_zero_for_noise():
     variances = np.full(SAMPLES, 0.25, np.float32)
     penalty = estimators.universal_penalty(variances, EVERYTHING, BINS)
     np.testing.assert_allclose(penalty, 0.5 * np.sqrt(np.log(D)), rtol=1e-5)

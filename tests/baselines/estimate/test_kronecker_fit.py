@@ -1,4 +1,4 @@
-"""Fitted Kronecker covariances: their likelihood, dense algebra and the genie."""
+"""Fitted Kronecker covariances against likelihood, dense algebra and the genie."""
 
 import jax
 import jax.numpy as jnp
@@ -82,7 +82,7 @@ def log_likelihood(fit, atoms, observed):
 
 
 @pytest.mark.parametrize("fit_noise", [False, True])
-def test_updates_make_the_observation_more_probable(drawn, atoms, fit_noise):
+def test_updates_raise_the_likelihood(drawn, atoms, fit_noise):
     _, _, observed, variance = drawn
     found = [
         log_likelihood(
@@ -95,7 +95,7 @@ def test_updates_make_the_observation_more_probable(drawn, atoms, fit_noise):
     assert (found[-1] > found[0]).all()
 
 
-def test_the_fit_comes_near_the_genie(drawn, atoms):
+def test_the_error_of_the_fit_is_near_the_genie(drawn, atoms):
     covariances, channels, observed, variance = drawn
 
     def error(found):
@@ -112,7 +112,7 @@ def test_the_fit_comes_near_the_genie(drawn, atoms):
     assert plain > 1.5 * genie
 
 
-def test_of_one_atom_only_the_power_is_fitted():
+def test_with_one_atom_only_the_power_is_fitted():
     """A factor that is the identity: the mean power, less that of the noise."""
     one = np.eye(16, dtype=np.complex64)[:1]
     atoms = Atoms(jnp.asarray(one), jnp.asarray(one[:, :4]))

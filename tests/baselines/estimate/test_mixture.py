@@ -1,4 +1,4 @@
-"""The mixture estimator against the linear one, and against the genie."""
+"""The mixture estimator against the linear one, and the genie estimator."""
 
 from functools import partial
 
@@ -23,7 +23,7 @@ VARIANCE = np.full(N, 0.1, np.float32)
 
 @pytest.fixture(scope="module")
 def kinds():
-    """Channels from one of two directions each: two covariances, and who has which."""
+    """Channels from one of two directions each: two covariances, and their indices."""
 
     @jax.jit
     def draw(key):
@@ -68,7 +68,9 @@ def test_one_component_is_the_linear_estimate(channels, observed):
     np.testing.assert_allclose(found[:5], expected, atol=3e-3)
 
 
-def test_two_kinds_are_found_and_the_genie_is_near(kinds, channels, observed):
+def test_two_components_are_found_and_the_error_is_near_the_genie(
+    kinds, channels, observed
+):
     mixture = fit_kronecker_mixture(KEYS[3], channels, rx=2, tx=2, iterations=30)
     mixed = nmse(mixture_estimate(observed, VARIANCE, mixture), channels)
     single = fit_kronecker_mixture(KEYS[3], channels, rx=1, tx=1, iterations=2)

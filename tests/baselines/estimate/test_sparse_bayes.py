@@ -38,7 +38,7 @@ def log_likelihood(fit, seen):
 
 
 @pytest.mark.parametrize("fit_noise", [False, True])
-def test_no_update_makes_the_observation_less_probable(fit_noise):
+def test_no_update_lowers_the_likelihood(fit_noise):
     seen = SENSING @ DICTIONARY
     found = [
         log_likelihood(fit_spectrum(OBSERVED, VARIANCE, seen, i, fit_noise), seen)
@@ -62,7 +62,7 @@ def test_without_updates_it_is_the_linear_estimate_of_a_flat_spectrum():
 
 
 def test_atoms_that_do_not_overlap_have_a_spectrum_in_closed_form():
-    """What is seen of each, over all parts, less the noise, or nothing."""
+    """The observed power of each, over all parts, less the noise, at least 0."""
     y = normal(N, PARTS, M)
     found = fit_spectrum(y, jnp.full(N, 0.5), UNITARY[None], 2000).power
     seen = (abs(np.einsum("mk,nsm->nsk", UNITARY.conj(), y)) ** 2).mean(1)
@@ -78,7 +78,7 @@ def test_noise_is_what_no_atom_explains():
 
 
 @pytest.mark.parametrize("fit_noise", [False, True])
-def test_parts_that_share_their_sensing_need_it_once(fit_noise):
+def test_shared_sensing_is_given_once(fit_noise):
     about = (OBSERVED, VARIANCE)
     both = np.repeat(SENSING[:1], PARTS, axis=0)
     once = sparse_bayes(*about, SENSING[:1], DICTIONARY, fit_noise=fit_noise)
@@ -87,8 +87,8 @@ def test_parts_that_share_their_sensing_need_it_once(fit_noise):
 
 
 @pytest.mark.parametrize("fit_noise", [False, True])
-def test_nothing_observed_gives_nothing(fit_noise):
-    """Beside something observed, which does not change."""
+def test_a_zero_observation_has_a_zero_estimate(fit_noise):
+    """The estimate of another sample does not change."""
     some = OBSERVED * np.array([0, 1, 1])[:, None, None]
     told = VARIANCE.at[0].set(0)
     found = sparse_bayes(some, told, SENSING, DICTIONARY, fit_noise=fit_noise)
@@ -98,8 +98,8 @@ def test_nothing_observed_gives_nothing(fit_noise):
     np.testing.assert_array_equal(found[1:], whole[1:])
 
 
-def test_no_noise_is_found_where_there_is_none():
-    """What is fitted is no less than rounding, or a covariance has no factor."""
+def test_the_fitted_noise_is_zero_without_noise():
+    """Up to rounding, below which a covariance has no factor."""
     clean = np.einsum("smd,dk,nsk->nsm", SENSING, DICTIONARY, SPARSE)
     seen = SENSING @ DICTIONARY
     fit = fit_spectrum(clean, VARIANCE, seen, 200, True)
@@ -108,7 +108,7 @@ def test_no_noise_is_found_where_there_is_none():
     assert (np.asarray(fit.noise_variance) >= 0.999 * least).all()
 
 
-def test_the_estimate_goes_with_the_unit():
+def test_the_estimate_scales_with_the_unit():
     one = sparse_bayes(OBSERVED, VARIANCE, SENSING, DICTIONARY)
     many = sparse_bayes(1e3 * OBSERVED, 1e6 * VARIANCE, SENSING, DICTIONARY)
     np.testing.assert_allclose(many, 1e3 * np.asarray(one), rtol=1e-2, atol=1.0)
@@ -116,7 +116,7 @@ def test_the_estimate_goes_with_the_unit():
 
 
 @pytest.mark.parametrize("unit", [2.0**-40, 2.0**40])
-def test_units_do_not_round(unit):
+def test_units_cause_no_rounding(unit):
     one = sparse_bayes(OBSERVED, VARIANCE, SENSING, DICTIONARY)
     many = sparse_bayes(unit * OBSERVED, unit**2 * VARIANCE, SENSING, DICTIONARY)
     np.testing.assert_array_equal(many / unit, one)

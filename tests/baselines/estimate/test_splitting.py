@@ -50,7 +50,7 @@ def estimate(splitting, prox, observed, weight=0.8):
     return prox(found.z)
 
 
-def test_the_prox_is_what_it_minimises(problem):
+def test_the_prox_minimises_its_objective(problem):
     splitting, observed = problem
     v = jnp.asarray(normal(N, D))
     found = prox_fit(splitting, v, observed)
@@ -114,7 +114,7 @@ def test_with_a_gaussian_prior_it_is_the_linear_estimate(problem):
     np.testing.assert_allclose(found, OBSERVED @ weights.T, atol=1e-9)
 
 
-def test_without_noise_an_orthonormal_sensing_is_undone():
+def test_without_noise_an_orthonormal_sensing_is_inverted():
     unitary = np.linalg.qr(normal(M, M))[0]
     channel = jnp.asarray(normal(N, M))
     splitting = split(jnp.asarray(unitary), 1e6)

@@ -35,7 +35,7 @@ def test_shared_ar_continues_tones_exactly(count):
     assert relative(baselines.ar_shared(context, H, order=5, ridge=1e-6), future) < 1e-3
 
 
-def test_shared_ar_tells_tones_that_are_close_where_there_is_no_noise():
+def test_shared_ar_resolves_close_tones_without_noise():
     """Five Doppler shifts within .04 cycles a step: the fifth difference is 1e-5 of
     them, and its square is below the rounding of float32."""
     time = np.arange(L + H)
@@ -110,7 +110,7 @@ def test_centred_ar_continues_constants_exactly(forecaster):
     assert (forecast == 7).all()
 
 
-def test_ar_without_centring_continues_constants_and_silence():
+def test_ar_without_centring_continues_constants_and_zeros():
     constant = jnp.full((4, L, C), 7.0)
     forecast = baselines.ar_shared(constant, H, order=2, ridge=1e-6)
     np.testing.assert_allclose(forecast, 7.0, rtol=1e-3)

@@ -1,4 +1,4 @@
-"""Floors for irregular times: the regular ones as a limit, and Gaussian truth."""
+"""Baselines at irregular times: the regular ones as a limit, and Gaussian fading."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -55,7 +55,7 @@ def test_the_wiener_predictor_is_that_of_the_measurements_alone():
         np.testing.assert_allclose(said, want, atol=2e-3)
 
 
-def test_where_everything_is_measured_it_is_the_regular_one():
+def test_with_all_measurements_it_is_the_regular_one():
     context = jnp.asarray(NOISY[:, :L], jnp.complex64)
     ratio = jnp.full((N, C), NOISE + 1e-5, jnp.float32)
     want = baselines.wiener(context, H, CYCLES, ratio, order=L)
@@ -63,14 +63,14 @@ def test_where_everything_is_measured_it_is_the_regular_one():
     np.testing.assert_allclose(found, want, atol=2e-3)
 
 
-def test_guessing_speed_and_noise_costs_little():
+def test_unknown_speed_and_noise_cost_little():
     clean, noisy = fading(150, L + H)
     context, _ = thinned(noisy[:, :L])
     given = jnp.asarray(context)
     told = jnp.full(150, DOPPLER, jnp.float32), jnp.full(150, NOISE, jnp.float32)
     forecasts = {
         "told": baselines.irregular_wiener(given, H, *told),
-        "guessed": baselines.irregular_bands(given, H),
+        "unknown": baselines.irregular_bands(given, H),
         "held": baselines.hold(given, H),
     }
     target = clean[:, L:]
@@ -78,12 +78,12 @@ def test_guessing_speed_and_noise_costs_little():
         name: 10 * np.log10(np.mean(abs(np.asarray(x) - target) ** 2))
         for name, x in forecasts.items()
     }
-    assert errors["told"] < errors["guessed"] < errors["told"] + 1.0
-    assert errors["guessed"] < errors["held"] - 3.0
+    assert errors["told"] < errors["unknown"] < errors["told"] + 1.0
+    assert errors["unknown"] < errors["held"] - 3.0
 
 
 @pytest.mark.parametrize("unit", [1e-25, 1e-6, 1e15])
-def test_units_and_phases_come_back(unit):
+def test_forecasts_follow_unit_and_phase(unit):
     turn = jnp.complex64(unit * np.exp(0.7j))
     found = baselines.irregular_bands(turn * jnp.asarray(CONTEXT), H)
     want = baselines.irregular_bands(jnp.asarray(CONTEXT), H)

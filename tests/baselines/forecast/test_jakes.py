@@ -17,7 +17,7 @@ def test_bessel_function():
 
 
 def test_correlation_of_isotropic_scattering():
-    """The mean of the phase turns of waves from all around."""
+    """The mean phase rotation of waves from all directions."""
     doppler = np.array([0.0, 0.02, 0.3], np.float32)
     angle = 2 * np.pi * (np.arange(256) + 0.5) / 256
     turns = doppler[:, None, None] * np.arange(9)[:, None] * np.cos(angle)
@@ -26,7 +26,7 @@ def test_correlation_of_isotropic_scattering():
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_noise_is_what_all_channels_share():
+def test_noise_is_common_to_all_channels():
     """Powers 4, 1, 1 at 0 dB: half of 6 / 3 is noise, which leaves 3, 0, 0."""
     context = np.ones((3, 8, 3), np.float32) * np.array([2, 1, 1], np.float32)
     context[2] = 0

@@ -45,8 +45,8 @@ def test_it_is_the_wiener_filter_of_its_model(weights):
         np.testing.assert_allclose(weights[i], expected, atol=5e-3)
 
 
-def test_its_error_on_fading_is_close_to_the_least_of_all(weights):
-    """Steady state: both have seen 32 steps, of which the model knows 16 lags."""
+def test_its_error_on_fading_is_close_to_the_minimum(weights):
+    """Steady state: both use 32 steps, of which the model has 16 lags."""
     for i in range(3):
         r = j0(2 * np.pi * float(DOPPLER[i]) * np.arange(L + H))
         covariance = toeplitz(r[:L]) + RHO[i] * np.eye(L)

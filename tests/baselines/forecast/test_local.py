@@ -45,7 +45,7 @@ def test_one_bin_is_least_squares_forward_and_backward():
     np.testing.assert_allclose(found[0, 0, 0, 0], following, rtol=1e-3)
 
 
-def test_neighbours_that_share_their_tones_make_up_for_few_steps():
+def test_neighbours_with_the_same_tones_compensate_few_steps():
     context, future = tones_by_column(5)
     short = context[:, -10:]  # ten equations for five unknowns, 6 x 10 if pooled
     noisy = short + 1e-2 * NOISE[:, :10]
@@ -54,7 +54,7 @@ def test_neighbours_that_share_their_tones_make_up_for_few_steps():
     assert relative(pooled, future) < min(0.05, 0.5 * relative(alone, future))
 
 
-def test_bins_of_other_columns_do_not_matter_out_of_reach():
+def test_bins_out_of_reach_have_no_influence():
     context, _ = tones_by_column(2)
     other = context.copy()
     other[..., 2:4] = NOISE[..., 2:4]
@@ -80,7 +80,7 @@ def test_forecasts_have_the_unit_of_the_context_and_its_bound():
     assert not np.asarray(baselines.ar_local(0 * NOISE, H)).any()
 
 
-def test_rows_with_an_unknown_step_do_not_count():
+def test_equations_with_an_unknown_step_are_left_out():
     lag_moments = jax.jit(local.lag_moments, static_argnums=2)
     known = np.arange(L)[None] >= np.array([[0], [5]])
     full = np.asarray(lag_moments(NOISE, known, 3))

@@ -1,4 +1,4 @@
-"""PAD against sums of tones, and against the pseudo-inverse it stands for."""
+"""PAD against sums of tones, and the pseudo-inverse that it replaces."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -35,7 +35,7 @@ def test_as_many_tones_as_the_order_are_continued_exactly(count):
     assert relative(forecast, signal[:, L:]) < 1e-3
 
 
-def test_twice_the_order_is_context_enough():
+def test_a_context_of_twice_the_order_is_enough():
     signal = tones(2)[:, : 4 + H]
     forecast = baselines.pad(signal[:, :4], H, order=2, share=1.0)
     assert relative(forecast, signal[:, 4:]) < 2e-3
@@ -65,7 +65,7 @@ def test_the_strongest_bins_are_forecast_and_the_others_are_zero():
     assert strongest(energy, 0.8).tolist()[0] == [False, True, False, True]
 
 
-def test_silence_stays_silent_and_growth_is_bounded():
+def test_zero_stays_zero_and_growth_is_bounded():
     silent = np.zeros((4, L, BINS), np.complex64)
     assert not baselines.pad(silent, H, order=4, share=1.0).any()
     growth = np.broadcast_to(1.5 ** np.arange(L)[:, None], (4, L, BINS))

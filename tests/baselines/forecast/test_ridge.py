@@ -62,7 +62,7 @@ def test_real_series_keep_their_level_and_scale():
     assert error < np.mean((series[:, L - 1 : L] - series[:, L:]) ** 2) * 1.05
 
 
-def test_silence_and_errors():
+def test_zeros_and_errors():
     silent = np.zeros((N, L, C), np.float32)
     fitted = baselines.fit_ridge(silent, np.zeros((N, H, C), np.float32), PENALTIES)
     assert not fitted.weights.any()

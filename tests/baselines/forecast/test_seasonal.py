@@ -1,4 +1,4 @@
-"""Seasonal autoregression against periodic series and a fit written otherwise."""
+"""Seasonal autoregression against periodic series and an independent fit."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def test_the_fit_is_penalised_least_squares_on_the_seasonal_lags():
 
 
 def test_a_noisy_season_is_forecast_better_than_by_either_part():
-    """Season and first-order noise: neither yesterday nor the last steps say it all."""
+    """Season and first-order noise: neither yesterday nor the last steps suffice."""
     season = 2 * np.sin(2 * np.pi * np.arange(L + H) / PERIOD)[:, None]
     noise = RNG.normal(size=(64, L + H, C))
     for t in range(1, L + H):

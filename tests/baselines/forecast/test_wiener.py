@@ -60,7 +60,7 @@ def test_weights_solve_the_normal_equations():
 
 
 def test_without_noise_slow_fading_is_continued():
-    """Waves from all around, each a tone within the Doppler shift."""
+    """Waves from all directions, each a tone within the Doppler shift."""
     time = np.arange(ORDER + H)
     angle = np.linspace(0, np.pi, 40)
     phase = np.random.default_rng(0).uniform(size=(6, 1, ORDER, 40))

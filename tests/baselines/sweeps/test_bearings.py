@@ -1,4 +1,4 @@
-"""Trackers at irregular times: lines, angles, and what holes may not change."""
+"""Trackers at irregular times: lines, angles, and invariance to gaps."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -73,7 +73,7 @@ def test_the_filter_is_the_textbook_one():
 
 
 @pytest.mark.parametrize("name", ["line", "bearing"])
-def test_what_stands_still_stays_and_empty_steps_change_nothing(name):
+def test_static_users_stay_and_empty_steps_have_no_influence(name):
     def track(shown):
         if name == "line":
             return line_tracker(shown, 4)

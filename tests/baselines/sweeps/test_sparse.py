@@ -25,23 +25,25 @@ def sweeps_db(fine, num_ant, view, floor, strength):
     return 10 * jnp.log10(strength * gain + floor)
 
 
-def sweeps(places, num_ant, view=None, floor=1e-3, strength=1.0):
-    """Sweeps of single paths at places between beams, in dB."""
-    fine = np.round((places + 0.5) * 9 - 0.5).astype(int)
+def sweeps(positions, num_ant, view=None, floor=1e-3, strength=1.0):
+    """Sweeps of single paths at positions between beams, in dB."""
+    fine = np.round((positions + 0.5) * 9 - 0.5).astype(int)
     return np.asarray(sweeps_db(fine, num_ant, view, floor, strength))
 
 
 @pytest.mark.parametrize(
     ("num_ant", "view", "every"), [(32, None, 1), (16, None, 2), (8, 90.0, 4)]
 )
-def test_a_path_is_found_with_all_that_follows_from_it(num_ant, view, every):
-    """The floor and the strength are unknown; every beam that sees it is needed."""
-    places = RNG.integers(18, 9 * (BEAMS - 2), 20) / 9.0
-    db = sweeps(places, num_ant, view, floor=0.02, strength=3.0)
+def test_a_path_is_found_with_its_sweep(num_ant, view, every):
+    """Noise floor and strength are unknown; every beam with its power is needed."""
+    positions = RNG.integers(18, 9 * (BEAMS - 2), 20) / 9.0
+    db = sweeps(positions, num_ant, view, floor=0.02, strength=3.0)
     measured = np.broadcast_to(np.arange(BEAMS) % every == every // 2, db.shape)
     shown = np.where(measured, db, np.float32(99.0))
     fit = jax.tree.map(np.asarray, baselines.fit_path(shown, measured, num_ant, view))
-    np.testing.assert_allclose(fit.place, places, atol=0.23)  # two fine directions
+    np.testing.assert_allclose(
+        fit.position, positions, atol=0.23
+    )  # two fine directions
     np.testing.assert_array_equal(
         np.argmax(fit.sweep_db, axis=1), np.argmax(db, axis=1)
     )
@@ -60,12 +62,12 @@ def test_another_array_explains_less():
     assert (wrong > 0.1).all()
 
 
-def test_a_sweep_that_says_nothing_says_nothing():
+def test_a_sweep_without_measurements_has_no_path():
     flat = np.full((2, BEAMS), -90.0, np.float32)
     for measured in (np.ones(flat.shape, bool), np.zeros(flat.shape, bool)):
         fit = baselines.fit_path(flat, measured, BEAMS)
         assert np.isfinite(fit.sweep_db).all()
-        assert np.isfinite(fit.place).all()
+        assert np.isfinite(fit.position).all()
 
 
 def test_lines_between_beams_and_held_edges():
@@ -78,7 +80,7 @@ def test_lines_between_beams_and_held_edges():
     np.testing.assert_allclose(found[0, 0], expected, rtol=1e-6)
 
 
-def test_sweeps_without_a_beam_are_those_before_them_or_the_first():
+def test_sweeps_without_measured_beams_repeat_the_one_before_or_the_first():
     values = RNG.normal(size=(1, 5, 8)).astype(np.float32)
     known = np.array([False, True, False, True, False])[None, :, None]
     measured = np.broadcast_to(known, values.shape)
@@ -86,7 +88,7 @@ def test_sweeps_without_a_beam_are_those_before_them_or_the_first():
     np.testing.assert_array_equal(found[0], values[0, [1, 1, 1, 3, 3]])
 
 
-def test_a_smooth_sweep_goes_through_what_was_measured_and_peaks_between():
+def test_a_smooth_sweep_interpolates_and_may_peak_between_beams():
     beam = np.arange(24)
     peaks_at = np.array([8.0, 10.0, 13.0])[:, None]
     sweeps = -70 + 20 * np.exp(-((beam - peaks_at) ** 2) / 40)

@@ -27,7 +27,7 @@ def test_tracker_follows_a_beam_that_moves_steadily(speed):
     np.testing.assert_allclose(forecast[:, :2, inner], track[:, 8:10, inner], atol=1e-4)
 
 
-def test_tracker_looks_at_the_last_eight_sweeps_only():
+def test_tracker_uses_the_last_eight_sweeps_only():
     index = np.concatenate([np.full(8, 30), np.arange(8)])
     forecast = baselines.linear_beam_tracker(beam_profile(index)[None], 5)
     np.testing.assert_array_equal(forecast.argmax(-1)[0], np.arange(8, 13))
@@ -51,9 +51,9 @@ def test_tracker_repeats_a_single_sweep():
 
 
 def test_peaks_lie_between_the_beams():
-    place = np.array([[0.3, 4.5, 7.0, 15.4, 30.7]])
+    position = np.array([[0.3, 4.5, 7.0, 15.4, 30.7]])
     np.testing.assert_allclose(
-        peaks(beam_profile(place)), [[0, 4.5, 7, 15.4, 31]], atol=1e-4
+        peaks(beam_profile(position)), [[0, 4.5, 7, 15.4, 31]], atol=1e-4
     )
     assert not np.any(peaks(np.zeros((1, 5, 32), np.float32)))
 
@@ -68,15 +68,15 @@ def test_the_filter_settles_at_the_alpha_beta_gains():
     beta = 2 * (2 - alpha) - 4 * np.sqrt(1 - alpha)
     measured = np.zeros((1, 40), np.float32)
     measured[0, -1] = 1
-    place, velocity = constant_velocity(measured, 2.0, 2.0 * ratio)
-    np.testing.assert_allclose(place, alpha, rtol=1e-4)
+    position, velocity = constant_velocity(measured, 2.0, 2.0 * ratio)
+    np.testing.assert_allclose(position, alpha, rtol=1e-4)
     np.testing.assert_allclose(velocity, beta, rtol=1e-4)
 
 
 def test_kalman_tracker_follows_a_beam_that_moves_steadily():
-    place = 6.2 + 0.45 * np.arange(40 + 5)
-    forecast = baselines.kalman_beam_tracker(beam_profile(place[None, :40]), 5)
-    np.testing.assert_array_equal(forecast.argmax(-1)[0], np.round(place[40:]))
+    position = 6.2 + 0.45 * np.arange(40 + 5)
+    forecast = baselines.kalman_beam_tracker(beam_profile(position[None, :40]), 5)
+    np.testing.assert_array_equal(forecast.argmax(-1)[0], np.round(position[40:]))
     assert forecast.shape == (1, 5, 32)
 
 
@@ -89,19 +89,19 @@ def test_kalman_tracker_stays_on_the_codebook_and_repeats_a_single_sweep():
     np.testing.assert_array_equal(forecast, np.repeat(one, 3, axis=1))
 
 
-def test_the_filter_runs_through_places_that_are_unknown():
-    """At constant velocity, gaps change nothing, nor does what stands in them."""
-    place = (3.0 + 0.7 * np.arange(12, dtype=np.float32))[None]
+def test_the_filter_predicts_through_unknown_positions():
+    """At constant velocity, gaps have no influence, nor have the values in them."""
+    position = (3.0 + 0.7 * np.arange(12, dtype=np.float32))[None]
     known = np.isin(np.arange(12), (2, 3, 5, 6, 9))[None]
-    shown = np.where(known, place, np.float32(99.0))
+    shown = np.where(known, position, np.float32(99.0))
     last, velocity = constant_velocity(shown, 1e-3, 1e-3, known)
     np.testing.assert_allclose(velocity, 0.7, atol=1e-2)
-    np.testing.assert_allclose(last, place[:, -1], atol=1e-2)
+    np.testing.assert_allclose(last, position[:, -1], atol=1e-2)
     begun = constant_velocity(shown[:, 2:], 1e-3, 1e-3, known[:, 2:])
     np.testing.assert_allclose([last, velocity], begun, rtol=1e-5)
 
 
-def test_sweeps_move_by_parts_of_beams():
+def test_sweeps_move_by_fractions_of_beams():
     sweep = beam_profile(np.array([10.0]))
     shift = np.array([[0.0, 3.0, 0.5, -40.0]], np.float32)
     moved = np.asarray(jax.jit(baselines.moved_sweep)(sweep, shift))[0]

@@ -1,4 +1,4 @@
-"""CDL channels against the tables, a direct sum of rays, and what theory says."""
+"""CDL channels against the tables, a direct sum of rays, and theory."""
 
 import json
 from functools import partial
@@ -113,7 +113,7 @@ def test_doppler_is_bounded_by_the_speed(rays):
     assert 0.9 * bound < largest <= bound * (1 + 1e-6)
 
 
-def test_nothing_turns_for_a_user_at_rest():
+def test_no_phase_rotates_for_a_user_at_rest():
     assert not draw(KEY, 0 * VELOCITY, 0.3).doppler_hz.any()
 
 
@@ -143,7 +143,7 @@ def test_phases_are_uniform(rays):
         assert abs(np.mean(phasors**power)) < 4 / np.sqrt(phasors.size)
 
 
-def test_bearing_turns_departures_and_nothing_else(rays):
+def test_bearing_rotates_departures_and_nothing_else(rays):
     turned = draw(KEY, VELOCITY, 1.3)
     np.testing.assert_allclose(turned.azimuth, rays.azimuth - 1, atol=1e-5)
     np.testing.assert_array_equal(turned.doppler_hz, rays.doppler_hz)

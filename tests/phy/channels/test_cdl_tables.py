@@ -84,7 +84,7 @@ def test_spreads_and_means_as_wanted(profile):
         np.testing.assert_array_equal(changed[profile, 1:3], before[profile, 1:3])
 
 
-def test_nothing_wanted_leaves_the_tables():
+def test_no_scaling_keeps_the_tables():
     assert scaled(Scaling()) is TABLES
 
 
@@ -103,7 +103,7 @@ def test_k_factor_and_unit_delay_spread(k_db):
     np.testing.assert_allclose(spread[3:], 1)
 
 
-def test_small_spreads_take_the_ratio_of_equation_7_7_5():
+def test_small_spreads_have_the_ratio_of_equation_7_7_5():
     half, one = (scaled(Scaling(asa_deg=deg)).spreads_deg[:, 0] for deg in (0.5, 1.0))
     np.testing.assert_allclose(half * 2, one, rtol=1e-3)
 

@@ -1,4 +1,4 @@
-"""What a receiver does: phases, timings and gains that all of a packet shares."""
+"""Receiver impairments: phase, timing and gain common to a packet."""
 
 from dataclasses import replace
 from functools import partial
@@ -29,8 +29,8 @@ def seen(config):
     return make(jax.random.key(1), CHANNELS)
 
 
-def test_all_of_a_packet_share_phase_timing_and_gain():
-    """What was done is a factor: one for all antennas, a tone over subcarriers."""
+def test_antennas_and_subcarriers_of_a_packet_share_phase_timing_and_gain():
+    """The impairment is a factor: one for all antennas, a tone over subcarriers."""
     found = seen(ALL)
     factor = found.csi / CHANNELS.csi
     np.testing.assert_allclose(factor[..., 1], factor[..., 0], rtol=1e-4)
@@ -51,7 +51,7 @@ def test_gain_control_sets_the_power_to_one_within_half_a_step():
     np.testing.assert_allclose(gain_db / 3, np.round(gain_db / 3), atol=1e-3)
 
 
-def test_magnitudes_and_conjugate_products_know_no_phase_and_no_timing():
+def test_magnitudes_and_conjugate_products_have_no_phase_and_no_timing():
     """Without gain control they are those of the channel itself."""
     quiet = replace(ALL, agc_step_db=(0.0, 0.0))
     found = seen(replace(quiet, view="magnitude")).csi
@@ -73,6 +73,6 @@ def test_a_perfect_receiver_changes_nothing():
         ({"agc_step_db": (3.0, 1.0)}, "agc_step_db: found"),
     ],
 )
-def test_what_no_receiver_does_is_refused(wrong, message):
+def test_impossible_receivers_are_refused(wrong, message):
     with pytest.raises(ValueError, match=message):
         HardwareConfig(None, **wrong)

@@ -1,4 +1,4 @@
-"""Near and far paths at a large array, and what a combiner sees of them."""
+"""Near and far paths at a large array, and their measurements by a combiner."""
 
 from dataclasses import replace
 
@@ -127,7 +127,7 @@ def test_channels_have_as_much_power_as_antennas(thz, line):
         np.testing.assert_allclose(ratio, 1, atol=6 / np.sqrt(antennas))
 
 
-def test_as_many_paths_are_far_as_their_distances_or_the_config_say(thz, line):
+def test_the_number_of_far_paths_follows_from_distances_or_config(thz, line):
     far = np.asarray(thz.labels["far_paths"])
     share = (25 - rayleigh_distance_m(THZ)) / (25 - 10)
     # The line of sight of 30 m and a share of four others.

@@ -1,4 +1,4 @@
-"""Kronecker channels against their covariances and the bound that these give."""
+"""Kronecker channels against their covariances and the resulting bound."""
 
 from functools import partial
 
@@ -36,8 +36,8 @@ def test_a_narrow_path_is_a_plane_wave():
     np.testing.assert_allclose(found, np.exp(-0.5j * np.pi * lag), atol=5e-3)
 
 
-def test_paths_from_everywhere_fade_as_jakes():
-    """A density that is level over the circle has the correlation J0(pi lag)."""
+def test_paths_from_all_directions_fade_as_jakes():
+    """A density that is uniform over the circle has the correlation J0(pi lag)."""
     found = np.asarray(toeplitz_covariance(0 * ONE, ONE, 1e6, 4))[0, 0]
     j0 = [1.0, -0.3042, 0.2203, -0.1812]  # Abramowitz & Stegun, table 9.1
     np.testing.assert_allclose(found, j0, atol=1e-3)
@@ -68,7 +68,7 @@ def test_channels_have_their_covariance(covariances):
     assert abs(found - expected).max() < 5 / np.sqrt(many)
 
 
-def test_generate_says_what_it_draws():
+def test_labels_are_of_the_channels():
     data = jax.jit(partial(generate, config=SMALL, samples=400))(KEY)
     data = jax.tree.map(np.asarray, data)
     assert data.csi.shape == (400, 1, 3, 6)

@@ -1,4 +1,4 @@
-"""TDL channels against the tables and what theory says of fading."""
+"""TDL channels against the tables and the theory of fading."""
 
 import jax
 import jax.numpy as jnp
@@ -148,7 +148,7 @@ def test_taps_have_the_powers_of_the_table(gains):
 
 
 @pytest.mark.parametrize("profile", ["D", "E"])
-def test_the_line_of_sight_turns_at_seven_tenths_of_the_largest_shift(gains, profile):
+def test_the_line_of_sight_has_seven_tenths_of_the_largest_shift(gains, profile):
     index = PROFILES.index(profile)
     first = gains[index, :, :, 0]
     got = (first * first[:, :1].conj()).mean((0, 2))

@@ -1,4 +1,4 @@
-"""Receivers with few RF chains: what is white, and what is seen."""
+"""Receivers with few RF chains: sensing matrix and white noise."""
 
 import jax
 import numpy as np

@@ -1,4 +1,4 @@
-"""Pilots against the tables of the standard, and what is seen through them."""
+"""Pilots against the tables of the standard, and observations through them."""
 
 from functools import cache
 from pathlib import Path
@@ -196,7 +196,7 @@ def test_ports_of_a_group_leak_half_of_the_difference_over_a_pair():
     np.testing.assert_allclose(average, expected, atol=2e-6)
 
 
-def test_sensing_of_ports_that_do_not_meet():
+def test_sensing_of_ports_without_common_elements():
     channel = channels(COMB)
     seen = pilots.observe(jax.random.key(1), channel, COMB, NOISELESS_DB).channel
     expected = np.einsum("psk,nplka->nplsa", COMB.sensing(), channel[:, :, [1, 3]])

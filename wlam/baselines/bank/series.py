@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from einops import rearrange
 from jaxtyping import Array, Bool, Float, Inexact, Int
 
+from wlam.baselines.bank.days import SEASON, same_time, yesterday
 from wlam.ops.einsum import einsum
 from wlam.ops.solve import solve_positive
 from wlam.simulate.traffic import DAY_S
@@ -45,8 +46,6 @@ NEIGHBOURS = 4
 """Past samples of the beam on either side that the long AR of a sweep uses as well."""
 SHORT_ORDER = 3
 """Own past samples of the short AR, past changes, and samples of the seasonal AR."""
-SEASON = (-1, 0, 1)
-"""Samples about the same time of yesterday that the seasonal AR uses."""
 DAYS = 3
 """Days that the last forecast averages."""
 FEWEST = 2
@@ -102,7 +101,7 @@ def baseline_forecasts(
     horizon: int,
     is_complex: bool,
 ) -> BaselineForecasts:
-    """`FORECASTS` for what follows each patch, from that past alone.
+    """`FORECASTS` of the samples after each patch, from those before.
 
     The autoregressions are regularised least squares (the covariance method), one
     coefficient vector for the g series of a group: the beams of a sweep, or the angles
@@ -297,8 +296,8 @@ def _by_days(
 ) -> list[tuple[Float[Array, "b 1 m q"], Bool[Array, "b 1 m q"]]]:
     """The forecasts of a single real series by its days, and where there are any."""
     x, hidden, level = past.x, past.hidden, past.level
-    of_day = partial(_same_time, x, hidden, season, stride, horizon)
-    seen, are_seen = _yesterday(x, hidden, season)
+    of_day = partial(same_time, x, hidden, season, stride, horizon)
+    seen, are_seen = yesterday(x, hidden, season)
     usable = past.known[..., : SHORT_ORDER + 1].all(-1) & are_seen.all(-1)
     used = jnp.arange(table.shape[-1] - 1) < SHORT_ORDER
     used = jnp.concatenate([used, jnp.ones(len(SEASON), bool)])
@@ -313,18 +312,18 @@ def _by_days(
     days, were_there = map(
         jnp.stack, zip(*(of_day(0, back) for back in range(1, DAYS + 1)), strict=True)
     )
-    yesterday, was_there = days[0], were_there[0]
+    day_ago, was_there = days[0], were_there[0]
     count = were_there.sum(0)
     mean = days.sum(0) / jnp.maximum(count, 1)  # 0 where there was no such day
     # A day before the last sample, or just after that.
-    before, is_before = _same_time(x, hidden, season, stride, 1, -1, 1)
-    after = jnp.where(was_there[..., :1], yesterday[..., :1], level[:, None, :, None])
+    before, is_before = same_time(x, hidden, season, stride, 1, -1, 1)
+    after = jnp.where(was_there[..., :1], day_ago[..., :1], level[:, None, :, None])
     start = jnp.where(is_before, before, after)
-    moved = past.bounded(hold + yesterday - start)
+    moved = past.bounded(hold + day_ago - start)
     fitted = jnp.broadcast_to(enough[:, None, :, None], was_there.shape)
     return [
         (by_season, fitted),
-        (yesterday, was_there),
+        (day_ago, was_there),
         (moved, was_there),
         (mean, count > 0),
     ]
@@ -403,53 +402,6 @@ def _own_and_neighbours(past: Inexact[Array, "b g n k"]) -> Inexact[Array, "b g 
     return jnp.concatenate([past, before, after], axis=-1)
 
 
-def _yesterday(
-    x: Float[Array, "b g t"], hidden: Bool[Array, "b t"], season: Int[Array, " b"]
-) -> tuple[Float[Array, "b g t k"], Bool[Array, "b t k"]]:
-    """The SEASON samples a day before each, 0 where unknown, and which are known."""
-    time = jnp.arange(x.shape[-1])[None, :, None]
-    index = time + jnp.array(SEASON)[None, None] - season[:, None, None]
-    value, known = _at(x, hidden, index)
-    # A day must be longer than the samples about it reach, or they are today's.
-    return value, known & (season > max(SEASON))[:, None, None]
-
-
-def _same_time(
-    x: Float[Array, "b g t"],
-    hidden: Bool[Array, "b t"],
-    season: Int[Array, " b"],
-    stride: int,
-    horizon: int,
-    about: int,
-    back: int,
-) -> tuple[Float[Array, "b g n q"], Bool[Array, "b 1 n q"]]:
-    """The time of day of each of the samples after an origin, some days before.
-
-    Args:
-        about: samples that are added to the time.
-        back: days before; 1 is the latest day that the origin or those before it reach.
-    """
-    last = jnp.arange(stride - 1, x.shape[-1], stride)
-    ahead = jnp.arange(1, horizon + 1) + about
-    day = jnp.maximum(season, 1)[:, None, None]
-    days = jnp.maximum(-(-ahead[None, None] // day), 1) + back - 1
-    index = last[None, :, None] + ahead[None, None] - days * day
-    value, known = _at(x, hidden, index)
-    known = known & (season > max(SEASON))[:, None, None]
-    return jnp.where(known[:, None], value, 0.0), known[:, None]
-
-
-def _at(
-    x: Float[Array, "b g t"], hidden: Bool[Array, "b t"], index: Int[Array, "b n q"]
-) -> tuple[Float[Array, "b g n q"], Bool[Array, "b n q"]]:
-    """Samples at some indices, 0 where unknown, and whether they are known."""
-    inside = jnp.clip(index, 0, x.shape[-1] - 1)
-    sample = jnp.arange(len(x))[:, None, None]
-    known = (index >= 0) & ~hidden[sample, inside]
-    value = jnp.moveaxis(x.swapaxes(1, 2)[sample, inside], -1, 1)
-    return jnp.where(known[:, None], value, 0.0), known
-
-
 def _products(
     table: Inexact[Array, "b g t k1"],
     shown: Bool[Array, "b t k1"],
@@ -501,7 +453,7 @@ def _solve(
     gram = gram * (used[:, None] & used[None])[None, None]
     power = jnp.trace(gram, axis1=-2, axis2=-1).real[..., None, None] / used.sum()
     power = jnp.maximum(power, 0)
-    # The small constant keeps a fit of nothing solvable.
+    # The small constant keeps a fit of zeros solvable.
     return solve_positive(
         gram + (ridge * power + 1e-6) * jnp.eye(len(used))[None, None], right
     )

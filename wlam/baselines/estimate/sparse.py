@@ -95,7 +95,7 @@ def omp(
     seen = einsum("md,dg->mg", sensing, dictionary)
     norm = jnp.linalg.norm(seen, axis=0)
     weight = jnp.where(norm > 0, 1 / jnp.where(norm > 0, norm, 1), 0)
-    # Rows: what the pilots see of a path, and the path itself, at the same scale.
+    # Rows: a path at the pilots, and the path itself, at the same scale.
     atoms = (weight[None] * jnp.concatenate([seen, dictionary])).T
     level = jnp.log(atoms.shape[0] / jnp.asarray(false_alarm))
     pursue = partial(_pursue, atoms=atoms, max_paths=max_paths)
@@ -114,7 +114,7 @@ def universal_penalty(
 ) -> Float[Array, "n"]:
     """Return the penalty for `fista` that noise alone just does not exceed.
 
-    sigma sqrt(log g) for g atoms that the pilots see with at most unit norm: Chen,
+    sigma sqrt(log g) for g atoms of at most unit norm at the pilots: Chen,
     Donoho & Saunders, "Atomic decomposition by basis pursuit", SIAM Review 43(1), 2001,
     section 5, whose sqrt(2 log g) is for real noise of variance sigma^2.
     """
@@ -137,7 +137,7 @@ def fista(
     monotone form of their "Fast gradient-based algorithms for constrained total
     variation image denoising and deblurring problems", IEEE Trans. Image Process.
     18(11), 2009, section V: an iterate that raises the objective is passed on to the
-    extrapolation but not kept. Starts at zero. float32 tells objectives apart to 1e-7,
+    extrapolation but not kept. Starts at zero. float32 resolves objectives to 1e-7,
     hence x to about 3e-4 of the largest element of y.
 
     Args:

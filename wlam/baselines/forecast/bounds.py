@@ -19,7 +19,7 @@ def peak(context: Inexact[Array, "n l c"]) -> Float[Array, "n 1 c"]:
 
 
 def unit_scale(size: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """`size`, or 1 where it is zero: what a context may be divided by.
+    """`size`, or 1 where it is zero: a divisor for a context.
 
     Power squares the range of float32: fits are made at unit scale, whatever the unit.
     """

@@ -31,8 +31,8 @@ def pad(
     its roots. The roots themselves are not needed to continue it.
 
     Only the strongest bins are forecast and all others are set to zero, since they
-    hold little but noise. That, and coefficients by the pseudo-inverse instead of a
-    penalised fit, is what tells this from `ar_per_channel`. The paper needs 2 p
+    contain little but noise. That, and coefficients by the pseudo-inverse instead of a
+    penalised fit, are the differences from `ar_per_channel`. The paper needs 2 p
     snapshots; here all of the context takes part, by least squares.
 
     Args:

@@ -22,7 +22,7 @@ class PathFit(NamedTuple):
 
     position: Float[Array, "*b"]  # the path's direction, as an index between beams
     sweep_db: Float[Array, "*b beam"]
-    unexplained: Float[Array, "*b"]  # share of what varies over the measured beams
+    unexplained: Float[Array, "*b"]  # share of the variance over the measured beams
 
 
 @partial(jax.jit, static_argnames=("num_ant", "field_of_view_deg"))

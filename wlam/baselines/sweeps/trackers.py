@@ -159,7 +159,7 @@ def _move(
 def shifted_sweep(
     sweep_db: Float[Array, "n beam"], shift: Int[Array, "n h"]
 ) -> Float[Array, "n h beam"]:
-    """A sweep moved up by `shift` beams; what comes in is the edge, a little less."""
+    """A sweep moved up by `shift` beams; beyond the edge it holds, a little lower."""
     n, beams = sweep_db.shape
     origin = jnp.arange(beams)[None, None, :] - shift[:, :, None]
     inside = jnp.clip(origin, 0, beams - 1)

@@ -8,7 +8,7 @@ from einops import rearrange
 from jaxtyping import Bool, Complex, Float, Int
 
 from wlam.ops.ranges import noise_levels, over_unit, power_of_two
-from wlam.phy.arrays import beamspace, lines
+from wlam.phy.arrays import beamspace, uniform_lines
 from wlam.types import Csi
 
 
@@ -46,7 +46,9 @@ class Observation:
         level = None if level is None else over_unit(level, unit)
         assert csi.antennas is not None
         array = csi.antennas.positions, csi.antennas.polarisation
-        return Observation(values, seen, level, unit, lines(*array), beamspace(*array))
+        return Observation(
+            values, seen, level, unit, uniform_lines(*array), beamspace(*array)
+        )
 
     @property
     def snapshots(self) -> Bool[np.ndarray, "n t"]:

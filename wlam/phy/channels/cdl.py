@@ -6,8 +6,8 @@ pure and may be jitted and vmapped.
 
 The base station has the array and is at the departure side; the user has one isotropic
 antenna and moves. Both are vertically polarised and upright, so of the polarisation
-matrix in equation 7.5-28 only the entry theta-theta is seen, exp(j phase): the
-cross-polarisation ratio, which scales the two entries off the diagonal, drops out.
+matrix in equation 7.5-28 only the element theta-theta matters, exp(j phase): the
+cross-polarisation ratio, which scales the two elements off the diagonal, drops out.
 """
 
 import math
@@ -44,7 +44,7 @@ class CdlPaths:
     gain: Any  # complex64 [path, ray], with the random initial phase
     delay_s: Any  # float32 [path]
     doppler_hz: Any  # float32 [path, ray]
-    azimuth: Any  # float32 [path, ray], of departure in rad, as the array sees it
+    azimuth: Any  # float32 [path, ray], of departure in rad, relative to the array
     zenith: Any  # float32 [path, ray], of departure in rad
 
 
@@ -91,7 +91,7 @@ class CdlConfig:
                 raise ValueError(f"{name}: {low} is above {high}; swap the two")
         if (low := self.delay_spreads_s[0]) <= 0:
             raise ValueError(f"delay_spreads_s: {low} has no logarithm; go above 0")
-        cdl_tables.scaled(self.scaling, self.profiles)  # names what is out of reach
+        cdl_tables.scaled(self.scaling, self.profiles)  # raises where out of reach
 
 
 def paths(
@@ -191,7 +191,7 @@ def csi(
     subcarrier s is at (s - num_subcarriers // 2) * spacing from the carrier.
 
     Args:
-        rays: From `paths`, or made by hand with any number of paths and rays.
+        rays: From `paths`, or of the caller with any number of paths and rays.
         time_step_s: Between two snapshots.
         num_times: Number of snapshots.
         subcarrier_spacing_hz: Between two subcarriers.
@@ -216,8 +216,8 @@ def csi(
     summed = rearrange(summed, "p b (i n) -> p (b i) n", i=block)[:, :num_times]
 
     subcarriers = jnp.arange(num_subcarriers) - num_subcarriers // 2
-    turn = cis(-(rays.delay_s * subcarrier_spacing_hz)[:, None] * subcarriers[None])
-    channel = einsum("ps,pm->sm", turn, rearrange(summed, "p t n -> p (t n)"))
+    rotation = cis(-(rays.delay_s * subcarrier_spacing_hz)[:, None] * subcarriers[None])
+    channel = einsum("ps,pm->sm", rotation, rearrange(summed, "p t n -> p (t n)"))
     return rearrange(channel, "s (t n) -> t s n", t=num_times)
 
 

@@ -1,8 +1,8 @@
-"""What receivers do to channels before anybody sees them, Wi-Fi cards above all.
+"""Impairments of receivers: phase, timing and gain of each packet, as in Wi-Fi cards.
 
-Every packet is received with a phase, a timing and a gain of its own: the oscillators
-of both ends drift apart, the packet's beginning is found to a fraction of a sample, and
-the amplifier is set anew. All subcarriers and antennas of a packet share them. Models
+Every packet is received with its own phase, timing and gain: the oscillators of both
+ends drift apart, the start of the packet is estimated to a fraction of a sample, and
+the amplifier is set again. All subcarriers and antennas of a packet share them. Models
 and measurements: Xie, Li & Li, "Precise power delay profiling with commodity Wi-Fi",
 MobiCom 2015; Ma, Zhou & Wang, "WiFi sensing with channel state information: a survey",
 ACM Comput. Surv. 52(3), 2019, section 3.
@@ -21,7 +21,7 @@ from wlam.types import Csi
 
 @dataclass(frozen=True)
 class HardwareConfig:
-    """Channels of another config as a receiver shows them; pairs are (low, high)."""
+    """Channels of another config with receiver impairments; pairs are (low, high)."""
 
     # Config of the generator of the channels.
     source: Any
@@ -55,8 +55,8 @@ def receive(key: PRNGKeyArray, channels: Csi, config: HardwareConfig) -> Csi:
 
     Args:
         key: randomness of phases, timings and steps.
-        channels: with noise, whose power the gain control sees too.
-        config: what the receiver does; its `source` is not used.
+        channels: with noise, whose power the gain control includes.
+        config: the impairments; its `source` is not used.
     """
     x = channels.csi
     n, times, subcarriers, _ = x.shape
@@ -70,14 +70,14 @@ def receive(key: PRNGKeyArray, channels: Csi, config: HardwareConfig) -> Csi:
     cycles = draws.uniform((n, times)) * config.packet_phase
     late = spread_s * draws.normal((n, times)) * channels.subcarrier_spacing_hz[:, None]
     # From the middle of the band, where the phase is the packet's alone.
-    places = jnp.arange(subcarriers) - (subcarriers - 1) / 2
-    turn = cis(cycles[..., None] - late[..., None] * places[None, None])
+    offset = jnp.arange(subcarriers) - (subcarriers - 1) / 2
+    rotation = cis(cycles[..., None] - late[..., None] * offset[None, None])
     power_db = 10 * jnp.log10((abs(x) ** 2).mean((2, 3)) + 1e-30)
     least = jnp.maximum(step_db, 1e-6)
     set_db = jnp.where(step_db > 0, -least * jnp.round(power_db / least), 0.0)
-    gain = (10 ** (set_db / 20))[..., None] * turn
+    gain = (10 ** (set_db / 20))[..., None] * rotation
 
-    def seen(csi: Complex[Array, "n t s a"]) -> Complex[Array, "n t s a"]:
+    def impaired(csi: Complex[Array, "n t s a"]) -> Complex[Array, "n t s a"]:
         csi = csi * gain[..., None]
         if config.view == "magnitude":
             return abs(csi).astype(csi.dtype)
@@ -85,5 +85,5 @@ def receive(key: PRNGKeyArray, channels: Csi, config: HardwareConfig) -> Csi:
             return csi * csi[..., :1].conj()
         return csi
 
-    clean = None if channels.clean is None else seen(channels.clean)
-    return replace(channels, csi=seen(x), clean=clean)
+    clean = None if channels.clean is None else impaired(channels.clean)
+    return replace(channels, csi=impaired(x), clean=clean)

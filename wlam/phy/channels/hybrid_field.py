@@ -2,7 +2,7 @@
 
 A path that starts within the Rayleigh distance arrives as a spherical wave, one from
 farther away as a plane wave. `generate` draws channels, `combiner` an analogue combiner
-and `observe` what is seen through it.
+and `observe` the measurements.
 
 The defaults are the array of sub-arrays at 300 GHz of Yu et al., "An adaptive and
 robust deep learning framework for THz ultra-massive MIMO channel estimation", IEEE J.
@@ -25,13 +25,13 @@ from wlam.phy import arrays
 from wlam.phy.noise import RandomBlock, awgn
 from wlam.types import Antennas, Csi
 
-# Where a plane wave comes from, in wavelengths: float32 sees no curvature.
+# Distance of plane waves, in wavelengths: beyond the curvature that float32 resolves.
 _FAR = 1e12
 
 
 @dataclass(frozen=True)
 class HybridFieldConfig:
-    """An array, what it sees, and how it is observed; ValueError where impossible."""
+    """An array, its paths and its combiner; ValueError where impossible."""
 
     # Carrier frequency in Hz.
     carrier_hz: float = 300e9
@@ -89,9 +89,9 @@ class HybridFieldConfig:
 
 
 def linear(far_share: float = 0.5) -> HybridFieldConfig:
-    """Return a line of 256 antennas at 28 GHz that sees six paths of CN(0, 1) gains.
+    """Return a line of 256 antennas at 28 GHz with six paths of CN(0, 1) gains.
 
-    The scatterers are 5 to 30 m away, and as many of the paths as `far_share` says are
+    The scatterers are 5 to 30 m away, and a share `far_share` of the paths are
     plane waves all the same; 128 measurements have random phases.
     """
     return HybridFieldConfig(
@@ -111,7 +111,7 @@ def linear(far_share: float = 0.5) -> HybridFieldConfig:
 def positions(config: HybridFieldConfig) -> Float32[np.ndarray, "antenna 3"]:
     """Return where the antennas are, in wavelengths; the first is at the origin.
 
-    Sub-array by sub-array, each in the order of `arrays.upa`; the array looks along +x.
+    Sub-array by sub-array, each in the order of `arrays.upa`; the array faces +x.
     """
     inside = arrays.upa(*config.antennas, config.spacing)
     # From one sub-array to the next along x, y and z.
@@ -134,7 +134,7 @@ def reflection_coefficient(
     refractive_index: complex,
     roughness_m: float,
 ) -> Complex64[Array, "*shape"]:
-    """Return the field that a rough surface reflects over what it receives.
+    """Return the reflection coefficient of a rough surface for the field.
 
     Fresnel's coefficient of a field perpendicular to the plane of incidence times
     Rayleigh's roughness factor: Piesiewicz et al., "Scattering analysis for the
@@ -143,7 +143,7 @@ def reflection_coefficient(
     Args:
         incidence: Angle to the surface's normal, in rad.
         carrier_hz: Carrier frequency.
-        refractive_index: Of what is behind the surface.
+        refractive_index: Of the medium behind the surface.
         roughness_m: Standard deviation of the surface's height.
     """
     wave = cis(incidence / (2 * jnp.pi))
@@ -227,7 +227,7 @@ def generate(key: PRNGKeyArray, config: HybridFieldConfig, samples: int) -> Csi:
     """Draw channels of the kind that `config` describes, with noise.
 
     Paths arrive from polar angles uniform in +-90 degrees off the broadside and from
-    azimuths about it uniform all round; a single line of antennas is seen in its plane.
+    azimuths about it uniform all round; for a single line array all are in its plane.
     The line of sight has the phase of its length. Others are weaker by the magnitude of
     `reflection_coefficient` at an angle uniform in 0 to 90 degrees and have uniform
     phases: the paper's lengths differ by up to a tenth, thousands of wavelengths. Every
@@ -283,7 +283,7 @@ def combiner(
 ) -> Complex64[Array, "antenna measurement"]:
     """Draw W: phase shifters at the antennas of each RF chain, anew in every slot.
 
-    A slot has one measurement of each sub-array, which sees only its own antennas:
+    A slot has one measurement of each sub-array, which combines only its own antennas:
     measurement = slot * sub-arrays + sub-array. Phases are uniform, of `phase_bits`
     bits; the squared norm of W is the number of antennas.
     """

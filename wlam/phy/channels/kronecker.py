@@ -1,14 +1,14 @@
 """MIMO channels of a few scattered paths, Gaussian given their covariance.
 
 Each path has a power and a mean angle at either end, and arrives spread around it by a
-Laplace density, as the spatial channel model of 3GPP TR 25.996 has it. What matters for
-estimators: the covariance of every channel is known, so that there is a bound (the
-genie that knows it), and it differs from channel to channel, so that the bound is far
-below what one covariance for all can do.
+Laplace density, as the spatial channel model of 3GPP TR 25.996 has it. For estimators,
+the covariance of every channel is known, which gives a bound (the genie estimator), and
+it differs from channel to channel, so that the bound is far below the error with one
+covariance for all.
 
 The set on which Koller, Fesl, Turan & Utschick, "An asymptotically MSE-optimal
 estimator based on Gaussian mixture models" (IEEE Trans. Signal Process. 70, 2022) and
-Fesl et al., arXiv 2403.03545, are judged is this with its defaults.
+Fesl et al., arXiv 2403.03545, are evaluated is this with its defaults.
 """
 
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ class KroneckerConfig:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Covariances:
-    """Of channels [rx, tx]: the covariance of two entries is a product of these."""
+    """Of channels [rx, tx]: the covariance of two elements is a product of these."""
 
     rx: Complex[Array, "n r r"]
     tx: Complex[Array, "n t t"]
@@ -75,14 +75,15 @@ def first_column(
     """Correlation of a half-wavelength line's antennas 0, 1, ... with the first.
 
     Under paths with Laplace densities: that of antenna a is the sum over directions of
-    the density times exp(-j pi a sin(direction)). A line does not tell front from back.
+    the density times exp(-j pi a sin(direction)). A line does not
+    resolve front from back.
 
     Args:
         centre_deg, power: of the paths, powers adding up to 1.
         spread_deg: standard deviation of a path's angle.
     """
     direction = (np.arange(ANGLES) + 0.5) * 360 / ANGLES - 180
-    # [angle, lag]: what a path from a direction adds to the correlation at a lag.
+    # [angle, lag]: contribution of a path from a direction to the correlation at a lag.
     phase = np.pi * np.sin(np.radians(direction))[:, None] * np.arange(num_ant)[None]
     away = jnp.asarray(direction)[None, None] - centre_deg[..., None]
     away = (away + 180) % 360 - 180
@@ -95,7 +96,7 @@ def first_column(
 
 
 def toeplitz(first: Complex[Array, "n a"]) -> Complex[Array, "n a a"]:
-    """Hermitian matrices with equal entries along diagonals, by their first columns."""
+    """Hermitian matrices with constant diagonals, by their first columns."""
     lags = np.arange(first.shape[1])
     away = lags[:, None] - lags[None]
     return jnp.where(away[None] >= 0, first[:, abs(away)], first[:, abs(away)].conj())
@@ -114,7 +115,7 @@ def toeplitz_covariance(
 def draw_covariances(
     key: PRNGKeyArray, config: KroneckerConfig, samples: int
 ) -> Covariances:
-    """Covariances of channels with mean power 1 in every entry."""
+    """Covariances of channels with mean power 1 in every element."""
     keys, shape = jax.random.split(key, 3), (samples, config.num_paths)
     power = jax.random.uniform(keys[0], shape)
     power = power / power.sum(1, keepdims=True)
@@ -143,11 +144,11 @@ def root(covariance: Complex[Array, "n a a"]) -> Complex[Array, "n a a"]:
 
 
 def generate(key: PRNGKeyArray, config: KroneckerConfig, samples: int) -> Csi:
-    """Draw channels: one snapshot, transmit antennas in the place of subcarriers.
+    """Draw channels: one snapshot, transmit antennas on the axis of subcarriers.
 
     Returns:
-        Channels of mean power 1 in every entry, [sample, 1, tx, rx], in the noise of a
-        random SNR, which is the label snr_db; tx_antennas is another.
+        Channels of mean power 1 in every element, [sample, 1, tx, rx], in noise of a
+        random SNR. Labels: snr_db and tx_antennas.
     """
     keys = jax.random.split(key, 4)
     channels = draw_channels(keys[1], draw_covariances(keys[0], config, samples))
@@ -176,11 +177,11 @@ def lmmse_known(
     """The genie: each channel by its own covariance, through the eigenvectors of both.
 
     Kay, "Fundamentals of statistical signal processing: estimation theory", theorem
-    12.1. No estimator that does not know the angles does better on average.
+    12.1. No estimator with unknown angles has a lower mean error.
 
     Args:
         observed: channels in white noise.
-        noise_variance: of every entry.
+        noise_variance: of every element.
     """
     rx, us = eigh_each(covariances.rx)
     tx, vs = eigh_each(covariances.tx)

@@ -5,7 +5,7 @@ transform (`csi`). `generate` draws whole data sets. All of it is pure and may b
 and vmapped.
 
 The base station has the array; the user has one antenna and moves. The standard gives
-no angles to the taps: the antennas fade alike as far as a correlation matrix says.
+no angles to the taps: a correlation matrix relates the fading of the antennas.
 """
 
 import math
@@ -160,7 +160,7 @@ def rayleigh(
     draws = RandomBlock(key, 1 + 2 * num_waves * num_series)
     direction = (jnp.arange(num_waves) + draws.uniform()) / num_waves
     cycles = cis(direction).real * max_doppler_hz * time_step_s
-    # Whole cycles from one value to the next are not seen.
+    # Whole cycles from one value to the next have no effect.
     cycles = (cycles - jnp.round(cycles))[None] * jnp.arange(num_times)[:, None]
     amplitude = jnp.sqrt(draws.exponential(shape)) * cis(draws.uniform(shape))
     return einsum("tw,ws->ts", cis(cycles), amplitude / math.sqrt(num_waves))
@@ -224,8 +224,8 @@ def csi(
         num_subcarriers: Number of subcarriers.
     """
     subcarriers = jnp.arange(num_subcarriers) - num_subcarriers // 2
-    turn = cis(-(delay_s * subcarrier_spacing_hz)[:, None] * subcarriers[None])
-    return einsum("ls,tla->tsa", turn, gains)
+    rotation = cis(-(delay_s * subcarrier_spacing_hz)[:, None] * subcarriers[None])
+    return einsum("ls,tla->tsa", rotation, gains)
 
 
 def generate(key: PRNGKeyArray, config: TdlConfig, samples: int) -> Csi:

@@ -1,7 +1,7 @@
-"""What a receiver with fewer RF chains than antennas sees, and how it makes it white.
+"""Observations of a receiver with fewer RF chains than antennas, whitened.
 
 The noise enters before the combiner W, so that y = W^H (h + n) is in noise of the
-colour W^H W. Each RF chain sees its own sub-array: everything is block by block.
+colour W^H W. Each RF chain has its own sub-array: all matrices are block diagonal.
 """
 
 import math
@@ -14,7 +14,7 @@ from wlam.phy.channels.hybrid_field import HybridFieldConfig, combiner
 
 
 class Receiver:
-    """A drawn combiner, and observations in front of white noise of the antennas'.
+    """A drawn combiner, and observations in white noise.
 
     Attributes:
         weights: W [antenna, measurement], of `hybrid_field.combiner`.
@@ -33,7 +33,7 @@ class Receiver:
                 for s in range(self.parts)
             ]
         )
-        # White: the rows of what is seen are made orthonormal.
+        # White: the rows are made orthonormal.
         colour = np.linalg.cholesky(blocks @ blocks.conj().swapaxes(1, 2))
         self._whiten = np.linalg.inv(colour)
         self.sensing = (self._whiten @ blocks).astype(np.complex64)
@@ -49,7 +49,7 @@ class Receiver:
 
     def whole(self) -> Complex[np.ndarray, "measurement antenna"]:
         """The sensing of all parts as one matrix, measurements part by part."""
-        parts, seen, each = self.sensing.shape
-        matrix = np.zeros((parts, seen, parts, each), np.complex64)
+        parts, measured, each = self.sensing.shape
+        matrix = np.zeros((parts, measured, parts, each), np.complex64)
         matrix[np.arange(parts), :, np.arange(parts)] = self.sensing
-        return matrix.reshape(parts * seen, parts * each)
+        return matrix.reshape(parts * measured, parts * each)

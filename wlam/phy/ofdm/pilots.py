@@ -1,8 +1,8 @@
-"""Pilots on an OFDM resource grid, and what a receiver sees of a channel through them.
+"""Pilots on an OFDM resource grid, and least-squares observations through them.
 
-A pattern says which port sends what where; it is made once, in numpy. Ports of one code
-division multiplexing (CDM) group send on the same resource elements and are told apart
-by their signs over pairs of subcarriers.
+A pattern has the symbols of every port and resource element; it is made in numpy.
+Ports of one code division multiplexing (CDM) group send on the same resource elements
+and are separated by their signs over pairs of subcarriers.
 """
 
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ class PilotPattern:
     num_symbols: int  # OFDM symbols of the grid
     num_subcarriers: int  # subcarriers of the grid
     mask: Bool[np.ndarray, "port symbol subcarrier"]  # where a port sends
-    values: Complex64[np.ndarray, "port symbol subcarrier"]  # what; unit power or zero
+    values: Complex64[np.ndarray, "port symbol subcarrier"]  # unit power or zero
     spread: int = 1  # successive pilots that are averaged to separate the ports
 
     def __post_init__(self):
@@ -198,9 +198,9 @@ def comb(
     sequences = _sequences(symbols, num_symbols, num_subcarriers, c_init)
     values = np.zeros((num_ports, num_symbols, num_subcarriers), np.complex64)
     for port in range(num_ports):
-        places = np.arange(offset + port, num_subcarriers, spacing)
+        at = np.arange(offset + port, num_subcarriers, spacing)
         for symbol, sequence in sequences.items():
-            values[port, symbol, places] = sequence[: len(places)]
+            values[port, symbol, at] = sequence[: len(at)]
     return PilotPattern(num_symbols, num_subcarriers, values != 0, values)
 
 
@@ -251,10 +251,10 @@ def dmrs(
     for index, port in enumerate(ports):
         group, alternates = divmod(port - FIRST_PORT, 2)
         first = np.arange(group * shift, num_subcarriers, period)
-        places = np.stack([first, first + step], axis=1).ravel()
+        at = np.stack([first, first + step], axis=1).ravel()
         w_f = np.tile([1, -1 if alternates else 1], len(first))
         for symbol, sequence in sequences.items():
-            values[index, symbol, places] = w_f * sequence
+            values[index, symbol, at] = w_f * sequence
     groups = [(port - FIRST_PORT) // 2 for port in ports]
     spread = 2 if len(set(groups)) < len(groups) else 1
     return PilotPattern(num_symbols, num_subcarriers, values != 0, values, spread)

@@ -47,7 +47,7 @@ class SweepConfig(MobilityConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        tables.parameters(self.scenario, self.spec_version)  # names what is wrong
+        tables.parameters(self.scenario, self.spec_version)  # raises where wrong
         if self.state not in ("los", "nlos", "drawn"):
             raise ValueError(f"state: found {self.state!r}; needed los, nlos or drawn")
         if self.base.spacing > 0.5:
@@ -60,7 +60,7 @@ class SweepConfig(MobilityConfig):
                 f"num_active: found {self.num_active}; needed 1 to "
                 f"{(self.base.rows, self.base.columns)}"
             )
-        every_nth(self.num_beams, self.measured_every)  # names what is wrong
+        every_nth(self.num_beams, self.measured_every)  # raises where wrong
         most = math.prod(self.num_beams)
         if self.num_measured is not None and not 1 <= self.num_measured <= most:
             raise ValueError(

@@ -209,7 +209,7 @@ def _sweep(
         key_draws, key_noise, key_subset = jax.random.split(keys[3], 3)
         draws = Draws(key_draws, 3)
         level = level_db(keys[1], config, scene, places)
-        # Relative to the strongest place, float32 is safe whatever the distance.
+        # Relative to the strongest position, float32 is safe whatever the distance.
         peak_db = jnp.max(level)
         power = power * 10 ** ((level - peak_db) / 10)[:, None]
         range_db = draws.uniform(config.dynamic_range_db)

@@ -47,7 +47,7 @@ NEAREST_M = 1.0  # path loss is that of this horizontal distance at least
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Scene:
-    """A drop at one carrier: what reaches the user where his track begins."""
+    """A drop at one carrier, at the start of the user's track."""
 
     link: Link
     scale: LargeScale
@@ -59,7 +59,7 @@ class Scene:
 def user_places(
     position: Float[Array, "time 2"], user_height_m: float
 ) -> Float[Array, "time 3"]:
-    """Tracks have the array along x, drops along y: the two axes change places."""
+    """Tracks have the array along x, drops along y: the two axes are exchanged."""
     height = jnp.full((len(position), 1), user_height_m)
     return jnp.concatenate([position[:, ::-1], height], axis=-1)
 
@@ -67,21 +67,21 @@ def user_places(
 def draw_scene(
     key: PRNGKeyArray,
     config: SweepConfig,
-    place: Float[Array, "3"],
+    position: Float[Array, "3"],
     state: Array,
     carrier_hz: Float[Array, ""],
 ) -> Scene:
-    """Steps 4 to 10 for a user at a given place.
+    """Steps 4 to 10 for a user at a given position.
 
     Args:
         key: randomness of large-scale parameters and rays.
         config: the scenario.
-        place: of the user, m.
+        position: of the user, m.
         state: LOS or NLOS.
         carrier_hz: carrier frequency.
     """
-    distance = jnp.hypot(place[0], place[1])
-    azimuth = jnp.arctan2(place[1], place[0])
+    distance = jnp.hypot(position[0], position[1])
+    azimuth = jnp.arctan2(position[1], position[0])
     height = config.base_height_m or LAYOUT[config.scenario][0]
     link = Link(state, carrier_hz, distance, height, config.user_height_m)
     scale = _scale(key, config, link)
@@ -101,14 +101,14 @@ def draw_scene(
 
 
 def draw_state(
-    config: SweepConfig, place: Float[Array, "3"], uniform: Float[Array, ""]
+    config: SweepConfig, position: Float[Array, "3"], uniform: Float[Array, ""]
 ) -> Array:
     """Step 2 from a uniform number: LOS or NLOS, the same at all carriers."""
     if config.state != "drawn":
         return jnp.asarray({"los": LOS, "nlos": NLOS}[config.state])
     probability = los_probability(
         config.scenario,
-        jnp.hypot(place[0], place[1]),
+        jnp.hypot(position[0], position[1]),
         config.user_height_m,
         config.base_height_m or LAYOUT[config.scenario][0],
         factory=config.factory,
@@ -135,7 +135,7 @@ def move(
 def level_db(
     key: PRNGKeyArray, config: SweepConfig, scene: Scene, places: Float[Array, "time 3"]
 ) -> Float[Array, "time"]:
-    """Path gain along a track: path loss of every place, and shadowing.
+    """Path gain along a track: path loss of every position, and shadowing.
 
     Shadowing starts with that of the scene and forgets it along the travelled distance,
     exponentially (clause 7.6.3.1 has that correlation, by another construction).
@@ -170,7 +170,7 @@ def at_carrier(
 ) -> Scene:
     """The same drop at another carrier, after clause 7.6.5.
 
-    Common are the state, the places, and delays and angles of all rays: those of the
+    Common are the state, the positions, and delays and angles of all rays: those of the
     scene. Large-scale parameters come from the same normal variables, with the means
     and deviations of the carrier. Powers are those of step 6' of clause 7.6.5.1,
     exp(-g delay) with g = 1 / DS' - 1 / (r_tau DS), of which the terms in angles are
@@ -178,7 +178,7 @@ def at_carrier(
     Clusters that the scene lacks, and those split in sub-clusters, stay the same.
 
     Args:
-      key: randomness of what is drawn anew.
+      key: randomness of new draws.
       scale_key: the key that `draw_scene` was given for the scene.
       config: the scenario.
       scene: with the larger delay spread, as that of the lower carrier mostly is;

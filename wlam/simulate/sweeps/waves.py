@@ -1,6 +1,6 @@
 """From the rays of a track to the power of every beam at every sweep.
 
-Every antenna of the user hears every beam over all paths. Paths have delays of their
+Every antenna of the user receives every beam over all paths. Paths have delays of their
 own, so that over a wide band their powers add; the rays of a path add as waves.
 """
 
@@ -19,9 +19,9 @@ from wlam.phy.channels.tr38901.coefficients import SUB_CLUSTERS, LineOfSight, Ra
 from wlam.phy.channels.tr38901.geometry import (
     components,
     dot,
+    rotated,
     rotation,
     spherical_basis,
-    turned,
 )
 from wlam.phy.codebooks import beam_amplitude, beam_directions, beam_phase
 from wlam.simulate.sweeps.config import SweepConfig
@@ -30,7 +30,7 @@ from wlam.simulate.sweeps.config import SweepConfig
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Waves:
-    """Every ray as the base station's array sees it; the line of sight is the last."""
+    """Every ray at the base station's array; the line of sight is the last."""
 
     # [user antenna and polarisation of the base, time, cluster, ray]
     coefficient: Any
@@ -53,8 +53,8 @@ def incident_waves(
         bearing: direction of the user's array.
     """
     base, user = config.base.build(), config.user.build()
-    turn = rotation(jnp.array([0.0, math.radians(config.downtilt_deg), 0.0]))
-    user_turn = rotation(jnp.stack([bearing, 0.0, 0.0]))
+    base_axes = rotation(jnp.array([0.0, math.radians(config.downtilt_deg), 0.0]))
+    user_axes = rotation(jnp.stack([bearing, 0.0, 0.0]))
 
     def with_direct(scattered, direct):
         """The line of sight as one more ray of every cluster."""
@@ -93,17 +93,17 @@ def incident_waves(
         )
     ]
 
-    _, left, up = ((axis[0], axis[1], axis[2]) for axis in turn.T)
+    _, left, up = ((axis[0], axis[1], axis[2]) for axis in base_axes.T)
     step = 2 * config.base.spacing
     vertical, horizontal = (step * dot(departure[0], axis) for axis in (up, left))
     rows, columns = config.num_active or (config.base.rows, config.base.columns)
     centre = beam_phase(vertical, rows) * beam_phase(horizontal, columns)
     slants = np.unique(base.slant)
-    sent = fields(replace(base, slant=slants), turn, departure)
-    heard = fields(user, user_turn, arrival)
-    offsets = turned(user_turn, jnp.asarray(user.positions))
+    sent = fields(replace(base, slant=slants), base_axes, departure)
+    received = fields(user, user_axes, arrival)
+    offsets = rotated(user_axes, jnp.asarray(user.positions))
     coefficient = []
-    for (theta, phi), offset in zip(heard, offsets, strict=True):
+    for (theta, phi), offset in zip(received, offsets, strict=True):
         phase = centre * cis(dot(arrival[0], components(offset)))
         for sent_theta, sent_phi in sent:
             by_theta = matrix[0][0] * sent_theta + matrix[0][1] * sent_phi
@@ -125,8 +125,8 @@ def beam_power(config: SweepConfig, waves: Waves) -> Float[Array, "time beam"]:
     beams = [beam_directions(number) for number in config.num_beams]
     # Sums over the rays of each sub-cluster; the line of sight is with the first.
     sums = []
-    for members in np.pad(SUB_CLUSTERS, ((0, 0), (0, 1)), constant_values=False):
-        (rays,) = np.nonzero(members)
+    for of_part in np.pad(SUB_CLUSTERS, ((0, 0), (0, 1)), constant_values=False):
+        (rays,) = np.nonzero(of_part)
         rays = np.append(rays, SUB_CLUSTERS.shape[1]) if not sums else rays
         vertical = beam_amplitude(waves.vertical[..., rays], beams[0], rows)
         horizontal = beam_amplitude(waves.horizontal[..., rays], beams[1], columns)

@@ -1,4 +1,4 @@
-"""Steps 10 and 11 against an independent implementation, and against plain physics."""
+"""Steps 10 and 11 against an independent implementation, and against physics."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -95,7 +95,7 @@ RAYS = 20
 
 
 def uniform_rays(key, clusters=1, kappa=1e12):
-    """Clusters of equal power whose rays arrive from everywhere in the horizon."""
+    """Clusters of equal power whose rays arrive from all directions in the horizon."""
     shape = (clusters, RAYS)
     keys = jax.random.split(key, 3)
     azimuth = jax.random.uniform(keys[0], shape, maxval=2 * jnp.pi)
@@ -183,7 +183,7 @@ def test_gradients_with_respect_to_positions_and_phases():
 
 
 def test_rotating_both_ends_together_changes_nothing():
-    """Only relative directions matter; V and H antennas turn with their panel."""
+    """Only relative directions matter; V and H antennas rotate with their panel."""
     rays = uniform_rays(jax.random.key(3), clusters=2)
     both = panel(1, 2, "VH")
     turn = 0.7
@@ -248,14 +248,14 @@ def fields_ahead(antennas, tilt, zenith):
     return np.array(towards(tilt, zenith))
 
 
-def test_slant_of_45_degrees_sends_equal_parts():
+def test_slant_of_45_degrees_has_equal_components():
     field = fields_ahead(panel(1, 1, "cross"), 0.0, 1.3)
     np.testing.assert_allclose(abs(field), np.sqrt(0.5), rtol=1e-5)
     np.testing.assert_allclose(field[0] @ field[1], 0.0, atol=1e-6)
 
 
 def test_a_field_has_its_power_up_to_the_poles():
-    """There 1 - cos^2 has no digits left; turned arrays have their poles elsewhere."""
+    """There 1 - cos^2 cancels; rotated arrays have their poles elsewhere."""
     zenith = jnp.linspace(1e-4, 0.05, 100)
     for tilt, start in ((0.0, 0.0), (0.3, 0.3)):
         turn = rotation(jnp.array([0.0, tilt, 0.0]))

@@ -1,4 +1,4 @@
-"""A moving user: exact geometry, and agreement with Doppler on short ways."""
+"""A moving user: exact geometry, and agreement with Doppler over short distances."""
 
 from dataclasses import replace
 from functools import partial
@@ -58,7 +58,7 @@ def test_nothing_changes_at_the_start(drop, moved):
     np.testing.assert_allclose(rays.phase, drop.rays.phase, atol=1e-4)
 
 
-def test_the_direct_path_is_the_straight_line_to_where_the_user_is(drop, moved):
+def test_the_direct_path_is_the_straight_line_to_the_user(drop, moved):
     base = np.array([0.0, 0.0, 10.0])
     line = np.asarray(drop.labels["position_m"]) + np.asarray(STRAIGHT) - base
     length = np.linalg.norm(line, axis=1)
@@ -107,8 +107,8 @@ def test_departures_move_as_far_as_the_user(drop, moved):
 
 
 @pytest.mark.slow
-def test_a_short_way_is_the_doppler_shift_alone(drop):
-    """Over 2 cm nothing moves but the phase, so that both kinds of mobility agree."""
+def test_over_a_short_distance_there_is_only_a_doppler_shift(drop):
+    """Over 2 cm only phases change, so that both kinds of mobility agree."""
     labels = drop.labels | {"time_step_s": jnp.float32(1e-4)}
     labels["velocity_mps"] = jnp.array([20.0, 15.0, 0.0])
     short = replace(drop, labels=labels)

@@ -1,4 +1,4 @@
-"""Whole drops: what every channel must obey, whatever was drawn."""
+"""Whole drops: properties of every channel."""
 
 from dataclasses import replace
 from functools import partial
@@ -90,7 +90,7 @@ def test_users_inside_buildings():
 
 
 @pytest.mark.slow
-def test_absolute_delays_turn_the_subcarriers():
+def test_absolute_delays_rotate_the_subcarriers():
     """A delay d3D / c is a phase ramp over frequency, and nothing else."""
     # Of a line of sight a float32 knows the phase to 4e-4 rad, after 1,000 wavelengths.
     config = DropConfig("UMi", state="nlos", **SMALL)
@@ -102,7 +102,7 @@ def test_absolute_delays_turn_the_subcarriers():
     np.testing.assert_allclose(turned, step * ramp[:, None, None, None], atol=1e-3)
 
 
-def test_polarisations_and_positions_name_the_antennas():
+def test_polarisations_and_positions_are_of_the_antennas():
     config = DropConfig(
         base=PanelConfig(2, 3, "cross", "38.901"),
         user=PanelConfig(polarisation="VH"),

@@ -27,7 +27,7 @@ def draw(key, config):
     return generate(key, config, 5), drops.generate(key, config.drops, 5)
 
 
-def test_entries_are_those_of_the_pairs_of_antennas():
+def test_elements_are_those_of_the_pairs_of_antennas():
     found, pairs = draw(jax.random.key(0), MimoConfig(ONE))
     assert found.clean.shape == (5, 1, 3, 4)
     for user in range(3):
@@ -43,7 +43,7 @@ def test_entries_are_those_of_the_pairs_of_antennas():
     )
 
 
-def test_training_takes_them_for_two_arrays_and_not_for_subcarriers():
+def test_training_has_two_arrays_and_no_subcarriers():
     found, _ = draw(jax.random.key(0), MimoConfig(ONE))
     batch = CsiEstimate().batch(jax.random.key(1), found, 1, None)
     assert not batch.frequency
@@ -52,7 +52,7 @@ def test_training_takes_them_for_two_arrays_and_not_for_subcarriers():
 
 
 def test_a_line_of_sight_alone_is_a_product_of_two_waves():
-    """A matrix of rank one, but for what the scattered rays add."""
+    """A matrix of rank one up to the scattered rays."""
     found, _ = draw(jax.random.key(0), MimoConfig(ONE))
     k_db = np.asarray(found.labels["k_db"])
     matrix = np.asarray(found.clean[k_db.argmax(), 0], np.complex128)

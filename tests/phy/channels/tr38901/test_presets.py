@@ -32,6 +32,6 @@ def test_a_batch(name):
     assert (abs(data.clean) > 0).any()
 
 
-def test_there_are_all_of_them():
+def test_all_data_sets_are_there():
     names = {f"D{i + 1}" for i in range(19)} | {f"H{i + 1}" for i in range(12)}
     assert set(PRESETS) == names | {"LLM4CP"}

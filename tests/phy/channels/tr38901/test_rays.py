@@ -1,4 +1,4 @@
-"""Rays: what their equations promise about delays, powers and angles."""
+"""Rays: delays, powers and angles against their equations."""
 
 from functools import cache
 
@@ -66,8 +66,8 @@ def test_delays_are_exponential(draw):
     )
 
 
-def test_delay_spread_is_near_what_was_asked(draw):
-    """Step 5 and 6 aim at the delay spread on average, tables' r_tau are rounded."""
+def test_delay_spread_is_near_the_requested_one(draw):
+    """Steps 5 and 6 have the delay spread on average; tables' r_tau are rounded."""
     rays, _ = draw(NLOS)
     power = rays.power / rays.power.sum(axis=1, keepdims=True)
     mean = (power * rays.delay_s).sum(axis=1, keepdims=True)
@@ -76,7 +76,7 @@ def test_delay_spread_is_near_what_was_asked(draw):
 
 
 def test_the_first_cluster_is_in_the_line_of_sight(draw):
-    """Equation 7.5-12: cluster 1 lies where the direct ray comes from."""
+    """Equation 7.5-12: cluster 1 has the direction of the direct ray."""
     rays, los = draw(LOS)
     spread = np.deg2rad(tables.parameters("UMa")[LOS].cluster_asa_deg)
     middle = rays.arrival_azimuth[:, 0].mean(axis=1)
@@ -84,7 +84,7 @@ def test_the_first_cluster_is_in_the_line_of_sight(draw):
     assert (abs(rays.arrival_azimuth[:, 0] - los.arrival_azimuth) < 2.16 * spread).all()
 
 
-def test_azimuths_are_spread_as_asked(draw):
+def test_azimuths_have_the_requested_spread(draw):
     """Power-weighted deviation of arrival, on average over links, near ASA = 30."""
     rays, los = draw(NLOS)
     power = np.broadcast_to(rays.power[..., None], rays.arrival_azimuth.shape) / 20

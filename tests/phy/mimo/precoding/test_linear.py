@@ -1,4 +1,4 @@
-"""Closed forms against numpy, their limits, users who are not there."""
+"""Closed forms against numpy, their limits, inactive users."""
 
 import jax
 import jax.numpy as jnp
@@ -35,12 +35,12 @@ def test_maximum_ratio_is_the_strongest_singular_vector_with_equal_powers():
     np.testing.assert_allclose(np.linalg.norm(w, axis=1) ** 2, P / K, rtol=1e-5)
 
 
-def test_zero_forcing_nulls_what_others_listen_to():
+def test_zero_forcing_nulls_interference_at_the_combiners():
     w = np.asarray(zf(H))
     u = np.linalg.svd(HOST)[0][..., 0]
-    heard = np.einsum("bkn,bknm,bmj->bkj", u.conj(), HOST, w)
-    gains = abs(heard[:, range(K), range(K)])
-    off = abs(heard) * (1 - np.eye(K))
+    received = np.einsum("bkn,bknm,bmj->bkj", u.conj(), HOST, w)
+    gains = abs(received[:, range(K), range(K)])
+    off = abs(received) * (1 - np.eye(K))
     assert off.max() < 1e-4 * gains.min()
     np.testing.assert_allclose(gains, gains[:, :1] * np.ones(K), rtol=1e-3)
 
@@ -63,13 +63,13 @@ def test_its_limits_are_zero_forcing_and_the_directions_of_maximum_ratio(level, 
     np.testing.assert_allclose(along(found, wanted), 1, atol=1e-3)
 
 
-def test_power_is_held():
+def test_power_is_the_given_one():
     for w in (mrt(H), zf(H), rzf(H, 1.0)):
         spent = (abs(np.asarray(w, np.complex128)) ** 2).sum((1, 2))
         np.testing.assert_allclose(spent, P, rtol=1e-6)
 
 
-def test_who_is_not_there_has_no_beam_and_changes_nobody_elses():
+def test_inactive_users_have_no_beam_and_no_influence():
     active = jnp.ones((B, K), bool).at[:, 1].set(False)
     w = np.asarray(rzf_of_some(H.at[:, 1].set(jnp.nan), active))
     assert not w[:, :, 1].any()
@@ -79,7 +79,7 @@ def test_who_is_not_there_has_no_beam_and_changes_nobody_elses():
     np.testing.assert_allclose((abs(w) ** 2).sum((1, 2)), P, rtol=1e-6)
 
 
-def test_beams_change_places_with_users():
+def test_beams_are_permuted_with_users():
     order = jnp.array([2, 0, 3, 1])
     turned = np.asarray(rzf(H[:, order], 1.0))
     np.testing.assert_allclose(turned, np.asarray(rzf(H, 1.0))[..., order], atol=1e-4)
@@ -90,14 +90,14 @@ def test_more_users_than_antennas_cannot_all_be_nulled():
         linear.zf(H[..., :3], P)
 
 
-def test_users_who_are_away_need_no_antenna():
+def test_inactive_users_need_no_antenna():
     h, some = H[..., :3], jnp.array([True, True, False, True])
     active = jnp.broadcast_to(some, (B, K))
     w = np.asarray(linear.zf(h, P, active))
     u = np.linalg.svd(np.asarray(h))[0][..., 0]
-    heard = np.einsum("bkn,bknm,bmj->bkj", u.conj(), h, w)[:, some][:, :, some]
+    received = np.einsum("bkn,bknm,bmj->bkj", u.conj(), h, w)[:, some][:, :, some]
     assert not w[:, :, 2].any()
-    assert abs(heard * (1 - np.eye(3))).max() < 1e-4 * abs(heard).max()
+    assert abs(received * (1 - np.eye(3))).max() < 1e-4 * abs(received).max()
 
 
 def singular(h):

@@ -1,4 +1,4 @@
-"""Spectral efficiency, power, errors of channels, and what is refused."""
+"""Spectral efficiency, power, errors of channels, and refusals."""
 
 import jax
 import jax.numpy as jnp
@@ -21,10 +21,10 @@ def by_determinants(h, w, level):
     found = np.zeros(h.shape[:2])
     for b in range(h.shape[0]):
         for k in range(h.shape[1]):
-            heard = h[b, k] @ w[b]
-            rest = np.delete(heard, k, axis=1)
+            received = h[b, k] @ w[b]
+            rest = np.delete(received, k, axis=1)
             other = rest @ rest.conj().T + level * np.eye(h.shape[2])
-            both = other + np.outer(heard[:, k], heard[:, k].conj())
+            both = other + np.outer(received[:, k], received[:, k].conj())
             ratio = np.linalg.det(both) / np.linalg.det(other)
             found[b, k] = np.log2(ratio.real)
     return found
@@ -39,27 +39,27 @@ def test_efficiency_is_that_of_the_determinants(rx):
 
 @pytest.mark.parametrize("rx", [2, 3])
 def test_gradients_are_those_of_automatic_differentiation(rx):
-    heard = complex_normal(jax.random.key(6), (B, K, rx, K))
+    received = complex_normal(jax.random.key(6), (B, K, rx, K))
     level = jnp.array([0.1, 1.0, 2.0, 5.0])[None] * jnp.ones((B, 1))
 
-    def total(heard, level):
-        return rates.efficiency_of(heard, level).sum()
+    def total(received, level):
+        return rates.efficiency_of(received, level).sum()
 
-    want = jax.jit(jax.grad(total, argnums=(0, 1)))(heard, level)
-    rate, of_heard, of_noise = jax.jit(rates.efficiency_gradient)(heard, level)
-    np.testing.assert_allclose(rate, rates.efficiency_of(heard, level), rtol=1e-5)
+    want = jax.jit(jax.grad(total, argnums=(0, 1)))(received, level)
+    rate, of_received, of_noise = jax.jit(rates.efficiency_gradient)(received, level)
+    np.testing.assert_allclose(rate, rates.efficiency_of(received, level), rtol=1e-5)
     # jax.grad gives twice the derivative by z, the conjugate of that by z*.
-    np.testing.assert_allclose(of_heard, want[0].conj() / 2, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(of_received, want[0].conj() / 2, rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(of_noise, want[1], rtol=1e-4)
 
 
-def test_phases_of_beams_do_not_matter():
+def test_phases_of_beams_have_no_influence():
     phase = jnp.exp(1j * jnp.arange(K, dtype=jnp.float32))[None, None]
     turned = spectral_efficiency(H, W * phase, 1.0)
     np.testing.assert_allclose(turned, spectral_efficiency(H, W, 1.0), rtol=1e-4)
 
 
-def test_every_user_can_have_his_own_noise():
+def test_every_user_can_have_another_noise():
     levels = jnp.array([0.1, 1.0, 2.0, 5.0])
     found = spectral_efficiency(H, W, levels[None])
     for k, level in enumerate(levels):
@@ -67,14 +67,14 @@ def test_every_user_can_have_his_own_noise():
         np.testing.assert_allclose(found[:, k], alone[:, k], rtol=1e-4)
 
 
-def test_power_is_held_to_a_millionth():
+def test_power_is_the_given_one_to_a_millionth():
     w = rates.normalise_power(1e3 * W, 7.5)
     spent = (abs(np.asarray(w, np.complex128)) ** 2).sum((1, 2))
     np.testing.assert_allclose(spent, 7.5, rtol=1e-6)
     assert not np.asarray(rates.normalise_power(0 * W, 7.5)).any()
 
 
-def test_the_error_has_its_ratio_and_can_be_told_from_what_is_seen():
+def test_the_error_has_its_ratio_and_is_estimated_from_the_channel():
     h = 3 * complex_normal(jax.random.key(3), (200, K, N, M))
     seen = jax.jit(rates.with_error)(jax.random.key(4), h, 5.0)
     ratio = (abs(h) ** 2).sum() / (abs(seen - h) ** 2).sum()
@@ -101,7 +101,7 @@ def test_the_error_has_its_ratio_and_can_be_told_from_what_is_seen():
         ({"active": jnp.zeros((B, K), bool)}, "active: found nobody"),
     ],
 )
-def test_what_nothing_can_be_sent_to_is_refused(given, message):
+def test_input_without_a_precoder_is_refused(given, message):
     with pytest.raises(ValueError, match=message):
         rates.check_downlink(**({"h": H, "power": 1.0} | given))
 

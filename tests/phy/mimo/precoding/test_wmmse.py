@@ -1,4 +1,4 @@
-"""WMMSE: it climbs, it arrives, and what it keeps to loses nothing."""
+"""WMMSE: it ascends, it converges, and the span of the channels suffices."""
 
 import jax
 import jax.numpy as jnp
@@ -27,12 +27,12 @@ def plainly(h, iterations):
     w = rng.standard_normal((tx, users)) + 1j * rng.standard_normal((tx, users))
     w *= np.sqrt(P / (abs(w) ** 2).sum())
     for _ in range(iterations):
-        heard = h @ w
+        received = h @ w
         receiver, weight = [], []
         for k in range(users):
-            covariance = heard[k] @ heard[k].conj().T + np.eye(h.shape[1])
-            receiver.append(np.linalg.solve(covariance, heard[k][:, k]))
-            weight.append(1 / (1 - (receiver[k].conj() @ heard[k][:, k]).real))
+            covariance = received[k] @ received[k].conj().T + np.eye(h.shape[1])
+            receiver.append(np.linalg.solve(covariance, received[k][:, k]))
+            weight.append(1 / (1 - (receiver[k].conj() @ received[k][:, k]).real))
         a = np.stack([r.conj() @ x for r, x in zip(receiver, h, strict=True)])
         matrix = (a.conj().T * weight) @ a
         right = a.conj().T * weight
@@ -46,7 +46,7 @@ def plainly(h, iterations):
     return w
 
 
-def test_it_never_descends():
+def test_the_sum_rate_never_falls():
     gram, u = gram_of(H), strongest(H)
     level = jnp.ones((B, K))
     x = rzf_coordinates(gram, u, P, level)
@@ -62,7 +62,7 @@ def test_it_never_descends():
     assert (before > first + 0.01).any()
 
 
-def test_the_span_of_the_channels_holds_what_the_textbook_finds():
+def test_the_span_of_the_channels_contains_the_textbook_solution():
     """Nothing outside it; and from another start, no sum rate more than 2 % away."""
     w = plainly(np.asarray(H[0], np.complex128), 400)
     rows = np.asarray(H[0], np.complex128).reshape(K * N, M)
@@ -80,7 +80,7 @@ def test_one_user_with_one_antenna_gets_maximum_ratio():
     np.testing.assert_allclose(found, wanted, rtol=1e-4)
 
 
-def test_until_it_has_converged():
+def test_it_converges():
     w, iterations = jax.jit(lambda h: wmmse_converged(h, P, tolerance=1e-6))(H)
     assert 3 < int(iterations) < 1000
     spent = (abs(np.asarray(w, np.complex128)) ** 2).sum((1, 2))
@@ -88,7 +88,7 @@ def test_until_it_has_converged():
     np.testing.assert_allclose(sum_rate(H, w), sum_rate(H, solved(H)), rtol=5e-3)
 
 
-def test_who_is_not_there_has_no_beam_and_changes_nobody_elses():
+def test_inactive_users_have_no_beam_and_no_influence():
     active = jnp.ones((B, K), bool).at[:, 2].set(False)
     w = np.asarray(solved(H, active))
     assert not w[:, :, 2].any()

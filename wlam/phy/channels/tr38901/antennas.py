@@ -20,7 +20,7 @@ Element = Literal["isotropic", "38.901"]
 
 @dataclass(frozen=True)
 class Antennas:
-    """The antennas of one end of a link, in their own coordinates: they look along +x.
+    """The antennas of one end of a link, in their own coordinates: they face +x.
 
     `panel` and its arguments make the usual ones.
     """
@@ -81,23 +81,23 @@ def panel(
 
 def fields(
     antennas: Antennas,
-    turn: Num[Array, "3 3"],
+    matrix: Num[Array, "3 3"],
     basis: tuple[Vector, Vector, Vector],
 ) -> list[tuple[Num[Array, "*b"], Num[Array, "*b"]]]:
     """The theta and phi components of the field of every antenna, equation 7.1-11.
 
-    The slant turns the polarisation but not the pattern (polarisation model 2 of clause
-    7.3.2, equations 7.3-4 and 7.3-5).
+    The slant rotates the polarisation but not the pattern (polarisation model 2 of
+    clause 7.3.2, equations 7.3-4 and 7.3-5).
 
     Args:
         antennas: the antennas.
-        turn: `rotation` of their orientation.
+        matrix: `rotation` of their orientation.
         basis: `spherical_basis` of the global directions.
     """
     towards, theta, phi = basis
-    ahead, left, up = ((axis[0], axis[1], axis[2]) for axis in turn.T)
+    ahead, left, up = ((axis[0], axis[1], axis[2]) for axis in matrix.T)
     # The own theta vector is that of the own up direction, as theta is of z. Seen in
-    # the global basis it is turned by psi, equation 7.1-12.
+    # the global basis it is rotated by psi, equation 7.1-12.
     cos_psi, sin_psi = -dot(theta, up), -dot(phi, up)
     # Not 1 - (r . up)^2, of which a float32 keeps no digits near the own poles.
     flat = jnp.sqrt(jnp.maximum(cos_psi**2 + sin_psi**2, 1e-12))

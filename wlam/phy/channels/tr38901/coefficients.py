@@ -23,9 +23,9 @@ from wlam.phy.channels.tr38901.antennas import Antennas, fields
 from wlam.phy.channels.tr38901.geometry import (
     components,
     dot,
+    rotated,
     rotation,
     spherical_basis,
-    turned,
 )
 
 # Rays of the three sub-clusters of a strong cluster and their delays in units of the
@@ -68,7 +68,7 @@ class LineOfSight:
     departure_azimuth: Any  # []
     departure_zenith: Any  # []
     # Length in wavelengths, modulo 1: a float32 has no digits left for the phase of
-    # 10,000 wavelengths, so whoever knows the length takes off the whole ones.
+    # 10,000 wavelengths, so whole ones are subtracted where the length is known.
     cycles: Any  # []
     k_factor: Any  # [], linear; 0 without a line of sight
     distance_m: Any = None  # [], between the origins of the arrays; None: plane wave
@@ -93,7 +93,7 @@ def impulse_response(
     the line of sight every pair of antennas; fields are those of the arrays' origins.
 
     Args:
-        rays, los: from `wlam.phy.channels.tr38901.rays`, or made by hand; no `los`, no
+        rays, los: from `wlam.phy.channels.tr38901.rays`, or of the caller; no `los`, no
         K factor. transmitter, receiver: antennas at the departure and at the arrival
         side. transmitter_orientation, receiver_orientation: bearing, downtilt, slant in
         rad. velocity: of the receiver, in m/s. times_s: when. carrier_hz: carrier
@@ -112,8 +112,8 @@ def impulse_response(
         None if metres is None else jnp.asarray(metres)[:, None] / wavelength
         for metres in (rays.departure_distance_m, rays.arrival_distance_m)
     ]
-    sent = _seen(*ends[0], departure, bounces[0])
-    received = _seen(*ends[1], arrival, bounces[1])
+    sent = _at_end(*ends[0], departure, bounces[0])
+    received = _at_end(*ends[1], arrival, bounces[1])
     motion = _motion(arrival[0], wavelengths_per_second, times_s)
 
     # Equation 7.5-28.
@@ -137,7 +137,7 @@ def impulse_response(
             (los.arrival_azimuth, los.arrival_zenith),
         )
     )
-    sent, received = _seen(*ends[0], departure), _seen(*ends[1], arrival)
+    sent, received = _at_end(*ends[0], departure), _at_end(*ends[1], arrival)
     motion = _motion(arrival[0], wavelengths_per_second, times_s)
     phase = cis(-jnp.asarray(los.cycles))
     left = _couple(received, [[phase, 0.0], [0.0, -phase]], sent, motion)
@@ -150,36 +150,36 @@ def impulse_response(
     return coefficient.at[0].add(share * direct), delay
 
 
-def _seen(antennas, turn, basis, distance=None):
-    """How one end sees every ray [n, m]: fields by slant, and phase of each place.
+def _at_end(antennas, matrix, basis, distance=None):
+    """Every ray [n, m] at one end: fields by slant, and phase of each antenna.
 
     Antennas of one slant have one field, so that it is computed once for all of them.
     Returns a list of fields, phases [n, m, antenna] (equation 7.5-22, or those of a
     spherical wave from `distance` wavelengths) and the slant that each antenna has.
     """
     slants, which = np.unique(antennas.slant, return_inverse=True)
-    field = fields(replace(antennas, slant=slants), turn, basis)
-    place = turned(turn, jnp.asarray(antennas.positions))
+    field = fields(replace(antennas, slant=slants), matrix, basis)
+    offset = rotated(matrix, jnp.asarray(antennas.positions))
     towards = basis[0]
     if distance is None:
         cycles = dot(
             tuple(x[..., None] for x in towards),
-            components(place.reshape((1,) * towards[0].ndim + place.shape)),
+            components(offset.reshape((1,) * towards[0].ndim + offset.shape)),
         )
     else:
         distance = jnp.broadcast_to(distance, towards[0].shape)
-        cycles = spherical_cycles(place, jnp.stack(towards, -1), distance)
+        cycles = spherical_cycles(offset, jnp.stack(towards, -1), distance)
     return field, cis(cycles), which
 
 
 def _bent(ends, departure, distance):
-    """What turns a plane line of sight into one from each antenna to each, [u, s, 1].
+    """Factors from a plane line of sight to one of each antenna pair, [u, s, 1].
 
     The exact distance of every pair, where plane waves add up the parts of both ends.
     """
     towards = jnp.stack(departure[0], -1)[0, 0]
     sent, received = (
-        turned(turn, jnp.asarray(antennas.positions)) for antennas, turn in ends
+        rotated(matrix, jnp.asarray(antennas.positions)) for antennas, matrix in ends
     )
     apart = (sent[None] - received[:, None]).reshape(-1, 3)
     exact = spherical_cycles(apart, towards, jnp.asarray(distance))
@@ -191,7 +191,7 @@ def _couple(received, matrix, sent, motion):
     """From a slant of the transmitter to all antennas of the receiver, [p][n, u, t, m].
 
     All of a ray but the phases of the transmitter's antennas, which are the most. Rays
-    are the last axis, since they are what is summed next.
+    are the last axis, since they are summed next.
     """
     (field_u, phase_u, slant_u), (field_s, _, _) = received, sent
     to_all = []
@@ -258,6 +258,6 @@ def frequency_response(
     offset = jnp.arange(num_subcarriers) - num_subcarriers // 2
     cycles = -jnp.multiply.outer(delays_s * subcarrier_spacing_hz, offset)
     num_rx, num_tx = coefficients.shape[1:3]
-    # Time outermost, as in the result: what is left to turn are small blocks.
+    # Time outermost, as in the result: the remaining rotations are of small blocks.
     response = product(rearrange(coefficients, "p u s t -> (t u s) p"), cis(cycles))
     return rearrange(response, "(t u s) f -> t f u s", u=num_rx, s=num_tx)

@@ -34,7 +34,7 @@ class PanelConfig:
     spacing: float = 0.5
 
     def __post_init__(self) -> None:
-        self.build()  # names what is wrong
+        self.build()  # raises where wrong
 
     def build(self) -> Antennas:
         return panel(
@@ -71,7 +71,7 @@ class DropConfig:
     # Arrays of the base station and of the user.
     base: PanelConfig = field(default_factory=lambda: PanelConfig(1, 8))
     user: PanelConfig = field(default_factory=PanelConfig)
-    # Azimuth in degrees of the user as the base station sees it; uniform.
+    # Azimuth in degrees of the user at the base station; uniform.
     azimuths_deg: tuple[float, float] = (-60.0, 60.0)
     # Bearing, downtilt and slant in degrees of the base station's array, and of the
     # user's, which are added to the direction that he goes in.
@@ -86,7 +86,7 @@ class DropConfig:
     factory: Factory = field(default_factory=Factory)
     # Whether delays include the travel time of the direct path.
     absolute_delays: bool = False
-    # "doppler": velocity turns the phases of one place, for a few wavelengths of way;
+    # "doppler": velocity rotates the phases of one position, valid for few wavelengths;
     # "consistent": delays, angles and powers follow the user too (procedure A), for
     # tracks of metres and seconds.
     mobility: Literal["doppler", "consistent"] = "doppler"
@@ -100,7 +100,7 @@ class DropConfig:
     snr_db: tuple[float, float] = (0.0, 30.0)
 
     def __post_init__(self) -> None:
-        tables.parameters(self.scenario, self.spec_version)  # names what is wrong
+        tables.parameters(self.scenario, self.spec_version)  # raises where wrong
         if self.state not in ("los", "nlos", "o2i", "drawn"):
             raise ValueError(
                 f"state: found {self.state!r}; needed los, nlos, o2i or drawn"

@@ -1,10 +1,10 @@
-"""A user who moves on: spatially consistent mobility, procedure A of clause 7.6.3.2.
+"""A moving user: spatially consistent mobility, procedure A of clause 7.6.3.2.
 
 The procedure updates delays and angles step by step, from the velocity and from a
-rotation R_n that maps the world as the user sees it in a cluster's direction to the
-world as the base station sees it. Its steps are the derivative of a simple picture: a
-ray comes from the base station's mirror image, and the base station sees the user's
-mirror image, which moves as R_n says. With R_n as it was at the start the picture is
+rotation R_n that maps directions at the user to directions at the base station, for
+every cluster. Its steps are the derivative of a simple picture: a
+ray comes from the base station's mirror image, and departs to the user's
+mirror image, which moves by R_n. With R_n as at the start the picture is
 the exact solution for any track, without a loop over time and without the limit of
 steps of 1 m.
 """
@@ -33,10 +33,10 @@ def follow(
     carrier_hz: Num[ArrayLike, ""],
     power_decay_hz: Num[ArrayLike, ""] = 0.0,
 ) -> tuple[Rays, LineOfSight]:
-    """The rays of one drop at later places of its user.
+    """The rays of one drop at later positions of its user.
 
     Delays stay relative to the travel time of the direct path at the start, so that
-    they grow when the user goes away. Phases turn with the length of every ray: the
+    they grow when the user moves away. Phases rotate with the length of every ray: the
     Doppler shift is in them, and `impulse_response` is to be called without a velocity,
     once for each time. Powers follow their delays as in step 6, and sum to 1.
 
@@ -44,7 +44,7 @@ def follow(
         key: randomness of the mirrors, of which half change left and right (X_n).
         rays, los: of the drop at displacement 0.
         distance_m: length of the direct path at displacement 0.
-        displacement_m: how far the user has come, along any track.
+        displacement_m: of the user, along any track.
         carrier_hz: carrier frequency.
         power_decay_hz: (r_tau - 1) / (r_tau DS) of step 6; 0 keeps the powers.
 

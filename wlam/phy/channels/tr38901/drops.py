@@ -1,6 +1,6 @@
-"""Steps 1 to 3, and whole data sets: drops of users around one base station.
+"""Steps 1 to 3, and batches of samples: drops of users around one base station.
 
-`generate` is what the training stream calls. Every sample is a drop of its own, with
+`generate` serves the training stream. Every sample is a drop of its own, with
 its own user, large-scale parameters and rays; base station at the departure side.
 """
 
@@ -287,7 +287,7 @@ def generate(key: PRNGKeyArray, config: DropConfig, samples: int) -> Csi:
 
 
 def _state(config, d2d, base_height, draws):
-    """Step 2: how the two ends see each other."""
+    """Step 2: LOS, NLOS or O2I."""
     if config.state in STATES:
         return jnp.asarray(STATES.index(config.state))
     probability = los_probability(
@@ -306,7 +306,7 @@ def _state(config, d2d, base_height, draws):
 def _pairs(config: DropConfig) -> np.ndarray:
     """A number for every pair of a user's antenna and a polarisation of the base."""
     kinds = len(POLARISATIONS[config.base.polarisation])
-    places = config.base.rows * config.base.columns
+    elements = config.base.rows * config.base.columns
     users = config.user.rows * config.user.columns
     users *= len(POLARISATIONS[config.user.polarisation])
-    return np.repeat(np.arange(users * kinds), places).astype(np.int32)
+    return np.repeat(np.arange(users * kinds), elements).astype(np.int32)

@@ -52,6 +52,8 @@ def rotation(orientation: Num[Array, "*b 3"]) -> Num[Array, "*b 3 3"]:
     return jnp.stack([jnp.stack(row, axis=-1) for row in rows], axis=-2)
 
 
-def turned(turn: Num[Array, "3 3"], vectors: Num[Array, "*b 3"]) -> Num[Array, "*b 3"]:
+def rotated(
+    matrix: Num[Array, "3 3"], vectors: Num[Array, "*b 3"]
+) -> Num[Array, "*b 3"]:
     """Vectors in own coordinates as global ones, by `rotation`."""
-    return jnp.einsum("ij,...j->...i", turn, vectors, precision="highest")
+    return jnp.einsum("ij,...j->...i", matrix, vectors, precision="highest")

@@ -22,7 +22,7 @@ LARGEST_AZIMUTH_SPREAD_DEG, LARGEST_ZENITH_SPREAD_DEG = 104.0, 52.0
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Link:
-    """Where the two ends are and how they see each other; scalars, or alike batches."""
+    """Positions of the two ends and state of the link; scalars, or batches alike."""
 
     state: Any  # int, LOS, NLOS or O2I of `tables`
     carrier_hz: Any
@@ -36,7 +36,7 @@ class Link:
 class LargeScale:
     """What is common to all clusters of a link."""
 
-    shadowing_db: Any  # positive where more power arrives than the path loss says
+    shadowing_db: Any  # positive where more power arrives than by path loss alone
     k_db: Any  # Rician factor, -inf without a line of sight
     delay_spread_s: Any
     departure_azimuth_spread_deg: Any
@@ -74,10 +74,10 @@ def distribution(
     def pick(read):
         return by_state(columns, link.state, read)
 
-    def line(read):
+    def column(read):
         return pick(lambda c: read(c)[0]) * log_f + pick(lambda c: read(c)[1])
 
-    ds = line(lambda c: c.ds[0])
+    ds = column(lambda c: c.ds[0])
     if scenario == "InF":
         ds = factory_delay_spread(factory or Factory(), link.state)
     shadowing = shadowing_std_db(
@@ -94,19 +94,19 @@ def distribution(
         "SF": jnp.zeros_like(ds),
         "K": pick(lambda c: c.k_db[0]),
         "DS": ds,
-        "ASD": line(lambda c: c.asd[0]),
-        "ASA": line(lambda c: c.asa[0]),
+        "ASD": column(lambda c: c.asd[0]),
+        "ASA": column(lambda c: c.asa[0]),
         "ZSD": zenith_spread_of_departure(scenario, link, ghz),
-        "ZSA": line(lambda c: c.zsa[0]),
+        "ZSA": column(lambda c: c.zsa[0]),
     }
     std = {
         "SF": shadowing,
         "K": pick(lambda c: c.k_db[1]),
-        "DS": line(lambda c: c.ds[1]),
-        "ASD": line(lambda c: c.asd[1]),
-        "ASA": line(lambda c: c.asa[1]),
-        "ZSD": line(lambda c: c.zsd_std),
-        "ZSA": line(lambda c: c.zsa[1]),
+        "DS": column(lambda c: c.ds[1]),
+        "ASD": column(lambda c: c.asd[1]),
+        "ASA": column(lambda c: c.asa[1]),
+        "ZSD": column(lambda c: c.zsd_std),
+        "ZSA": column(lambda c: c.zsa[1]),
     }
     return tuple(  # type: ignore[return-value]
         jnp.stack([values[name] for name in LARGE_SCALE], axis=-1)

@@ -1,8 +1,8 @@
-"""Drops seen by two arrays: single-user MIMO channels, matrices and not pairs.
+"""Drops with two arrays: single-user MIMO channels as matrices.
 
 `drops.generate` lists the pairs of a user's and a base station's antenna as antennas.
 Estimators of MIMO channels, like generators of them (`wlam.phy.channels.kronecker`),
-have the base station's antennas in that place and the user's in that of subcarriers.
+have the base station's antennas on that axis and the user's on that of subcarriers.
 """
 
 from dataclasses import dataclass, field, replace
@@ -41,7 +41,7 @@ class MimoConfig:
 
 
 def generate(key: PRNGKeyArray, config: MimoConfig, samples: int) -> Csi:
-    """Draws what `drops.generate` draws from the same key, as matrices.
+    """The channels of `drops.generate` from the same key, as matrices.
 
     Returns:
         Channels [sample, 1, user antenna, base antenna], clean and in noise; the array

@@ -100,7 +100,7 @@ def los_probability(
 
 
 def _above_roofs(d2d_m, h_ut_m):
-    """C' of UMa, tables 7.4.1-1 and 7.4.2-1: more is seen from above 13 m."""
+    """C' of UMa, tables 7.4.1-1 and 7.4.2-1: larger above 13 m."""
     above = jnp.clip((jnp.asarray(h_ut_m) - 13.0) / 10.0, 0.0, 1.0)
     curve = above**1.5 * 1.25 * (d2d_m / 100) ** 3 * jnp.exp(-d2d_m / 150)
     return jnp.where(d2d_m <= 18, 0.0, curve)

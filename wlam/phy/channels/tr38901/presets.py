@@ -38,7 +38,7 @@ _WIFO: dict[str, Row] = {
     "D18": (6.7, 64, 180, 24, 1, (4, 4), "UMi", "los", (3, 50)),
     "D19": (28, 32, 360, 16, 0.25, (4, 8), "UMa", "los", (30, 100)),
 }
-# The indoor sets at 39 and 42 GHz do not say whether they have a line of sight.
+# The indoor sets at 39 and 42 GHz do not state whether they have a line of sight.
 _HETERCSI: dict[str, Row] = {
     "H1": (2.4, 64, 30, 16, 1, (4, 4), "InH", "nlos", (0, 5)),
     "H2": (39, 64, 480, 16, 0.0625, (4, 4), "InH", "drawn", (0, 10)),

@@ -1,6 +1,6 @@
 """Parameters of TR 38.901 tables 7.5-6 to 7.5-11, for versions 16.1 and 19.2.
 
-One entry per scenario and state of the link: line of sight (LOS), none (NLOS), or from
+One column per scenario and state of the link: line of sight (LOS), none (NLOS), or from
 outdoors to indoors (O2I). Indoor scenarios have no O2I state; there it repeats NLOS, so
 that all tables have one shape and the state may be drawn inside a jitted function.
 """
@@ -51,7 +51,7 @@ def _flat(mean: float, std: float) -> tuple[Line, Line]:
 
 
 NO_K = (0.0, 0.0)
-CLUSTER_DS = (3.91, 0.0, 0.0)  # where the table has no entry
+CLUSTER_DS = (3.91, 0.0, 0.0)  # where the table has no value
 
 _UMI_LOS = Parameters(
     ds=((-0.24, -7.14), (0.0, 0.38)),

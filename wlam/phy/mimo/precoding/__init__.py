@@ -1,11 +1,11 @@
 """Downlink precoding for many users of one base station.
 
-rates        spectral efficiency, power, errors of channels, what is refused
+rates        spectral efficiency, power, errors of channels, checks
 linear       closed forms: maximum ratio, zero forcing, regularised zero forcing
-wmmse        weighted minimum mean square error, which climbs the sum rate
-directions   channels in directions, and what to keep of each over time
+wmmse        weighted minimum mean square error, which ascends the sum rate
+directions   channels in directions, and their filter over time
 
-Channels to judge them on are `wlam.simulate.downlink`.
+`wlam.simulate.downlink` has channels to evaluate them on.
 """
 
 from wlam.phy.mimo.precoding.directions import (

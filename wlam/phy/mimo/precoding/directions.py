@@ -1,8 +1,8 @@
-"""Channels of lines of antennas in directions, and what to keep of each.
+"""Channels of line arrays in directions, and the Wiener gain of each.
 
-Between two samples 10 ms apart phases of a mobile channel at 28 GHz are forgotten,
-while powers of directions stay for seconds. Averaged, they say which directions hold
-paths and which hold nothing but errors of the estimate.
+Phases of a mobile channel at 28 GHz decorrelate between two samples 10 ms apart, while
+powers of directions last for seconds. Their averages show which directions hold
+paths and which only estimation errors.
 """
 
 import jax
@@ -42,15 +42,15 @@ def smoothed_wiener(
 
     Args:
         h_hat: imperfect channels, sample after sample.
-        variance: of the error of every entry.
-        active: who is seen; the averages of the others wait. None: all.
-        memory: of the average, what a sample ago counts over now.
+        variance: of the error of every element.
+        active: users with a channel; the averages of others are kept. None: all.
+        memory: of the average: weight of the sample before over that of this one.
         exponent: of the gains. 1 is that of orthonormal directions; where they
             overlap, less of each must be taken away.
         oversampling: directions per antenna; with 1 they are orthonormal.
 
     Returns:
-        The channels, and the variance of what is left of the error: its mean share.
+        The channels, and the variance of the remaining error.
     """
     bins = to_directions(h_hat, oversampling)
     power, noise = abs(bins) ** 2, variance[:, None, None, None] / oversampling

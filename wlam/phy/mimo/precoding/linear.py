@@ -23,7 +23,7 @@ from wlam.phy.mimo.precoding.rates import (
 )
 
 SQUARINGS = 8
-"""Of a Gram matrix, after which its strongest direction is what is left: 2^8 steps of
+"""Squarings of a Gram matrix that leave its strongest direction: 2^8 steps of
 the power method. Plain array operations, for batches and accelerators."""
 
 Gram = Complex[Array, "*b entry entry"]
@@ -97,7 +97,7 @@ def mrt(h: Channels, power: float = 1.0, active: Active | None = None) -> Precod
     Args:
         h: channels.
         power: tr(W W^H).
-        active: who is served; None: all.
+        active: served users; None: all.
 
     Raises:
         ValueError: see `check_downlink`, here and below.
@@ -110,13 +110,13 @@ def mrt(h: Channels, power: float = 1.0, active: Active | None = None) -> Precod
 
 
 def zf(h: Channels, power: float = 1.0, active: Active | None = None) -> Precoder:
-    """Zero forcing: no user hears another's stream where he listens for his own.
+    """Zero forcing: no user's combiner receives another's stream.
 
     `rzf` without regularisation. All streams arrive with the same power.
 
     Raises:
         ValueError: more active users than transmit antennas, which cannot all be
-            nulled; not seen where `active` is traced.
+            nulled; not checked where `active` is traced.
     """
     check_downlink(h, power, active=active)
     users, _, tx = h.shape[-3:]
@@ -142,15 +142,15 @@ def rzf(
 
     Peel, Hochwald & Swindlehurst, "A vector-perturbation technique for near-capacity
     multiantenna multiuser communication", IEEE Trans. Commun. 53(1), 2005, equation 9,
-    for users who listen in their strongest directions U. An error of variance v in
-    every entry of the channel acts as noise of v times the power: a noise of
-    noise + power * v is that of a precoder that knows it.
+    for users that combine along their strongest directions U. An error of variance v in
+    every element of the channel acts as noise of v times the power: a noise of
+    noise + power * v includes it.
 
     Args:
         h: channels.
         power: tr(W W^H).
         noise: variance at every antenna of the users.
-        active: who is served; None: all.
+        active: served users; None: all.
     """
     check_downlink(h, power, noise, active)
     h = keep_active(h, active)
@@ -174,9 +174,9 @@ def rzf_coordinates(
 def combined(
     gram: Gram, columns: Coordinates, load: Float[Array, "*b user"]
 ) -> Coordinates:
-    """U (U^H H H^H U + load)^-1: beams against what receivers U hear of each other."""
-    seen = einsum("...aj,...ab,...bk->...jk", columns.conj(), gram, columns)
-    inverse = inverse_positive(seen + diagonal(load))
+    """U (U^H H H^H U + load)^-1: beams against the interference at receivers U."""
+    gains = einsum("...aj,...ab,...bk->...jk", columns.conj(), gram, columns)
+    inverse = inverse_positive(gains + diagonal(load))
     return einsum("...aj,...jk->...ak", columns, inverse)
 
 

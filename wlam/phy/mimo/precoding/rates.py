@@ -1,8 +1,8 @@
-"""What downlink precoders are worth: spectral efficiency, power, channel errors.
+"""Metrics of downlink precoders: spectral efficiency, power, channel errors.
 
 A base station of M antennas sends one stream to each of K users of N antennas. Arrays
 are `h` [.., user, rx, tx] and `w` [.., tx, user]; column k of `w` is the beam of user
-k. Users hear all beams, so that everything follows from the amplitudes H_k w_j.
+k. Users receive all beams: all metrics follow from the amplitudes H_k w_j.
 """
 
 from typing import Any
@@ -26,25 +26,25 @@ Ratio = float | Float[Array, "..."]
 
 
 def amplitudes(h: Channels, w: Precoder) -> Complex[Array, "*b user rx stream"]:
-    """H_k w_j: what every antenna hears of every stream."""
+    """H_k w_j: the amplitude of every stream at every antenna."""
     return einsum("...knm,...mj->...knj", h, w)
 
 
 def efficiency_of(
-    heard: Complex[Array, "*b user rx stream"], noise: Noise = 1.0
+    received: Complex[Array, "*b user rx stream"], noise: Noise = 1.0
 ) -> Float[Array, "*b user"]:
     """Spectral efficiency in bit/s/Hz from the amplitudes of `amplitudes`.
 
     log2 det(I + s s^H B^-1) = log2(1 + s^H B^-1 s), with s the stream of the user and B
-    the covariance of the others and of the noise: what a receiver that knows both can
-    decode when it treats interference as noise.
+    the covariance of the others and of the noise: the rate of a receiver with both
+    known that treats interference as noise.
     """
-    wanted, receiver = _best_receivers(heard, noise)
+    wanted, receiver = _best_receivers(received, noise)
     return jnp.log1p((wanted.conj() * receiver).sum(-1).real) / jnp.log(2.0)
 
 
 def efficiency_gradient(
-    heard: Complex[Array, "*b user rx stream"], noise: Float[Array, "*b user"]
+    received: Complex[Array, "*b user rx stream"], noise: Float[Array, "*b user"]
 ) -> tuple[
     Float[Array, "*b user"],
     Complex[Array, "*b user rx stream"],
@@ -57,13 +57,13 @@ def efficiency_gradient(
     -|r|^2 / (1 + q) by the noise.
 
     Returns:
-        Efficiencies, gradients by the conjugates of `heard`, and by `noise`.
+        Efficiencies, gradients by the conjugates of `received`, and by `noise`.
     """
-    wanted, receiver = _best_receivers(heard, noise)
+    wanted, receiver = _best_receivers(received, noise)
     ratio = (wanted.conj() * receiver).sum(-1).real
     scale = 1 / (jnp.log(2.0) * (1 + ratio))
-    passed = einsum("...n,...nj->...j", receiver.conj(), heard)
-    by_stream = jnp.where(_own(heard)[..., 0, :], 1, -passed) * scale[..., None]
+    passed = einsum("...n,...nj->...j", receiver.conj(), received)
+    by_stream = jnp.where(_own(received)[..., 0, :], 1, -passed) * scale[..., None]
     of_heard = receiver[..., None] * by_stream[..., None, :]
     of_noise = -(abs(receiver) ** 2).sum(-1) * scale
     return jnp.log1p(ratio) / jnp.log(2.0), of_heard, of_noise
@@ -103,24 +103,24 @@ def with_error(key: PRNGKeyArray, h: Channels, ratio_db: Ratio) -> Channels:
 
 
 def error_variance(h_hat: Channels, ratio_db: Ratio) -> Float[Array, "*b"]:
-    """Variance of the error of every entry, from an imperfect channel and its ratio.
+    """Variance of the error of every element, from an imperfect channel and its ratio.
 
     The mean power of h + e is that of h and of e together. Users of zeros are no users
     and do not count.
     """
     energy = (abs(h_hat) ** 2).sum((-2, -1))
     users = jnp.maximum((energy > 0).sum(-1), 1)
-    entries = users * (h_hat.shape[-2] * h_hat.shape[-1])
-    return energy.sum(-1) / entries / (1 + 10 ** (jnp.asarray(ratio_db) / 10))
+    elements = users * (h_hat.shape[-2] * h_hat.shape[-1])
+    return energy.sum(-1) / elements / (1 + 10 ** (jnp.asarray(ratio_db) / 10))
 
 
 def keep_active(h: Channels, active: Active | None) -> Channels:
-    """Channels with zeros for users who are not active, who are then not served."""
+    """Channels with zeros for inactive users, who are not served."""
     return h if active is None else jnp.where(active[..., None, None], h, 0)
 
 
 def check_downlink(h: Any, power: float, noise: Any = 1.0, active: Any = None) -> None:
-    """Refuses what no precoder can serve; looks only at what is not traced.
+    """Raises for input that no precoder can serve; checks only what is not traced.
 
     Args:
         h: channels [.., user, rx, tx].
@@ -130,7 +130,7 @@ def check_downlink(h: Any, power: float, noise: Any = 1.0, active: Any = None) -
 
     Raises:
         ValueError: a power or noise that is not above 0, channels that are not numbers
-            or zeros of an active user, masks of another shape, nobody active.
+            or zeros of an active user, masks of another shape, no active user.
     """
     if not isinstance(power, Tracer) and not (np.isfinite(power) and power > 0):
         raise ValueError(f"power: found {power}; needed more than 0")
@@ -154,22 +154,22 @@ def check_downlink(h: Any, power: float, noise: Any = 1.0, active: Any = None) -
         )
 
 
-def _own(heard: Complex[Array, "*b user rx stream"]) -> Bool[Array, "..."]:
+def _own(received: Complex[Array, "*b user rx stream"]) -> Bool[Array, "..."]:
     """Which stream is the user's, [.., user, 1, stream]."""
-    users = heard.shape[-3]
+    users = received.shape[-3]
     own = jnp.eye(users, dtype=bool)
-    return own.reshape((1,) * (heard.ndim - 3) + (users, 1, users))
+    return own.reshape((1,) * (received.ndim - 3) + (users, 1, users))
 
 
 def _best_receivers(
-    heard: Complex[Array, "*b user rx stream"], noise: Noise
+    received: Complex[Array, "*b user rx stream"], noise: Noise
 ) -> tuple[Complex[Array, "*b user rx"], Complex[Array, "*b user rx"]]:
     """The wanted streams s, and B^-1 s; two antennas are written out, for speed."""
-    own = _own(heard)
-    wanted = jnp.where(own, heard, 0).sum(-1)
-    others = jnp.where(own, 0, heard)
-    noise = jnp.broadcast_to(jnp.asarray(noise), heard.shape[:-2])
-    rx = heard.shape[-2]
+    own = _own(received)
+    wanted = jnp.where(own, received, 0).sum(-1)
+    others = jnp.where(own, 0, received)
+    noise = jnp.broadcast_to(jnp.asarray(noise), received.shape[:-2])
+    rx = received.shape[-2]
     if rx != 2:
         eye = jnp.eye(rx).reshape((1,) * noise.ndim + (rx, rx))
         matrix = einsum("...nj,...mj->...nm", others, others.conj())

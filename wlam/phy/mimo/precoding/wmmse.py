@@ -3,8 +3,8 @@
 Shi, Razaviyayn, Luo & He, "An iteratively weighted MMSE approach to distributed
 sum-utility maximization for a MIMO interfering broadcast channel", IEEE Trans. Signal
 Process. 59(9), 2011, for one cell and one stream per user. Its three steps ascend the
-sum rate. Two things make a step cheap and change nothing of what it converges to: the
-noise is taken in proportion to the power that the beams happen to have, so that there
+sum rate. Two changes make a step cheap and keep its fixed points: the
+noise is scaled in proportion to the power that the beams happen to have, so that there
 is no multiplier to search for, and beams are kept as coordinates in the span of the
 channels (Zhao, Lu, Shi & Luo, "Rethinking WMMSE: can its complexity scale linearly with
 the number of BS antennas?", IEEE Trans. Signal Process. 71, 2023).
@@ -37,7 +37,7 @@ from wlam.phy.mimo.precoding.rates import (
 )
 
 LEAST = 1e-12
-"""Powers and weights of users who are not served are nothing less than this."""
+"""Smallest powers and weights, those of inactive users."""
 
 
 def wmmse(
@@ -53,7 +53,7 @@ def wmmse(
         h: channels.
         power: tr(W W^H).
         noise: variance at every antenna of the users; see `rzf` for channel errors.
-        active: who is served; None: all.
+        active: served users; None: all.
         iterations: how many; static.
 
     Raises:
@@ -113,8 +113,8 @@ def rate_of(
     gram: Gram, x: Coordinates, power: float, noise: Noise
 ) -> Float[Array, "*b user"]:
     """Spectral efficiency of beams in coordinates, at full power and any length."""
-    heard = _heard(gram, x)
-    return efficiency_of(heard, noise * _spent(heard, x)[..., None] / power)
+    received = _received(gram, x)
+    return efficiency_of(received, noise * _spent(received, x)[..., None] / power)
 
 
 def wmmse_step(
@@ -122,18 +122,18 @@ def wmmse_step(
 ) -> Coordinates:
     """Receivers, weights, and beams that are best for both.
 
-    With A = V^H H what the receivers V hear, weights O, and b = noise per power of all
-    receivers, the beams are A^H (A A^H + b O^-1)^-1.
+    With A = V^H H the channels behind the receivers V, weights O, and b = noise per
+    power of all receivers, the beams are A^H (A A^H + b O^-1)^-1.
     """
     users = x.shape[-1]
-    heard = _heard(gram, x)
-    level = noise * _spent(heard, x)[..., None] / power
+    received = _received(gram, x)
+    level = noise * _spent(received, x)[..., None] / power
     # Receivers that are best for the beams, [.., user, rx].
-    own = jnp.eye(users).reshape((1,) * (heard.ndim - 3) + (users, 1, users))
-    wanted = (heard * own).sum(-1)
+    own = jnp.eye(users).reshape((1,) * (received.ndim - 3) + (users, 1, users))
+    wanted = (received * own).sum(-1)
     rx = wanted.shape[-1]
     eye = jnp.eye(rx).reshape((1,) * level.ndim + (rx, rx))
-    covariance = einsum("...nj,...mj->...nm", heard, heard.conj())
+    covariance = einsum("...nj,...mj->...nm", received, received.conj())
     covariance = covariance + jnp.maximum(level, LEAST)[..., None, None] * eye
     receiver = solve_positive(covariance, wanted)
     # Weights: one over the mean square error of every stream.
@@ -152,14 +152,14 @@ def _start(
     return gram, rzf_coordinates(gram, u, power, noise), noise
 
 
-def _heard(gram: Gram, x: Coordinates) -> Array:
+def _received(gram: Gram, x: Coordinates) -> Array:
     """H_k w_j, [.., user, rx, user]."""
     users = x.shape[-1]
-    heard = einsum("...ab,...bj->...aj", gram, x)
-    return heard.reshape(*x.shape[:-2], users, -1, users)
+    received = einsum("...ab,...bj->...aj", gram, x)
+    return received.reshape(*x.shape[:-2], users, -1, users)
 
 
-def _spent(heard: Array, x: Coordinates) -> Float[Array, "*b"]:
+def _spent(received: Array, x: Coordinates) -> Float[Array, "*b"]:
     """tr(W W^H) = tr(X^H H H^H X)."""
-    flat = heard.reshape(x.shape)
+    flat = received.reshape(x.shape)
     return (x.conj() * flat).sum((-2, -1)).real
