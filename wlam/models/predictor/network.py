@@ -74,7 +74,7 @@ class PredictorConfig(NetworkConfig):
     def __post_init__(self) -> None:
         check_levels(self.quantiles)
         ways = [n for n in ("channels", "sweeps") if getattr(self, n) is not None]
-        if ways and not (self.baselines and self.backbone.takes_places):
+        if ways and not (self.baselines and self.backbone.takes_positions):
             raise ValueError(
                 f"model.{ways[0]}: found with baselines=False, or a backbone that "
                 "takes no sets; needed None, or baselines and another backbone"
@@ -191,7 +191,7 @@ class Predictor(Network):
         self, rows: SeriesInputs
     ) -> tuple[Float[Array, "b n q"], Float[Array, "b n q level"]]:
         """Like a call, and the quantiles of `config.quantiles` minus the forecast."""
-        return self.answer(self.routed(rows)[0], rows)
+        return self.answer(self.features_and_load(rows)[0], rows)
 
     def answer(
         self, features: Float[Array, "b n d"], rows: SeriesInputs
@@ -220,7 +220,9 @@ class Predictor(Network):
         unit = jax.lax.stop_gradient(apart + (weights * missed).sum(-1))
         return forecast, offsets * jnp.sqrt(unit)[..., None]
 
-    def routed(self, rows: SeriesInputs) -> tuple[Float[Array, "b n d"], Load | None]:
+    def features_and_load(
+        self, rows: SeriesInputs
+    ) -> tuple[Float[Array, "b n d"], Load | None]:
         """What the backbone makes of every patch and those before it: features.
 
         And the load of the backbone's experts, if any.
@@ -236,7 +238,7 @@ class Predictor(Network):
             beside = jnp.concatenate([by_step, record], axis=-1)
         tokens = self.embed(patches, masks, beside) + granularity[:, None, :]
         visible = ~jnp.all(masks, axis=-1)
-        return self.backbone.routed(tokens.astype(jnp.float32), visible)
+        return self.backbone.features_and_load(tokens.astype(jnp.float32), visible)
 
 
 def last_visible(
