@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from wlam.data.files import check_window, read_npz, whole_block
-from wlam.data.measured import CASES, SCANS, SINGLE_HORIZONS, find_measured
+from wlam.data.measured import CASES, SINGLE_HORIZONS, SPARSE_SWEEPS, find_measured
 from wlam.evaluation.forecast import Case
 from wlam.phy.noise import awgn
 from wlam.tasks import task_of
@@ -18,7 +18,7 @@ from wlam.tasks.estimate import NOISE
 from wlam.types import Csi, DataError
 
 NOISE_SEED = 0
-USUAL = tuple(name for name in CASES if name not in (*SINGLE_HORIZONS, *SCANS))
+USUAL = tuple(name for name in CASES if name not in (*SINGLE_HORIZONS, *SPARSE_SWEEPS))
 
 
 def measured_cases(

@@ -21,7 +21,7 @@ from wlam.data.files import (
     Data,
     Layout,
     check_window,
-    guess_task,
+    infer_task,
     read_npz,
     whole_block,
 )
@@ -84,7 +84,7 @@ def settle(own: OwnFile) -> tuple[OwnFile, Data, list[str]]:
         DataError: the file or an option cannot be used; one line says which and why.
     """
     path = str(own.data)
-    task = own.task or guess_task(path, {n: t.layout for n, t in TASKS.items()})
+    task = own.task or infer_task(path, {n: t.layout for n, t in TASKS.items()})
     layout, (context, horizon) = task_of(task).layout, task_of(task).window
     data, notes = read_npz(path, layout)
     if layout.pilots:
