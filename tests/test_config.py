@@ -172,7 +172,9 @@ def test_missing_file_and_wrong_file(tmp_path):
 
 def test_a_config_from_elsewhere_cannot_name_foreign_code():
     with pytest.raises(ValueError, match="needed one of wlam's"):
-        from_json({"_": "os:system"})
+        from_json({"_": "nowhere_imported:System"})
+    with pytest.raises(ValueError, match="no dataclass"):
+        from_json({"_": "os:system"})  # imported, but no class
     with pytest.raises(ValueError, match="no dataclass"):
         from_json({"_": "wlam.config:load_config"})
     with pytest.raises(ValueError, match="no dataclass of this wlam version"):
@@ -180,3 +182,22 @@ def test_a_config_from_elsewhere_cannot_name_foreign_code():
     with pytest.raises(ValueError, match="no field"):
         from_json({"_": "wlam.training.sharding:MeshConfig", "colour": 1})
     assert isinstance(from_json(to_json(load_config(QUICKSTART, []))), Config)
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "value"),
+    [
+        (f"{BEAMFORMER}:liquid", "white.source.num-times", 1500),
+        (f"{TRACKER}:cfc", "tracks_5mps.samples", 7),
+        (str(FOLDER / "generator.py"), "drawn.number", 7),
+        (str(FOLDER / "array_estimator.py"), "far.channels", 7),
+        (str(FOLDER / "estimator.py"), "slot.channels", 7),
+    ],
+)
+def test_fields_of_evaluators_are_overridden(path, field, value):
+    config = load_config(path, [f"--evaluation.{field}", str(value)])
+    name, *inside = field.replace("-", "_").split(".")
+    found = config.evaluation[name]
+    for part in inside:
+        found = getattr(found, part)
+    assert found == value

@@ -76,3 +76,20 @@ def test_the_examples_of_liquid_networks():
     names = {"wlam": wlam, "sweeps": sweeps}
     exec(tracker, names)
     assert names["likely"].shape == (2, 10, 64)
+
+
+@pytest.mark.slow
+def test_the_lines_of_the_readme():
+    """Raw channels of 4 x 8 dual-polarised antennas, of which packets were lost."""
+    text = (ROOT / "README.md").read_text()
+    first, more = re.findall(r"```python\n(.*?)```", text, re.S)
+    h = wlam.generate("UMi", 2, base=(4, 8, "VH"), num_subcarriers=8).csi.copy()
+    h[:, 5] = np.nan
+    h[0, -1] = np.nan
+    names = {"h": h}
+    exec(first, names)
+    assert names["forecast"].csi.shape == (2, 8, 8, 64)
+    assert np.isfinite(names["forecast"].csi).all()
+    names["model"] = wlam.load("wlam_little")
+    exec(more, names)
+    assert np.all(names["low"].csi.real < names["high"].csi.real)

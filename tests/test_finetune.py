@@ -16,6 +16,7 @@ from wlam.adapt.lora import AdaptConfig
 from wlam.config import Config
 from wlam.evaluation.forecast import asked
 from wlam.finetune import prepare, pretrained
+from wlam.models.predictor.api import PredictorAPI
 from wlam.models.predictor.channels import ChannelTokenizerConfig
 from wlam.models.predictor.network import PredictorConfig
 from wlam.nn.backbones.transformer import TransformerConfig
@@ -211,7 +212,7 @@ def test_what_is_loaded_and_released_is_the_merged_model(
     low_rank, base, tmp_path, monkeypatch
 ):
     config, state = low_rank
-    monkeypatch.setattr(hub, "golden_outputs", lambda model: {})  # compiles
+    monkeypatch.setattr(PredictorAPI, "golden", lambda model: {})  # compiles
     hub.release(config.run, tmp_path / "model")
     merged = model_params(state, config)
     for place in (config.run, tmp_path / "model"):

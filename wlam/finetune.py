@@ -12,7 +12,7 @@ from wlam.data.files import Data
 from wlam.evaluation.forecast import Forecast
 from wlam.models.base import NetworkConfig
 from wlam.models.predictor.network import PredictorConfig
-from wlam.tasks import task_of
+from wlam.tasks import layout_of
 from wlam.tasks.mixture import DataSource
 from wlam.tasks.own import FileConfig, OwnFile, checksum, settle, split
 from wlam.training.checkpoint import latest_config
@@ -71,7 +71,7 @@ def _model_of(config: Config, init: str) -> NetworkConfig:
 def _with_file(config: Config, own: OwnFile, data: Data) -> Config:
     """The config whose mixture and evaluation are the two parts of a file."""
     task, context, horizon = str(own.task), int(own.context or 0), int(own.horizon or 0)
-    layout = task_of(task).layout
+    layout = layout_of(task)
     if layout.pilots and isinstance(config.model, PredictorConfig):
         raise DataError(
             f"task: found {task}, which trains estimators; needed csi_pilots_4 or "

@@ -12,7 +12,7 @@ from wlam.tasks import TASKS, task_of
 from wlam.types import Csi, DataError, Series, Sweeps, Traffic
 
 RNG = np.random.default_rng(0)
-LAYOUTS = {name: task.layout for name, task in TASKS.items()}
+LAYOUTS = {name: task.layout for name, task in TASKS.items() if task.layout}
 
 
 def normal(*shape):

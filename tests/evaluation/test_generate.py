@@ -149,3 +149,13 @@ def test_what_cannot_be_asked_is_named(field, value, message):
 
 def test_who_draws_nothing_is_not_judged():
     assert ASKED.why_not(Nothing()) == "the model draws no channels"
+
+
+def test_the_picture_has_simulated_channels_above_drawn_ones(simulated):
+    found = ASKED.run("drawn", Repeats(simulated[0]), baselines=False)
+    ((_, figure),) = found.pictures().items()
+    above, below = figure.axes[0], figure.axes[2]
+    np.testing.assert_array_equal(
+        above.images[0].get_array(), below.images[0].get_array()
+    )
+    assert above.get_title(loc="left") == "UMi los\nsimulated"

@@ -124,3 +124,15 @@ def test_who_takes_no_sweeps_is_not_judged():
 def test_sizes_below_one_are_named():
     with pytest.raises(ValueError, match="samples: found 0; needed 1 or more"):
         replace(ASKED, samples=0)
+
+
+def test_the_picture_is_of_the_figures():
+    found = ASKED.run("tracks", Knows())
+    ((_, figure),) = found.pictures().items()
+    (axes,) = figure.axes
+    lines = {line.get_label(): line for line in axes.lines}
+    assert list(lines) == list(found.statistics)
+    np.testing.assert_allclose(lines[MODEL].get_xdata(), [30, 40, 50, 60, 70])
+    values = [found.statistics["EKF"][f"{METRIC} after {ms} ms"].value
+              for ms in (30, 40, 50, 60, 70)]  # fmt: skip
+    np.testing.assert_allclose(lines["EKF"].get_ydata(), values)

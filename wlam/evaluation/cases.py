@@ -13,7 +13,7 @@ from wlam.data.files import check_window, read_npz, whole_block
 from wlam.data.measured import CASES, SINGLE_HORIZONS, SPARSE_SWEEPS, find_measured
 from wlam.evaluation.forecast import Case
 from wlam.phy.noise import awgn
-from wlam.tasks import task_of
+from wlam.tasks import layout_of
 from wlam.tasks.estimate import NOISE
 from wlam.types import Csi, DataError
 
@@ -70,7 +70,7 @@ def file_case(own: OwnData) -> tuple[Case, list[str]]:
         DataError: an option or the file cannot be used; one line says which and why.
     """
     file, task = str(own.data), str(own.task)
-    layout = None if own.task is None else task_of(task).layout
+    layout = None if own.task is None else layout_of(task)
     given = None not in (own.context, own.horizon)
     if layout is None or not (layout.pilots or given):
         raise DataError(

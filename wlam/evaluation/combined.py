@@ -51,8 +51,9 @@ class CombinedEstimate(Evaluator):
     Channels are those of its array, near and far paths mixed as `far_share` says.
     """
 
-    # Array and combiner; None: the model's, or the default array where there is none.
-    array: HybridFieldConfig | None = None
+    # A HybridFieldConfig, and the seed of its combiner; None: those of the model, or
+    # the default array where there is none.
+    array: Any = None
     combiner: int = 3
     # Share of the paths that are far; None: as in the config of the array.
     far_share: float | None = None

@@ -72,7 +72,7 @@ class Generate(Evaluator):
     # What one sample is.
     by: Literal["kind", "sector", "all"] = "kind"
     # Channels of each kind.
-    number: int = 100
+    number: int = 50
     # Network evaluations for each draw, and whether they are shortcuts.
     nfe: int = 20
     shortcuts: bool = False
@@ -247,12 +247,12 @@ def _by_kind(
         name: mean_of(np.array(values))
         for name, values in zip(METRICS, zip(*rows, strict=True), strict=True)
     }
-    told = [judge.kind(sets[kind]) for kind in kinds]
-    right = [(x == i).mean() for i, x in enumerate(told)]
+    kept = [judge.kind(sets[kind]) for kind in kinds]
+    right = [(x == i).mean() for i, x in enumerate(kept)]
     alike = [
         [i for i, other in enumerate(kinds) if other[1] == kind[1]] for kind in kinds
     ]
-    sight = [np.isin(x, same).mean() for x, same in zip(told, alike, strict=True)]
+    sight = [np.isin(x, same).mean() for x, same in zip(kept, alike, strict=True)]
     variety = [of.spread(sets[kind]) / of.spread(real[kind]) for kind in kinds]
     for name, values in (
         ("kind recognised", right),

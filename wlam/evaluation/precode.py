@@ -66,8 +66,8 @@ Way = Callable[[Observed], Any]
 class Precode(Evaluator):
     """Sum rates in bit/s/Hz, at one or more sizes of the channels' errors."""
 
-    # Where channels come from; its samples are consecutive.
-    source: DownlinkConfig | RayleighConfig = field(default_factory=DownlinkConfig)
+    # Config of a generator of Downlink; its samples are consecutive.
+    source: Any = field(default_factory=DownlinkConfig)
     # Power of the channels over that of their errors, in dB; 300 is no error.
     error_ratio_db: tuple[float, ...] = (10.0, 0.0)
     # Of all beams together, over the noise at a user's antenna.

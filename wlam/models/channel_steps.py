@@ -9,6 +9,7 @@ measured and goes that much further. Every sample is laid out by itself.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import jax
 import numpy as np
@@ -39,11 +40,11 @@ class ChannelSteps:
     question: Csi  # as it was asked
 
     @staticmethod
-    def of(question: Csi, axis: str, least: int = 1) -> "ChannelSteps":
+    def of(question: Any, axis: str, least: int = 1) -> "ChannelSteps":
         """Lays channels out along an axis.
 
         Args:
-            question: as a user has it.
+            question: `wlam.Csi` as a user has it.
             axis: one of `AXES`.
             least: steps that must have been measured, of every sample.
 

@@ -1,5 +1,6 @@
 """What is predicted from what: every task wlam knows, by name."""
 
+from wlam.data.files import Layout
 from wlam.tasks.csi import CsiAntenna, CsiFrequency, CsiIrregular, CsiTime
 from wlam.tasks.estimate import CsiEstimate
 from wlam.tasks.pilots import CsiPilots4, CsiPilots8
@@ -42,3 +43,15 @@ def task_of(task: str | Task) -> Task:
     if task not in TASKS:
         raise DataError(f"task: found {task!r}; needed one of {', '.join(TASKS)}")
     return TASKS[task]
+
+
+def layout_of(task: str | Task) -> Layout:
+    """What a task reads from a user's file.
+
+    Raises:
+        DataError: there is no such task, or it reads no files.
+    """
+    found = task_of(task)
+    if found.layout is None:
+        raise DataError(f"task: found {found.name}, which reads no files; needed one")
+    return found.layout

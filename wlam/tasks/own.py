@@ -25,7 +25,7 @@ from wlam.data.files import (
     read_npz,
     whole_block,
 )
-from wlam.tasks import TASKS, task_of
+from wlam.tasks import TASKS, layout_of, task_of
 from wlam.types import DataError
 
 MOST_BYTES = 256 << 20
@@ -84,8 +84,9 @@ def settle(own: OwnFile) -> tuple[OwnFile, Data, list[str]]:
         DataError: the file or an option cannot be used; one line says which and why.
     """
     path = str(own.data)
-    task = own.task or infer_task(path, {n: t.layout for n, t in TASKS.items()})
-    layout, (context, horizon) = task_of(task).layout, task_of(task).window
+    layouts = {name: task.layout for name, task in TASKS.items() if task.layout}
+    task = own.task or infer_task(path, layouts)
+    layout, (context, horizon) = layout_of(task), task_of(task).window
     data, notes = read_npz(path, layout)
     if layout.pilots:
         context = horizon = whole_block(data, own.context, own.horizon)
@@ -124,7 +125,7 @@ def split(own: OwnFile, data: Data) -> tuple[Data, Data]:
         DataError: the data are too few or too short for two parts.
     """
     task, context, horizon = str(own.task), int(own.context or 0), int(own.horizon or 0)
-    layout = task_of(task).layout
+    layout = layout_of(task)
     values = getattr(data, layout.name)
     count, steps = values.shape[:2]
     if count > 1:
@@ -161,7 +162,7 @@ def generate(key: PRNGKeyArray, config: FileConfig, samples: int) -> Data:
             for.
     """
     own = config.own
-    layout, path = task_of(str(own.task)).layout, str(own.data)
+    layout, path = layout_of(str(own.task)), str(own.data)
     if not Path(path).is_file() or checksum(path) != config.checksum:
         raise DataError(f"data: {path} is gone or has changed; needed the same file")
     training, held_out = split(own, read_npz(path, layout)[0])

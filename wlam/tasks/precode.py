@@ -20,7 +20,7 @@ class Precode(Task):
     container = Downlink
     headline = "sum rate"
 
-    def part(
+    def batch(
         self,
         key: PRNGKeyArray,
         data: Downlink,

@@ -35,9 +35,9 @@ class Task:
     """What a model is to do: predict, complete or estimate."""
     asks: ClassVar[type]
     """What a model is asked about, one of wlam.types: what `question` gives."""
-    layout: ClassVar[Layout]
-    """What it reads from a user's file; one that is only generated needs none."""
-    window: ClassVar[tuple[int, int]]
+    layout: ClassVar[Layout | None] = None
+    """What it reads from a user's file; None: it reads none."""
+    window: ClassVar[tuple[int, int]] = (1, 1)
     """Context and horizon in a user's file where none are given."""
     informed: ClassVar[frozenset[str]] = frozenset()
     """Baselines that know what a model does not; shown, but not to be beaten."""

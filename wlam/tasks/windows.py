@@ -239,15 +239,7 @@ def cut_windows(
         return np.repeat(np.asarray(x), len(starts), axis=0)
 
     target, measured = gather(clean, 0, horizon), gather(values, 0, horizon)
-    shown = gather(values, -before, context - before)
-    if pilots is not None:
-        seen = np.asarray(pilots.seen)[:context]
-        shown = np.where(seen, shown, shown.dtype.type(np.nan))
-    elif completes:
-        place = np.arange(shown.shape[1 if of_grid else 2])
-        seen = place % sequences.every == sequences.every // 2
-        seen = seen[:, None] if of_grid else seen
-        shown = np.where(seen, shown, shown.dtype.type(np.nan))
+    shown = _masked(sequences, gather(values, -before, context - before))
     return Windows(
         context=shown,
         target=target,
@@ -263,3 +255,17 @@ def cut_windows(
         every=sequences.every,
         pilots=pilots,
     )
+
+
+def _masked(sequences: Sequences, context: np.ndarray) -> np.ndarray:
+    """Contexts [window, step, channel] with NaN in what is to be completed."""
+    if sequences.pilots is not None:
+        seen = np.asarray(sequences.pilots.seen)[: context.shape[1]]
+    elif sequences.every > 1:
+        of_grid = sequences.grid is not None
+        place = np.arange(context.shape[1 if of_grid else 2])
+        seen = place % sequences.every == sequences.every // 2
+        seen = seen[:, None] if of_grid else seen
+    else:
+        return context
+    return np.where(seen, context, context.dtype.type(np.nan))

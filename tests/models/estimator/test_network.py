@@ -257,7 +257,7 @@ def test_silent_snapshots_are_silent(model, blocks, samples):
         (lambda x: x[0, 0], r"csi: found shape \(12, 8\)"),
         (lambda x: x * np.float64(1e39), r"csi: found 1e\+39"),
         (lambda x: x.real, "csi: found float32"),
-        (lambda x: x * np.inf, "csi: found 576 infinite values"),
+        (lambda x: x * np.inf, r"csi: found \d+ infinite values"),
         (lambda x: x * np.nan, "mask: sample 0 has nothing measured"),
     ],
 )

@@ -1,5 +1,6 @@
 """Peers of whole channels: as antennas and subcarriers, requests, what they take."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
@@ -28,7 +29,7 @@ def model():
 @pytest.mark.parametrize("axis", [0, 1])
 def test_steps_are_channels_and_brought_back(axis):
     x = complex_normal(2, 6, 5, 8)
-    steps = steps_first(x, axis)
+    steps = jnp.asarray(steps_first(x, axis))
     channel = to_channel(steps, axis)
     np.testing.assert_array_equal(channel, x.transpose(0, 1, 3, 2))
     np.testing.assert_array_equal(to_steps(channel, axis), steps)

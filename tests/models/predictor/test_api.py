@@ -154,7 +154,7 @@ def test_bad_questions_are_named(forecaster, asked, message):
     ("change", "message"),
     [
         ({"horizon": 0}, "horizon: found 0"),
-        ({"horizon": 1.5}, "horizon: found 1.5"),
+        ({"horizon": -2}, "horizon: found -2"),
         ({"axis": "space"}, "axis: found 'space'"),
         ({"axis": "frequency"}, "subcarrier_spacing_hz: found None"),
     ],

@@ -7,6 +7,7 @@ import numpy as np
 from wlam.data.checked import checked_series, checked_sweeps, horizon_of, like
 from wlam.models.base import Card, Model
 from wlam.models.golden import golden_answers
+from wlam.models.predictor.attention import Attention, attention_of
 from wlam.models.predictor.channel_answers import ChannelAnswers
 from wlam.models.predictor.network import Predictor
 from wlam.models.predictor.row_answers import RowAnswers
@@ -14,7 +15,7 @@ from wlam.models.predictor.sweep_answers import SweepAnswers
 from wlam.models.series_rows import SeriesRows
 from wlam.nn.quantiles import score
 from wlam.ops.checks import at_least_one
-from wlam.types import TIME, Csi, DataError, Question, Series, Sweeps, Traffic
+from wlam.types import TIME, Csi, DataError, Series, Sweeps, Traffic
 
 
 class PredictorAPI(Model):
@@ -58,7 +59,7 @@ class PredictorAPI(Model):
     def golden(self) -> dict[str, np.ndarray]:
         return golden_answers(self)
 
-    def predict(self, question: Question, horizon: int, axis: str = "time") -> Any:
+    def predict(self, question: Any, horizon: int, axis: str = "time") -> Any:
         horizon = horizon_of(horizon)
         if isinstance(question, Csi):
             return self._channels.forecast(question, horizon, axis)
@@ -71,7 +72,7 @@ class PredictorAPI(Model):
 
     def predict_interval(
         self,
-        question: Question,
+        question: Any,
         horizon: int,
         axis: str = "time",
         coverage: float = 0.9,
@@ -94,7 +95,7 @@ class PredictorAPI(Model):
 
     def sample(
         self,
-        question: Question,
+        question: Any,
         horizon: int,
         axis: str = "time",
         samples: int = 16,
@@ -122,7 +123,7 @@ class PredictorAPI(Model):
             found = self._rows.samples(rows, horizon, samples, seed)
         return [self._answer(question, data, x) for x in found]
 
-    def embed(self, question: Question, axis: str = "time") -> np.ndarray:
+    def embed(self, question: Any, axis: str = "time") -> np.ndarray:
         """See `Model.embed`.
 
         Features have no unit: level and spread of the context are not in them. Series:
@@ -137,7 +138,7 @@ class PredictorAPI(Model):
             return self._sweeps.features(data)
         return self._rows.features(rows)
 
-    def head(self, name: str, question: Csi, axis: str = "time") -> np.ndarray:
+    def head(self, name: str, question: Any, axis: str = "time") -> np.ndarray:
         if name not in self.heads:
             raise DataError(
                 f"head: found {name!r}; needed one of {', '.join(self.heads) or 'none'}"
@@ -146,7 +147,15 @@ class PredictorAPI(Model):
             raise DataError(f"head: found {type(question).__name__}; needed wlam.Csi")
         return self._channels.head(name, question, axis)
 
-    def complete(self, question: Question, axis: str = "frequency") -> Any:
+    def attention(self, question: Csi, horizon: int, axis: str = "time") -> Attention:
+        """What the Transformer attends to, in the first sample of some channels.
+
+        Raises:
+            DataError: another kind of network, or channels that cannot be used.
+        """
+        return attention_of(self.network, question, horizon_of(horizon), axis)
+
+    def complete(self, question: Any, axis: str = "frequency") -> Any:
         kind = type(question)
         if kind not in self.completes:
             raise DataError(
@@ -158,14 +167,14 @@ class PredictorAPI(Model):
         data, _ = self._series(question)
         return self._answer(question, data, self._sweeps.ahead(data, 0)[0])
 
-    def estimate(self, question: Csi, noise_variance: Any = None) -> Csi:
+    def estimate(self, question: Any, noise_variance: Any = None) -> Csi:
         """Channels from pilots on a comb of subcarriers: `complete` along frequency.
 
         Without influence: the noise, which the network finds by itself.
         """
         return self.complete(question, "frequency")
 
-    def _series(self, question: Question) -> tuple[Any, SeriesRows | None]:
+    def _series(self, question: Any) -> tuple[Any, SeriesRows | None]:
         """What is asked, and its rows; None: sweeps that enter as a whole."""
         if isinstance(question, Sweeps):
             data = checked_sweeps(question)
