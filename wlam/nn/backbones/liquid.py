@@ -92,7 +92,7 @@ Streamed = tuple[Bool[Array, " b"], tuple[Carried, ...]]
 
 
 class LiquidBackbone(Backbone):
-    """A stack of blocks; sets are read as `read_both_ways` says."""
+    """A stack of blocks; sets are read by `read_both_ways`."""
 
     def __init__(self, config: LiquidBackboneConfig, rngs: nnx.Rngs, dtype: jnp.dtype):
         self.blocks = nnx.List(

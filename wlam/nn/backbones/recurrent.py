@@ -104,7 +104,7 @@ class RecurrentLayer(nnx.Module):
 
 
 class Recurrent(Backbone):
-    """A stack of layers; sets are read as `read_both_ways` says."""
+    """A stack of layers; sets are read by `read_both_ways`."""
 
     def __init__(self, config: RecurrentConfig, rngs: nnx.Rngs, dtype: jnp.dtype):
         self.layers = nnx.List(

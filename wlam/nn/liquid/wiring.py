@@ -193,7 +193,7 @@ def _pick(
     picked: range,
     count: int,
 ) -> None:
-    """Every picker picks `count` neurons; neurons that nobody picked pick pickers.
+    """Every picker picks `count` neurons; neurons that were not picked pick pickers.
 
     They pick as many as a neuron was picked by on average, at least one.
     """
