@@ -1,12 +1,12 @@
-"""What each member of the bank forecasts alone, beside their mix and the models.
+"""Errors of each expert of the bank, of their mixture, and of models.
 
     python benchmarks/bank.py [CASE ...] [--models MODEL ...]
 
-For cases of configs/benchmark.py that continue channels, without names the Jakes rows:
-pooled NMSE in dB against noise-free targets of every member of
-`wlam.baselines.bank.ar_bank` in its own order, of the mix by record, which is the floor
-"AR bank", of the Wiener predictor that is told the Doppler shift and the noise, and of
-models.
+For cases of configs/benchmark.py that forecast channels, by default the Jakes cases:
+pooled NMSE in dB against noise-free targets of every expert of
+`wlam.baselines.bank.ar_bank` in its own order, of their mean weighted by backtest error
+(the baseline "AR bank"), of the Wiener predictor with known Doppler shift and noise
+variance, and of models.
 """
 
 import sys
@@ -22,7 +22,7 @@ from jaxtyping import Array
 
 import wlam
 from benchmarks.leaderboard.goals import JAKES, WIENER
-from wlam.baselines.bank.ar_bank import BANK, options_of
+from wlam.baselines.bank.ar_bank import BANK, fit_and_forecast
 from wlam.config import load_config
 from wlam.evaluation.cases import generated_case
 from wlam.evaluation.judge import EvalCase, forecast
@@ -34,14 +34,17 @@ from wlam.types import DataError
 
 CASES, PIECE = "configs/benchmark.py", 16
 NAMES = [
-    *(f"{fit.method} {fit.order}, {fit.reach[0]} {fit.reach[1]}" for fit in BANK),
+    *(
+        f"{expert.method} {expert.order}, {expert.reach[0]} {expert.reach[1]}"
+        for expert in BANK
+    ),
     "bands",
 ]
 
 
 @dataclass(frozen=True)
 class Options:
-    """What is forecast, and by whom."""
+    """The cases, and the models that forecast them."""
 
     # Of configs/benchmark.py.
     cases: Annotated[tuple[str, ...], tyro.conf.Positional] = JAKES
@@ -50,21 +53,21 @@ class Options:
 
 
 @partial(jax.jit, static_argnames=("horizon", "grid"))
-def members(context: Array, horizon: int, grid: tuple[int, int]) -> Array:
-    """[sample, step, bin, member]."""
-    options, _, peak = options_of(context, horizon, grid)
-    return options.forecasts[..., :-1] * peak[..., None]
+def by_experts(context: Array, horizon: int, grid: tuple[int, int]) -> Array:
+    """[sample, step, bin, expert]."""
+    bank, _, peak = fit_and_forecast(context, horizon, grid)
+    return bank.forecasts[..., :-1] * peak[..., None]
 
 
 def forecasts_of(
     case: EvalCase, windows: Windows, models: Sequence[str]
 ) -> dict[str, np.ndarray]:
-    """By name, the members first."""
+    """By name, the experts first."""
     horizon, grid = windows.horizon, windows.grid
     if grid is None or windows.every > 1:
-        raise DataError(f"CASE: found {case.name}; needed one that continues channels")
+        raise DataError(f"CASE: found {case.name}; needed one that forecasts channels")
     alone = in_pieces(
-        lambda _, piece: members(piece, horizon, grid), PIECE, windows.context
+        lambda _, piece: by_experts(piece, horizon, grid), PIECE, windows.context
     )
     found = {name: alone[..., i] for i, name in enumerate(NAMES)}
     baselines = TASKS[case.task].baselines(case.data, windows)

@@ -1,4 +1,4 @@
-"""How far a reported number might move with other test samples."""
+"""Bootstrap intervals of metrics and of paired differences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ def interval(
 
     Returns:
         (low, high) in the metric's unit; (nan, nan) from fewer than two samples or
-        groups, which hold no information about their spread.
+        groups, which have no spread.
 
     Raises:
         ValueError: groups of another length, a level outside (0, 1), no resamples.
@@ -87,9 +87,9 @@ def difference(
 ) -> Difference:
     """Mean over cases of the difference of two predictors, paired.
 
-    Both predictors are resampled with the same windows, so that what makes a window
-    hard for both cancels (paired bootstrap: Efron & Tibshirani, 1993, ch. 8). Cases are
-    resampled each by itself; which cases there are is not drawn. A window that one of
+    Both predictors are resampled with the same windows, so that the difficulty of
+    a window cancels (paired bootstrap: Efron & Tibshirani, 1993, ch. 8). Each case is
+    resampled by itself; the set of cases is fixed. A window that one of
     the two leaves out is left out of both.
 
     Args:
@@ -135,7 +135,7 @@ def difference(
 
 
 def _minus(totals: np.ndarray, pair: Pair) -> np.ndarray:
-    """The difference of two metrics from the sums [draw, 4] they are made of."""
+    """The difference of two metrics from their sums [draw, 4]."""
     ours, other = totals[:, 0] / totals[:, 1], totals[:, 2] / totals[:, 3]
     with np.errstate(invalid="ignore"):  # two perfect forecasts in dB
         return pair.ours.transform(ours) - pair.other.transform(other)
@@ -145,20 +145,20 @@ def _sums_of_groups(sums: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
     """[sample, column] -> [group, column]."""
     if groups is None:
         return sums
-    names, member = np.unique(groups, return_inverse=True)
-    columns = [np.bincount(member, s, minlength=len(names)) for s in sums.T]
+    names, group = np.unique(groups, return_inverse=True)
+    columns = [np.bincount(group, s, minlength=len(names)) for s in sums.T]
     return np.stack(columns, axis=1)
 
 
 def _resampled(
     sums: np.ndarray, num_resamples: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Totals [draw, column] of as many rows as there are, drawn with replacement."""
+    """Totals [draw, column] of as many samples as there are, drawn with replacement."""
     size = len(sums)
-    rows = max(1, CHUNK // size)
+    at_once = max(1, CHUNK // size)
     totals = []
-    for start in range(0, num_resamples, rows):
-        count = min(rows, num_resamples - start)
+    for start in range(0, num_resamples, at_once):
+        count = min(at_once, num_resamples - start)
         drawn = (
             rng.integers(size, size=(count, size)) + size * np.arange(count)[:, None]
         )

@@ -1,11 +1,11 @@
-"""What a forecast is worth: numpy in float64, on the host, after the device is done.
+"""Metrics of forecasts: numpy in float64, on the host.
 
 Every metric is one `Statistic`: two numbers per sample, whose sums are divided and
 transformed. The mean of ratios, the ratio of sums, errors, accuracies and power ratios
 all have this form, so one bootstrap (`wlam.bootstrap`) serves them all.
 
-A sample whose denominator is zero says nothing: it is left out of the value and
-counted. A forecast that holds NaN makes the value NaN.
+A sample whose denominator is zero is left out of the value and counted. A forecast
+that contains NaN makes the value NaN.
 """
 
 from collections.abc import Callable
@@ -45,7 +45,7 @@ class Statistic:
 
     @property
     def left_out(self) -> int:
-        """How many samples had nothing to compare with, such as a target of zeros."""
+        """Number of samples without a reference, such as a target of zeros."""
         return int((self.denominator == 0).sum())
 
 
@@ -98,7 +98,7 @@ def nmse_pooled_db(
 def nmse(
     prediction: Inexact[np.ndarray, "n ..."], target: Inexact[np.ndarray, "n ..."]
 ) -> dict[str, Statistic]:
-    """Both definitions of NMSE in dB, by the names that tables give them."""
+    """Both definitions of NMSE in dB, by their names in tables."""
     return {
         "NMSE dB": nmse_mean_db(prediction, target),
         "NMSE pooled dB": nmse_pooled_db(prediction, target),
@@ -164,11 +164,11 @@ def seasonal_scale(
     """MAE of the seasonal naive on the part of each series before the test windows.
 
     Args:
-        history: [series, time], nothing of the test part in it.
+        history: [series, time], without the test part.
         period: steps in a period: one day in this field.
 
     Raises:
-        ValueError: the history holds no two values one period apart.
+        ValueError: the history has no two values one period apart.
     """
     time = history.shape[1]
     if not 1 <= period < time:
@@ -184,7 +184,7 @@ def topk_accuracy(
 ) -> Statistic:
     """Share of sweeps whose best beam is among the k that the forecast puts first.
 
-    Ties go to the lower index, so a constant forecast earns no credit for them.
+    Ties go to the lower index, so a constant forecast does not gain from them.
 
     Args:
         prediction_db: [n, ..., beam], any increasing function of power.
@@ -216,7 +216,7 @@ def power_ratio(
 ) -> Statistic:
     """Mean power of the chosen beam over that of the true best one, linear, at most 1.
 
-    What choosing by the forecast costs; unlike accuracy it forgives a near miss.
+    The loss of choosing by the forecast; unlike accuracy it tolerates a near miss.
     """
     prediction_db, target_db = _pair(prediction_db, target_db)
     chosen = prediction_db.argmax(axis=-1, keepdims=True)
@@ -267,7 +267,7 @@ def _mean_over_elements(values, transform=identity):
 
 
 def _share(prediction_db, values):
-    """The mean over sweeps of what is the better the higher it is."""
+    """The mean over sweeps; higher is better."""
     mean = _mean_over_elements(_unless_nan(prediction_db, values))
     return replace(mean, higher_is_better=True)
 

@@ -1,8 +1,8 @@
-"""Forecasts and estimates without training: what every trained model is compared with.
+"""Forecasts and estimates without training: the references of every trained model.
 
 forecast   of series and of channels, from their own past
-beams      of sweeps, which move along with their best beam
-bank       several forecasts at once, weighed by their errors on the context
+sweeps     of beam sweeps, which follow their best beam
+bank       several forecasts at once, weighted by their backtest errors
 estimate   channels from pilots
 """
 

@@ -1,9 +1,9 @@
-"""The recurrence of closed-form cells, with a gradient that leaves the loop early.
+"""The recurrence of closed-form cells, with a gradient mostly outside the loop.
 
 Differentiated by itself, a loop adds to the gradient of its matrices at every step, and
-with few rows those are the slowest products of all. Here the backward loop carries what
-must be carried, the gradient of the state; those of the matrices are one product over
-all steps, behind it.
+with few samples those are the slowest products of all. Here the backward loop carries
+only the gradient of the state; those of the matrices are one product over all steps,
+after it.
 """
 
 from dataclasses import dataclass, field
@@ -50,7 +50,7 @@ def recur(
     elapsed: Float[Array, "b t"] | None,
     seen: Bool[Array, "b t"] | None,
 ) -> Float[Array, "b t n"]:
-    """All states; one that is not seen stays as it is."""
+    """All states; without a measurement a state does not change."""
     by_time = jnp.swapaxes(x, 0, 1)
     inward = by_time.reshape(-1, x.shape[-1]) @ cell.inward + cell.bias[None]
     inward = inward.reshape(*by_time.shape[:2], -1)
@@ -75,7 +75,7 @@ def gate(
 
 
 def _activate(mode: str, z: Array, elapsed: Array | None, pure: Arrays) -> Arrays:
-    """What of a gate costs, and all that its gradient needs."""
+    """The expensive part of a gate, and all that its gradient needs."""
     dt = None if elapsed is None else elapsed[..., None]
     if mode == "pure":
         decay = abs(_beside(pure[0], z)) + abs(z)
@@ -98,7 +98,7 @@ def _mix(mode: str, active: Arrays, pure: Arrays) -> Array:
 def _gradient(
     mode: str, active: Arrays, elapsed: Array | None, pure: Arrays, of_new: Array
 ) -> Array:
-    """Of the linear parts, from that of the next state."""
+    """Gradient of the linear parts, from that of the next state."""
     dt = None if elapsed is None else elapsed[..., None]
     if mode == "pure":
         f1, decay = active
@@ -120,7 +120,7 @@ def _beside(one: Float[Array, " n"], all_of_them: Array) -> Array:
 def _before(
     weights: tuple[Array, Arrays | None], state: Array, inward: Array
 ) -> tuple[Array, Array]:
-    """What the hidden layer says, and the gates' linear parts; without it both one."""
+    """Hidden layer and the gates' linear parts; equal without that layer."""
     around, heads = weights
     a = inward + state @ around
     if heads is None:
@@ -205,7 +205,7 @@ def _backward(mode: str, kept: Any, of_states: Array) -> tuple:
 
 
 def _product(a: Array, b: Array) -> Array:
-    """Sum over steps and rows; as a matrix, which is faster than as three axes."""
+    """Sum over steps and samples; as a matrix, which is faster than as three axes."""
     return a.reshape(-1, a.shape[-1]).T @ b.reshape(-1, b.shape[-1])
 
 

@@ -1,6 +1,6 @@
 """Linear recurrences h_t = a_t h_{t-1} + b_t of independent channels, in two forms.
 
-Sequential: a loop over steps, which has the least to do. Parallel: an associative scan,
+Sequential: a loop over steps, with the fewest operations. Parallel: associative scan,
 (a, b) then (c, d) being (a c, c b + d), which needs log2(t) rounds (Blelloch 1990,
 "Prefix sums and their applications"). On a CPU the loop is always faster
 (`benchmarks/speed/scans.py`); on accelerators a loop of small steps waits for its next
@@ -16,9 +16,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 Form = Literal["auto", "sequential", "parallel"]
-"""How a recurrence is run; "auto": by where and over how many steps."""
+"""How a recurrence is run; "auto": by backend and number of steps."""
 FEW = 16
-"""Steps up to which a loop is as good anywhere."""
+"""Steps up to which a loop is as fast on any backend."""
 
 
 def linear_scan(
@@ -31,7 +31,7 @@ def linear_scan(
 
     Args:
         decay: factors, time in front.
-        drive: what is added.
+        drive: b_t.
         start: the state before the first step.
         form: see `Form`.
     """

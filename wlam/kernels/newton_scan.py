@@ -1,12 +1,12 @@
 """Recurrences h_t = F(h_{t-1}, u_t) of independent channels, all steps at once.
 
-Newton's method on all states together: with the residuals r_t = F(h_{t-1}) - h_t of a
-guess and the slopes J_t = dF/dh_{t-1}, which are diagonal where every channel hears
-only itself, the correction d_t = J_t d_{t-1} + r_t is one linear scan (Lim et al.,
+Newton's method on all states together: with the residuals r_t = F(h_{t-1}) - h_t of an
+iterate and the Jacobians J_t = dF/dh_{t-1}, which are diagonal where channels are
+independent, the correction d_t = J_t d_{t-1} + r_t is one linear scan (Lim et al.,
 arXiv 2309.12252; Gonzalez et al., arXiv 2407.19115). Every iteration makes one more
-step exact, and a handful makes all where the recurrence forgets. Where they do not, the
-loop over steps is called. The gradient is one linear scan back,
-whichever way was gone.
+step exact, and few iterations make all exact where the recurrence is contractive. Where
+they do not, the loop over steps is run. The gradient is one linear scan back in both
+cases.
 """
 
 from collections.abc import Callable
@@ -22,18 +22,18 @@ from wlam.kernels.linear_scan import Form, adjoint_scan, dispatch, linear_scan
 Step = Callable[[Any, Array, Any], Array]
 """(parameters, states [..., n], measurements [..., m]) -> the states after them.
 
-Channel by channel: no state may change what another becomes."""
+Channel by channel: no state may depend on another."""
 FEW = 16
-"""Newton iterations that are always tried before the loop is called."""
+"""Newton iterations that are always tried before the loop is run."""
 TOLERANCE = 1e-5
-"""Largest residual, over the largest state or 1, after whose correction, which leaves
-of it about its square, there is no other."""
+"""Largest residual, over the largest state or 1, after which iterations stop: the last
+correction leaves about its square."""
 FAR = 1.0
-"""Largest such residual up to which slopes are believed that exceed 1."""
+"""Largest such residual up to which slopes above 1 are used."""
 
 
 class Solved(NamedTuple):
-    """States, and how they were found."""
+    """States, and the number of iterations."""
 
     states: Float[Array, "t *n"]
     iterations: Int[Array, ""]
@@ -51,7 +51,7 @@ def nonlinear_scan(
 
     Args:
         step: the recurrence, see `Step`; must be one and the same function object for
-            the same recurrence, or it is compiled anew.
+            the same recurrence, or it is compiled again.
         parameters: arrays of the step.
         start: the state before the first measurement.
         inputs: arrays with time in front.
@@ -82,25 +82,25 @@ def newton(
         residual = after - states
         size = jnp.maximum(abs(states).max(), 1.0)
         error = abs(residual).max() / size
-        # Far from the states slopes may be any, and corrections would grow with steps.
+        # Far from the solution slopes are arbitrary, and corrections may diverge.
         slope = jnp.where(error > FAR, jnp.clip(slope, -1.0, 1.0), slope)
         better = states + linear_scan(slope, residual, nothing, "parallel")
-        # What is exact already, one step more each time, must survive an overflow.
+        # States that are exact already must survive an overflow of later ones.
         better = jnp.where(jnp.isfinite(better), better, start[None])
         return better, iterations + 1, error
 
     def unfinished(now: tuple) -> Array:
-        # Not a number is never small.
+        # NaN does not converge.
         return (now[1] < most) & ~(now[2] <= TOLERANCE)
 
-    guess = jnp.broadcast_to(start, (steps, *start.shape))
-    begin = guess, jnp.int32(0), jnp.full((), jnp.inf, start.dtype)
+    first = jnp.broadcast_to(start, (steps, *start.shape))
+    begin = first, jnp.int32(0), jnp.full((), jnp.inf, start.dtype)
     states, iterations, residual = jax.lax.while_loop(unfinished, improve, begin)
     return Solved(states, iterations, residual <= TOLERANCE)
 
 
 def most_iterations(steps: int) -> int:
-    """As many as have the rounds that the loop has steps: a scan goes up and down."""
+    """Iterations with as many rounds as the loop has steps: a scan goes up and down."""
     return max(FEW, steps // (2 * max(1, steps.bit_length() - 1)))
 
 
@@ -142,7 +142,7 @@ _nonlinear_scan.defvjp(_forward, _backward)
 def _slopes(
     step: Step, parameters: Any, start: Array, states: Array, inputs: Any
 ) -> tuple[Array, Array]:
-    """What follows on every state of a guess, and how it changes with that state."""
+    """The successor of every state of an iterate, and its derivative by that state."""
     before = _before(start, states)
     ones = jnp.ones_like(before)
     return jax.jvp(lambda h: step(parameters, h, inputs), (before,), (ones,))

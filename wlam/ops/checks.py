@@ -1,4 +1,4 @@
-"""What functions for users ask of their arguments: one line says what is wrong."""
+"""Checks of users' arguments, with errors of one line."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ def is_whole(x: Any) -> bool:
 
 
 def shown(x: Any) -> str:
-    """What was given, on one line that is not long."""
+    """The argument, on one short line."""
     return " ".join(repr(x).split())[:60]
 
 
 def at_least_one(name: str, x: Any) -> None:
-    """A DataError for what is no whole number of 1 or more."""
+    """A DataError unless it is a whole number of 1 or more."""
     if not is_whole(x):
         raise DataError(f"{name}: found {shown(x)}; needed a whole number, at least 1")
 
@@ -56,7 +56,7 @@ def spacings(interval: Any, samples: int, name: str = "interval") -> np.ndarray:
 
 
 def within_float32(name: str, x: np.ndarray) -> None:
-    """A DataError for finite numbers that float32 has not; NaN and inf pass."""
+    """A DataError for finite numbers beyond float32; NaN and inf pass."""
     if x.dtype.itemsize <= (8 if x.dtype.kind == "c" else 4):
         return
     largest = np.maximum(abs(np.real(x)), abs(np.imag(x)))

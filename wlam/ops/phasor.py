@@ -11,7 +11,7 @@ def cis(cycles: Float[Array, "*shape"]) -> Complex[Array, "*shape"]:
     """Return exp(j 2 pi cycles), to 1e-6 in single and 2e-7 in double precision.
 
     A polynomial, because XLA computes sines on the CPU one by one (15 ns against 1).
-    Whole cycles are taken off first, so large phases cost no accuracy of their own.
+    Whole cycles are subtracted first, so that large phases do not lose accuracy.
     """
     # Half of the angle lies in +-pi/2, where Taylor series of 12 terms suffice; the
     # double-angle formulae give the rest.
@@ -34,12 +34,12 @@ def product(
 
     XLA multiplies complex matrices on the CPU at less than half the speed of real ones.
     """
-    rows = jnp.concatenate([left.real, left.imag], axis=-1)
+    parts = jnp.concatenate([left.real, left.imag], axis=-1)
     real = jnp.concatenate([right.real, right.imag], axis=-1)
     imaginary = jnp.concatenate([-right.imag, right.real], axis=-1)
     both = jnp.concatenate([real, imaginary], axis=-2)
     # GPUs would round the factors to few digits.
-    result = jnp.matmul(rows, both, precision="highest")
+    result = jnp.matmul(parts, both, precision="highest")
     columns = right.shape[-1]
     return jax.lax.complex(result[..., :columns], result[..., columns:])
 

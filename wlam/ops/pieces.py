@@ -8,10 +8,10 @@ import numpy as np
 
 
 def in_pieces(function: Callable[..., Any], size: int, *arrays: np.ndarray) -> Any:
-    """function(begin, *pieces of `size` rows), its outputs joined along their rows.
+    """function(begin, *pieces of `size` samples), its outputs concatenated.
 
-    The last piece is filled with repeats of its last row, which are cut off again: one
-    compilation serves all.
+    The last piece is padded with its last sample, and the outputs are cut: all pieces
+    share one compilation.
     """
     outputs = []
     for begin in range(0, len(arrays[0]), size):

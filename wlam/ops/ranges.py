@@ -1,11 +1,11 @@
-"""Units and variances that stay within float32, whatever unit data come in."""
+"""Units and noise variances within the range of float32, for data in any unit."""
 
 import numpy as np
 from jaxtyping import Float
 
 NOISES = (1e-20, 1e20)
-"""Variances of noise over the largest power: beyond these there is no noise, or nothing
-else. Rounding has 1e-15."""
+"""Noise variances over the largest power: below these there is no noise, above these no
+signal. Rounding has 1e-15."""
 
 
 def noise_levels(
@@ -24,9 +24,9 @@ def noise_levels(
 
 
 def power_of_two(x: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
-    """The next above numbers of 0 or more, 1 for 0: units that round nothing.
+    """The next power of two above x >= 0, 1 for 0: a unit without rounding.
 
-    Squares of 1e-20 or 1e20 are beyond float32, so unknown units are taken out first.
+    Squares of 1e-20 or 1e20 are beyond float32, so data are scaled first.
     """
     return np.ldexp(1.0, np.frexp(x)[1])
 
@@ -34,6 +34,6 @@ def power_of_two(x: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
 def over_unit(
     noise_variance: Float[np.ndarray, " n"], unit: Float[np.ndarray, " n"]
 ) -> Float[np.ndarray, " n"]:
-    """Variances of the noise of what is divided by a unit, float32, within NOISES."""
+    """Noise variances of data divided by a unit, float32, within NOISES."""
     with np.errstate(over="ignore", divide="ignore"):
         return (noise_variance / unit**2).clip(*NOISES).astype(np.float32)

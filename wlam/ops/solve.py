@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
 ROUNDING = 1e-7
-"""What a pivot may fall to, over the diagonal, before it is nothing but rounding."""
+"""Smallest pivot over the diagonal: those below are rounding."""
 
 
 def solve_positive(
@@ -16,7 +16,7 @@ def solve_positive(
     Plain array operations: a LAPACK call per system is slow on accelerators, and inside
     a jitted scan on the CPU it can block the threads that it waits for.
 
-    An unknown that depends on those before it, as far as float32 can tell, is 0.
+    An unknown that depends on those before it, in float32, is 0.
     """
     return _eliminated(matrix, right[..., None])[..., 0]
 
@@ -30,7 +30,7 @@ def inverse_factor(matrix: Inexact[Array, "*b k k"]) -> Inexact[Array, "*b k k"]
     """Inverses of the lower Cholesky factors of many small positive definite matrices.
 
     A form x^H R^-1 x as |W x|^2, with W the factor's inverse, is a sum of squares. It
-    has the digits that the inverse of R has lost where R is almost singular. Plain
+    stays accurate where R is almost singular and its inverse is not. Plain
     array operations, as `solve_positive`; `inverse_factor_each` calls LAPACK.
 
     The row of an unknown that depends on those before it, see `solve_positive`, is 0.
@@ -53,7 +53,7 @@ def _eliminated(
     def substitute(i: Array, found: Array) -> Array:
         k = size - 1 - i
         row, pivot, usable = _row_of(table, least, k)
-        # What is not found yet is 0.
+        # Unknowns that are not solved yet are 0.
         rest = row[..., size:] - jnp.matmul(row[..., :size], found, precision="highest")
         value = jnp.where(usable, rest / pivot, 0)
         return jax.lax.dynamic_update_slice_in_dim(found, value, k, axis=-2)
@@ -71,7 +71,7 @@ def _triangular(
     index = jnp.arange(size).reshape((1,) * (matrix.ndim - 2) + (size, 1))
 
     def eliminate(k: Array, table: Array) -> Array:
-        # No pivoting: what is left of the diagonal stays positive.
+        # No pivoting: the remaining diagonal stays positive.
         row, pivot, usable = _row_of(table, least, k)
         column = jax.lax.dynamic_index_in_dim(table, k, axis=-1)
         below = jnp.where(usable & (index > k), column / pivot, 0)
@@ -115,7 +115,7 @@ def solve_tall(
     reflections (Bjorck, "Solving linear least squares problems by Gram-Schmidt
     orthogonalization", BIT 7, 1967), and is plain array operations.
 
-    An unknown that nothing depends on is 0.
+    An unknown without equations is 0.
     """
     count = matrix.shape[-1]
     table = jnp.concatenate([matrix, right[..., None]], axis=-1)

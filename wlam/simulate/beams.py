@@ -1,8 +1,10 @@
-"""Beam sweeps of a base station: RSRP of every beam along the track of a moving user.
+"""Beam sweeps by a geometric model: one line of sight and single-bounce scatterers.
 
+No channel is computed, only RSRP per path; `wlam.simulate.sweeps` has sweeps of panels
+in drops of TR 38.901 instead, at a higher cost. A user moves along a track.
 The base station has a uniform linear array (ULA) of half-wavelength spacing along the x
 axis at the origin. Directions are given as sin(theta), theta off broadside (the y
-axis); such an array cannot tell front from back, or height from either.
+axis); such an array does not resolve front from back, nor height.
 """
 
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from wlam.types import Sweeps
 
 @dataclass(frozen=True)
 class BeamConfig(MobilityConfig):
-    """A base station that sweeps its beams while a user passes; pairs are (lo, hi)."""
+    """Sweeps of a line array by the geometric model; pairs are (lo, hi)."""
 
     time_steps_s: tuple[float, ...] = (0.02, 0.04, 0.08, 0.1, 0.16)  # between sweeps
     course_spread_deg: float = 30.0  # largest angle between road and array
@@ -104,7 +106,7 @@ def array_gain_with_errors(
 ) -> Float[Array, "*batch beam"]:
     """`array_gain` of an array whose elements are not in phase.
 
-    Calibration is never perfect: errors fill the nulls and raise the side lobes, by the
+    Calibration errors fill the nulls and raise the side lobes, by the
     share 1 - exp(-std^2) of the power that the main lobe loses (Ruze, "The effect of
     aperture errors on the antenna radiation pattern", 1952).
 
@@ -165,7 +167,7 @@ def blockage(
     duration_s: Float[Array, ""],
     time_s: Float[Array, "time"],
 ) -> Float[Array, "time"]:
-    """Loss in dB of a path that something crosses; its edges take a fourth of it."""
+    """Loss in dB of a blocked path; its edges last a fourth of the blockage."""
     edge = duration_s / 8
     rise = jnp.tanh((time_s - middle_s + duration_s / 2) / edge)
     fall = jnp.tanh((time_s - middle_s - duration_s / 2) / edge)
@@ -224,18 +226,18 @@ def path_power_db(
     return power_db, direction, labels | {"blockage_db": jnp.max(blocked_db)}
 
 
-def generate(key: PRNGKeyArray, config: BeamConfig, num_tracks: int) -> Sweeps:
+def generate(key: PRNGKeyArray, config: BeamConfig, samples: int) -> Sweeps:
     """Beam sweeps along random tracks of users passing the array.
 
     RSRP in dBm is the power of all paths and of a noise floor, constant along the
     track, that lies the drawn dynamic range below the strongest sweep; `rsrp_db` adds
     Gaussian measurement noise in dB to `clean`. Pure: same key, same bits; jit with
-    `config` and `num_tracks` static.
+    `config` and `samples` static.
 
     Args:
       key: PRNG key.
       config: ranges of the scenario.
-      num_tracks: tracks.
+      samples: number of tracks.
 
     Returns:
       Beams, rsrp_db and clean [track, time, beam]. Labels [track]: `speed_kmh` (mean of
@@ -277,4 +279,4 @@ def generate(key: PRNGKeyArray, config: BeamConfig, num_tracks: int) -> Sweeps:
         labels |= {"time_step_s": track.time_step_s, "noise_db": noise_db}
         return Sweeps(noisy, track.time_step_s, clean, labels)
 
-    return jax.vmap(one)(jax.random.split(key, num_tracks))
+    return jax.vmap(one)(jax.random.split(key, samples))

@@ -320,12 +320,12 @@ def random_track(key: PRNGKeyArray, config: MobilityConfig) -> Track:
     return Track(position, velocity, time_step_s, speed_kmh)
 
 
-def generate(key: PRNGKeyArray, config: MobilityConfig, num_tracks: int) -> Series:
+def generate(key: PRNGKeyArray, config: MobilityConfig, samples: int) -> Series:
     """Tracks as series of positions: series [track, time, 2] in metres.
 
     Labels: `speed_kmh`, mean speed of the track. Pure: same key, same bits; jit with
-    `config` and `num_tracks` static.
+    `config` and `samples` static.
     """
-    keys = jax.random.split(key, num_tracks)
+    keys = jax.random.split(key, samples)
     track = jax.vmap(lambda key: random_track(key, config))(keys)
     return Series(track.position, track.time_step_s, {"speed_kmh": track.speed_kmh})

@@ -1,7 +1,7 @@
 """Traffic of cells: random compositions of seasons, trends, noise, bursts and zeros.
 
 Every rate, period and memory is in physical time and never in samples, and what varies
-within a sampling interval is averaged over it, so that one cell looked at every minute
+within a sampling interval is averaged over it, so that one cell sampled every minute
 and every day has consistent statistics.
 """
 
@@ -48,7 +48,7 @@ PART_OF = {
 
 @dataclass(frozen=True)
 class TrafficConfig:
-    """What a series may be made of; it draws its own value of every range (lo, hi).
+    """Components of a series, which draws its own value of every range (lo, hi).
 
     A `_probability` is the share of series that have the component at all. A `_log_std`
     is a standard deviation of the logarithm; in the additive form, of the load itself
@@ -137,49 +137,49 @@ class TrafficConfig:
 def draw_parameters(
     uniforms: Float[Array, "count"], config: TrafficConfig
 ) -> dict[str, Float[Array, ""]]:
-    """What one series is made of, by the names of the config.
+    """Parameters of one series, by the names of the config.
 
     A range gives a number in it, and 0 without the part that it belongs to; every other
     `_probability` gives 1 or 0, under its name without that; a list gives an index.
 
-    All are drawn at once: one by one, they compile longer than everything else.
+    All are drawn at once: separate draws compile longer than everything else.
 
     Args:
       uniforms: in (0, 1], at least two for each field.
       config: ranges, probabilities and lists.
     """
-    rows = {}  # lo, hi, whether log-uniform, probability
+    ranges = {}  # lo, hi, whether log-uniform, probability
     for name, (low, high) in config.ranges().items():
         part = PART_OF.get(name)
         probability = getattr(config, f"{part}_probability") if part else 1.0
         if name in UNIFORM:
-            rows[name] = (low, high, 0.0, probability)
+            ranges[name] = (low, high, 0.0, probability)
         else:
-            rows[name] = (np.log(low), np.log(high), 1.0, probability)
+            ranges[name] = (np.log(low), np.log(high), 1.0, probability)
     for name, value in vars(config).items():
         part = name.removesuffix("_probability")
         if name in LISTS:
-            rows[name] = (0.0, len(value), 0.0, 1.0)
+            ranges[name] = (0.0, len(value), 0.0, 1.0)
         elif part != name and part not in PART_OF.values():
-            rows[part] = (1.0, 1.0, 0.0, value)
-    low, high, is_log, probability = np.array(list(rows.values()), np.float32).T
-    drawn = low + (high - low) * uniforms[: len(rows)]
+            ranges[part] = (1.0, 1.0, 0.0, value)
+    low, high, is_log, probability = np.array(list(ranges.values()), np.float32).T
+    drawn = low + (high - low) * uniforms[: len(ranges)]
     drawn = jnp.where(is_log > 0, jnp.exp(drawn), drawn)
-    drawn *= uniforms[len(rows) : 2 * len(rows)] <= probability
-    return dict(zip(rows, drawn, strict=True))
+    drawn *= uniforms[len(ranges) : 2 * len(ranges)] <= probability
+    return dict(zip(ranges, drawn, strict=True))
 
 
-def entry(values: tuple[float, ...], place: Float[Array, ""]) -> Float[Array, ""]:
-    """The entry of a list that was drawn; place in (0, length]."""
-    index = jnp.ceil(place).astype(jnp.int32) - 1
+def choice(values: tuple[float, ...], position: Float[Array, ""]) -> Float[Array, ""]:
+    """The value of a list at a drawn position in (0, length]."""
+    index = jnp.ceil(position).astype(jnp.int32) - 1
     return jnp.array(values, jnp.float32)[jnp.clip(index, 0, len(values) - 1)]
 
 
 class Seasons(NamedTuple):
-    """The periodic part of a typical course, averaged over each sampling interval."""
+    """The periodic part of a typical load, averaged over each sampling interval."""
 
     total: Float[Array, "time"]
-    lost: Float[Array, ""]  # variance that the averaging took
+    lost: Float[Array, ""]  # variance that the averaging removes
     daily: Float[Array, "time"]  # the daily season, of rms 1 before the averaging
     daily_lost: Float[Array, ""]  # of that 1
     labels: dict[str, Array]
@@ -239,29 +239,17 @@ def random_series(
     scalars = 2 * num_fields + 12 * len(HARMONICS) + 5
     block = RandomBlock(key, scalars + 17 * num_times)
     drawn = draw_parameters(block.uniform((2 * num_fields,)), config)
-    step_s = entry(config.time_steps_s, drawn["time_steps_s"])
+    step_s = choice(config.time_steps_s, drawn["time_steps_s"])
     step_days = step_s / DAY_S
     start_days = WEEK_DAYS * block.uniform()
     time_days = start_days + (jnp.arange(num_times) + 0.5) * step_days
 
-    # The typical course.
+    # Typical load.
     normals = block.normal((2, 3, len(HARMONICS)))
     seasons = random_seasons(drawn, normals, time_days, step_days)
-
     most = config.trend_limit / (num_times * step_days)
     trend = jnp.clip(drawn["trend_per_day"], -most, most)
-
-    memory_h = jnp.stack(
-        [
-            DAY_S / HOUR_S / drawn["shifts_per_day"],
-            drawn["idle_memory_h"],
-            drawn["gap_memory_h"],
-        ]
-    )
-    chance = -jnp.expm1(-step_s / (HOUR_S * memory_h))
-    renewed = parts.renewals(block.uniform((3, num_times)), chance)
-    shift, activity, reports = renewed
-
+    shift, activity, reports = random_renewals(drawn, block, step_s, num_times)
     noise_std = drawn["noise_log_std"]
     lag = step_s / (HOUR_S * drawn["noise_memory_h"])
     noise, noise_kept = parts.noise_with_memory(
@@ -270,18 +258,73 @@ def random_series(
         lag,
         lag * drawn["oscillation_cycles"],
     )
-
     course = seasons.total + trend * (time_days - time_days[num_times // 2])
     # A uniform number spreads by 1 / sqrt(12).
     course += drawn["shift_log_std"] * jnp.sqrt(12.0) * (shift - 0.5)
     course += noise_std * noise
     # The mean of logarithms lies below the logarithm of the mean, for Gaussian noise by
-    # half of the variance that the averaging takes.
+    # half of the variance that the averaging removes.
     lost = seasons.lost + noise_std**2 * (1 - noise_kept)
     multiplied, added = jnp.exp(course + lost / 2), jnp.maximum(1 + course, 0.0)
     level = jnp.where(drawn["additive"] > 0, added, multiplied)
 
-    # Bursts, idle times, white noise.
+    level = with_events(level, drawn, block, seasons, activity, step_s)
+
+    # Empty or missing reports; the first one is there.
+    level *= block.uniform((num_times,)) > drawn["inflated_share"]
+    is_missing = (reports <= drawn["gap_share"]) & (jnp.arange(num_times) > 0)
+    fillings = tuple(float(parts.FILLINGS.index(name)) for name in config.gap_fillings)
+    filling = choice(fillings, drawn["gap_fillings"])
+    traffic = drawn["scale"] * parts.fill_gaps(level, is_missing, filling)
+    labels = {
+        **labels_of(drawn),
+        "time_step_s": step_s,
+        "start_s": start_days * DAY_S,
+        **seasons.labels,
+        "trend_per_day": trend,
+        "zero_share": jnp.mean(traffic == 0),
+        "gap_share": jnp.mean(is_missing),
+    }
+    return traffic, labels
+
+
+def random_renewals(
+    drawn: dict[str, Float[Array, ""]],
+    block: RandomBlock,
+    step_s: Float[Array, ""],
+    num_times: int,
+) -> Float[Array, "3 time"]:
+    """Processes of level shifts, idle states and gaps, uniform in (0, 1]."""
+    memory_h = jnp.stack(
+        [
+            DAY_S / HOUR_S / drawn["shifts_per_day"],
+            drawn["idle_memory_h"],
+            drawn["gap_memory_h"],
+        ]
+    )
+    chance = -jnp.expm1(-step_s / (HOUR_S * memory_h))
+    return parts.renewals(block.uniform((3, num_times)), chance)
+
+
+def with_events(
+    level: Float[Array, "time"],
+    drawn: dict[str, Float[Array, ""]],
+    block: RandomBlock,
+    seasons: Seasons,
+    activity: Float[Array, "time"],
+    step_s: Float[Array, ""],
+) -> Float[Array, "time"]:
+    """A typical load with bursts, idle times and white noise.
+
+    Args:
+      level: over the typical level.
+      drawn: from `draw_parameters`.
+      block: random numbers.
+      seasons: of the series.
+      activity: uniform process of idle states.
+      step_s: sampling interval.
+    """
+    num_times = len(level)
     level += drawn["burst_size"] * parts.bursts(
         block.uniform((3, num_times)),
         step_s,
@@ -289,10 +332,8 @@ def random_series(
         HOUR_S * drawn["burst_decay_h"],
         drawn["pareto"] / drawn["pareto_index"],
     )
-
-    # Not intermittent is the same as active all the time.
-    idle = drawn["idle"] * (1 - drawn["active_share"])
-    level *= activity > idle
+    # Without idle times the load is active all the time.
+    level *= activity > idle_share(drawn)
     # The edge of the night is 0.3 wide, and as blurred as the averaged season.
     edge = 0.3 + 3 * jnp.sqrt(jnp.maximum(seasons.daily_lost, 0.0))
     awake = 0.5 + (seasons.daily - drawn["night_threshold"]) / edge
@@ -302,42 +343,33 @@ def random_series(
     counting = jnp.sqrt(level / counts) * block.normal((num_times,))
     heavy = parts.student_t(block.uniform((2, num_times)), drawn["heavy_dof"])
     heavy *= drawn["heavy_scale"] * jnp.sqrt(HOUR_S / step_s)
-    level = jnp.maximum(level + level * heavy + counting, 0.0)
+    return jnp.maximum(level + level * heavy + counting, 0.0)
 
-    # Reports that came empty or not at all; the first one came.
-    level *= block.uniform((num_times,)) > drawn["inflated_share"]
-    is_missing = (reports <= drawn["gap_share"]) & (jnp.arange(num_times) > 0)
-    fillings = tuple(float(parts.FILLINGS.index(name)) for name in config.gap_fillings)
-    filling = entry(fillings, drawn["gap_fillings"])
-    traffic = drawn["scale"] * parts.fill_gaps(level, is_missing, filling)
-    labels = {
-        "time_step_s": step_s,
-        "start_s": start_days * DAY_S,
+
+def idle_share(drawn: dict[str, Float[Array, ""]]) -> Float[Array, ""]:
+    """Share of time that a series is idle at random; 0 where it has no idle times."""
+    return drawn["idle"] * (1 - drawn["active_share"])
+
+
+def labels_of(drawn: dict[str, Float[Array, ""]]) -> dict[str, Float[Array, ""]]:
+    """Labels that are parameters of `draw_parameters`."""
+    same = (
+        *("daily_log_std", "short_log_std", "long_log_std", "shift_log_std"),
+        *("noise_log_std", "oscillation_cycles", "burst_size", "heavy_scale"),
+        "inflated_share",
+    )
+    return {name: drawn[name] for name in same} | {
         "is_additive": drawn["additive"],
-        "daily_log_std": drawn["daily_log_std"],
-        "short_log_std": drawn["short_log_std"],
-        "long_log_std": drawn["long_log_std"],
-        **seasons.labels,
-        "trend_per_day": trend,
-        "shift_log_std": drawn["shift_log_std"],
-        "noise_log_std": noise_std,
         "noise_memory_s": HOUR_S * drawn["noise_memory_h"],
-        "oscillation_cycles": drawn["oscillation_cycles"],
-        "burst_size": drawn["burst_size"],
-        "active_share": 1 - idle,
+        "active_share": 1 - idle_share(drawn),
         "has_night": drawn["night"],
-        "heavy_scale": drawn["heavy_scale"],
-        "inflated_share": drawn["inflated_share"],
-        "zero_share": jnp.mean(traffic == 0),
-        "gap_share": jnp.mean(is_missing),
     }
-    return traffic, labels
 
 
-def generate(key: PRNGKeyArray, config: TrafficConfig, num_series: int) -> Traffic:
+def generate(key: PRNGKeyArray, config: TrafficConfig, samples: int) -> Traffic:
     """Random series of the load of a cell, each from a random subset of components.
 
-    These make up the typical course, averaged over each sampling interval:
+    These make up the typical load, averaged over each sampling interval:
 
     - daily season: a Fourier series of six random harmonics, hence a random busy hour,
       and often two of them: people's day;
@@ -362,7 +394,7 @@ def generate(key: PRNGKeyArray, config: TrafficConfig, num_series: int) -> Traff
       sessions in the interval (Gaussian, cut off at 0);
     - heavy-tailed noise: Student's t times the load, independent between samples and
       cut off at 0: outliers of a few large users and of the measurement;
-    - zero inflation: single samples are 0 at any load: reports that came empty;
+    - zero inflation: single samples are 0 at any load: empty reports;
     - gaps: stretches without reports, filled with zeros, the last value or a line, as
       operators do;
     - scale: log-uniform over many decades, as units differ between operators.
@@ -371,12 +403,12 @@ def generate(key: PRNGKeyArray, config: TrafficConfig, num_series: int) -> Traff
     belong to samples. White noises fall with the square root of the interval. What is
     averaged in the logarithm is corrected so that the mean load stays (exact for the
     Gaussian noise, to second order for seasons).
-    Pure: same key, same bits; jit with `config` and `num_series` static.
+    Pure: same key, same bits; jit with `config` and `samples` static.
 
     Args:
       key: PRNG key.
       config: ranges and probabilities.
-      num_series: series.
+      samples: number of series.
 
     Returns:
       Traffic [series, time], >= 0, in units of the random scale; it can be zero
@@ -386,6 +418,6 @@ def generate(key: PRNGKeyArray, config: TrafficConfig, num_series: int) -> Traff
       named as in `TrafficConfig`: 0 where it has no such part, 1 as `weekend_factor`
       and `active_share`.
     """
-    keys = jax.random.split(key, num_series)
+    keys = jax.random.split(key, samples)
     traffic, labels = jax.vmap(lambda key: random_series(key, config))(keys)
     return Traffic(traffic, labels["time_step_s"], labels)

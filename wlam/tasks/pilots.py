@@ -49,8 +49,8 @@ class CsiPilots(CsiFrequency):
             "repeat last": hold,
             "interpolation": partial(interpolated, matrix=linear_matrix),
             "spline": partial(interpolated, matrix=spline_matrix),
-            "IAA": bins(partial(smoothed, grid=windows.grid, by_record=False)),
-            "smoother bank": bins(partial(smoothed, grid=windows.grid, by_record=True)),
+            "IAA": bins(partial(smoothed, grid=windows.grid, weighted=False)),
+            "smoother bank": bins(partial(smoothed, grid=windows.grid, weighted=True)),
         }
 
 
@@ -89,8 +89,8 @@ def interpolated(context: np.ndarray, horizon: int, matrix) -> np.ndarray:
 
 
 def smoothed(
-    context: np.ndarray, horizon: int, grid: tuple[int, int], by_record: bool
+    context: np.ndarray, horizon: int, grid: tuple[int, int], weighted: bool
 ) -> np.ndarray:
     """See `wlam.baselines.bank.smoothers.between_pilots`."""
     pilots, at = pilots_of(context)
-    return between_pilots(pilots, at, horizon, grid, by_record)
+    return between_pilots(pilots, at, horizon, grid, weighted)

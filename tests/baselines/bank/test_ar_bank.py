@@ -1,4 +1,4 @@
-"""The bank against the floors that are among its members."""
+"""The expert bank against the baselines among its experts."""
 
 from functools import partial
 
@@ -10,13 +10,13 @@ import pytest
 from wlam import baselines
 from wlam.baselines.bank.ar_bank import (
     BANK,
-    MEMBERS,
+    NUM_EXPERTS,
     TINY,
     ar_bank,
+    backtest_logits,
     bank_forecasts,
     fit_bank,
     fit_whole,
-    track_record,
 )
 
 N, L, H, U, V = 2, 26, 4, 3, 4
@@ -40,36 +40,39 @@ def run(x, chosen):
 
 
 @pytest.mark.parametrize("order", [8, 12])
-def test_the_floors_are_members(order):
+def test_the_baselines_are_experts(order):
     """AR(8) of csi_time and AR(12) of csi_frequency, coefficients for all bins."""
-    (member,) = (
+    (number,) = (
         i
-        for i, fit in enumerate(BANK)
-        if (fit.method, fit.order) == ("whole", order) and not fit.backward
+        for i, expert in enumerate(BANK)
+        if (expert.method, expert.order) == ("whole", order) and not expert.backward
     )
     expected = baselines.ar_shared(X.reshape(N, L, -1), H, order=order)
     forecasts = run(X, ALL).forecasts
     np.testing.assert_allclose(
-        forecasts[..., member], expected, rtol=1e-2, atol=1e-2 * abs(X).max()
+        forecasts[..., number], expected, rtol=1e-2, atol=1e-2 * abs(X).max()
     )
 
 
-def test_a_neighbourhood_is_that_of_the_floor():
-    """Wherever a member stands, whatever it was fitted together with."""
+def test_a_neighbourhood_is_that_of_the_baseline():
+    """At any index, in any group of fits."""
     forecasts = run(X, ALL).forecasts
-    for member, fit in enumerate(BANK):
-        if fit.method != "normal" or member % 2:  # each compiles for itself
+    for number, expert in enumerate(BANK):
+        if expert.method != "normal" or number % 2:  # each is compiled separately
             continue
         local = partial(
-            baselines.ar_local, order=fit.order, reach=fit.reach, ridge=fit.ridge
+            baselines.ar_local,
+            order=expert.order,
+            reach=expert.reach,
+            ridge=expert.ridge,
         )
         expected = local(X, H).reshape(N, H, -1)
         np.testing.assert_allclose(
-            forecasts[..., member], expected, rtol=1e-2, atol=1e-2 * abs(X).max()
+            forecasts[..., number], expected, rtol=1e-2, atol=1e-2 * abs(X).max()
         )
 
 
-def test_chosen_bins_are_those_asked_for():
+def test_forecasts_are_those_of_the_chosen_bins():
     everything = run(X, ALL)
     chosen = jnp.array([[5, 0, 11], [2, 3, 7]])
     some = run(X, chosen)
@@ -79,7 +82,7 @@ def test_chosen_bins_are_those_asked_for():
         np.testing.assert_allclose(
             some.forecasts[sample], expected, rtol=1e-4, atol=1e-4
         )
-        for name in ("unexplained", "missed", "missed_around"):
+        for name in ("unexplained", "backtest_error", "pooled_error"):
             np.testing.assert_allclose(
                 getattr(some, name)[sample],
                 np.asarray(getattr(everything, name))[sample, bins],
@@ -99,36 +102,36 @@ def test_tones_are_explained_and_noise_is_not():
     assert (np.asarray(explained) < 1e-2).all()
     rests = run(X, ALL).unexplained
     assert ((rests >= 0) & (rests <= 1)).all()
-    pooled = [i for i, fit in enumerate(BANK) if fit.reach == (None, None)]
+    pooled = [i for i, expert in enumerate(BANK) if expert.reach == (None, None)]
     assert (np.asarray(rests)[..., pooled] > 0.5).all()
 
 
-def test_what_silence_missed_is_the_power_of_the_last_steps():
+def test_the_zero_forecast_has_the_power_of_the_last_steps_as_its_error():
     """Half a horizon of them, over the mean power of the bin."""
     expected = (abs(X[:, -H // 2 :]) ** 2).mean(1) / (abs(X) ** 2).mean(1)
-    found = np.asarray(run(X, ALL).missed)[..., -1]
+    found = np.asarray(run(X, ALL).backtest_error)[..., -1]
     np.testing.assert_allclose(found, expected.reshape(N, -1) + TINY, rtol=1e-4)
 
 
-def test_the_record_prefers_who_forecast_well():
+def test_weights_prefer_small_backtest_errors():
     """Five tones: order 4 cannot follow them in one bin, order 6 and more can."""
-    options = run(tones(0.05, 0.12, -0.2, 0.31, -0.43), ALL)
-    weights = np.asarray(jax.nn.softmax(track_record(options), axis=-1))
-    short = [i for i, fit in enumerate(BANK) if fit.order < 5]
-    long = [i for i, fit in enumerate(BANK) if fit.order >= 6]
+    bank = run(tones(0.05, 0.12, -0.2, 0.31, -0.43), ALL)
+    weights = np.asarray(jax.nn.softmax(backtest_logits(bank), axis=-1))
+    short = [i for i, expert in enumerate(BANK) if expert.order < 5]
+    long = [i for i, expert in enumerate(BANK) if expert.order >= 6]
     assert weights[..., short].sum(-1).max() < 1e-2
     assert weights[..., long].sum(-1).min() > 0.9
-    assert weights[..., -1].max() < 1e-2  # silence
+    assert weights[..., -1].max() < 1e-2  # the zero forecast
 
 
-def test_without_a_signal_all_are_level():
-    options = run(np.zeros_like(X), ALL)
-    weights = np.asarray(jax.nn.softmax(track_record(options), axis=-1))
-    np.testing.assert_allclose(weights, 1 / (MEMBERS + 1), rtol=1e-4)
-    assert not np.asarray(options.forecasts).any()
+def test_without_a_signal_all_weights_are_equal():
+    bank = run(np.zeros_like(X), ALL)
+    weights = np.asarray(jax.nn.softmax(backtest_logits(bank), axis=-1))
+    np.testing.assert_allclose(weights, 1 / (NUM_EXPERTS + 1), rtol=1e-4)
+    assert not np.asarray(bank.forecasts).any()
 
 
-def test_one_step_is_repeated_by_the_floor_and_refused_by_its_fits():
+def test_one_step_is_repeated_by_the_baseline_and_refused_by_its_fits():
     one = X[:, :1].reshape(N, 1, U * V)
     found = ar_bank(one, H, (U, V))
     np.testing.assert_array_equal(found, np.repeat(one, H, axis=1))
@@ -136,8 +139,8 @@ def test_one_step_is_repeated_by_the_floor_and_refused_by_its_fits():
         fit_bank(jnp.asarray(X[:, :1]), KNOWN[:, :1], H)
 
 
-def test_fits_lose_no_digits_on_accelerators():
-    """By default GPUs would round factors, and rests are differences."""
+def test_fits_use_full_precision_on_accelerators():
+    """By default GPUs round factors, and residuals are small differences."""
     program = str(jax.make_jaxpr(lambda x: fit_whole(x, KNOWN, 4, False))(X))
     products = program.count("dot_general[")
     assert products > 0

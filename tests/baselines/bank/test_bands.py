@@ -1,16 +1,16 @@
-"""The predictor for bands against the one that is told width and noise."""
+"""The predictor for bands against the one with known width and noise."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.special import j0
 
 from wlam import baselines
-from wlam.baselines.bank import bands
 from wlam.baselines.bank.bands import (
     bands_forecasts,
     fit_bands,
-    guesses,
+    hypotheses,
     order_of,
     predictors,
 )
@@ -50,46 +50,44 @@ def error_db(forecast, clean):
 
 
 @pytest.mark.parametrize(("doppler", "snr_db"), [(0.02, 10), (0.05, 20), (0.1, 20)])
-def test_not_knowing_the_doppler_shift_costs_less_than_a_decibel(
-    forecast, doppler, snr_db
-):
+def test_an_unknown_doppler_shift_costs_less_than_a_decibel(forecast, doppler, snr_db):
     clean, noisy = fading(doppler, snr_db)
     ratio = jnp.full((N, 1), 10 ** (-snr_db / 10))
-    told = baselines.wiener(
+    known = baselines.wiener(
         jnp.asarray(noisy[:, :L, None], jnp.complex64),
         H,
         jnp.full(N, doppler),
         ratio,
         order=16,
     )
-    told = error_db(np.asarray(told)[..., 0], clean[:, L:])
-    assert told - 0.1 < error_db(forecast(noisy[:, :L]), clean[:, L:]) < told + 1
+    known = error_db(np.asarray(known)[..., 0], clean[:, L:])
+    assert known - 0.1 < error_db(forecast(noisy[:, :L]), clean[:, L:]) < known + 1
 
 
-def test_every_guess_is_the_wiener_filter_of_its_width_and_noise():
-    widths, noises = guesses()
+def test_every_hypothesis_has_the_wiener_filter_of_its_width_and_noise():
+    widths, noises = hypotheses()
     order = 8
-    # With less noise single precision tells, and the floor keeps within bounds.
+    # With less noise single precision matters, and the baseline limits forecasts.
     some = np.flatnonzero(noises > 0.01)[::5]
     impulses = jnp.eye(order)[None].repeat(len(widths[some]), 0)
-    told = baselines.wiener(
+    known = baselines.wiener(
         impulses,
         H,
         jnp.asarray(widths[some], jnp.float32),
         jnp.asarray(noises[some, None].repeat(order, 1), jnp.float32),
         order=order,
     )
-    np.testing.assert_allclose(predictors(order, H)[some], told, atol=1e-3)
+    np.testing.assert_allclose(predictors(order, H)[some], known, atol=1e-3)
 
 
-def test_bessel_functions_agree():
+def test_the_bessel_function_is_that_of_scipy():
     x = np.linspace(0, 90, 200)
     np.testing.assert_allclose(
-        bands.bessel_j0(x), jax.jit(baselines.bessel_j0)(jnp.asarray(x)), atol=1e-5
+        jax.jit(baselines.bessel_j0)(jnp.asarray(x)), j0(x), atol=1e-5
     )
 
 
-def test_units_come_back_and_silence_stays(forecast):
+def test_forecasts_scale_with_the_context_and_zero_stays_zero(forecast):
     _, noisy = fading(0.05, 20)
     context = noisy[:, :L]
     context[0] = 0

@@ -1,4 +1,4 @@
-"""Burg's recursion: closed forms, limits, and what it never does."""
+"""Burg's recursion: closed forms, limits and stability."""
 
 import jax
 import jax.numpy as jnp
@@ -45,7 +45,7 @@ def test_the_first_coefficient_is_twice_the_cross_power_over_both_powers():
     )
 
 
-def test_a_tone_is_continued_for_ever():
+def test_a_tone_is_continued_without_decay():
     t = np.arange(L + 200)
     wave = np.exp(2j * np.pi * 0.137 * t).astype(np.complex64)
     x = wave[None, :, None, None] * noise(N, 1, U, V)
@@ -62,8 +62,8 @@ def test_no_pole_lies_outside_the_unit_circle():
             assert abs(np.roots([1, *-a])).max() <= 1 + 1e-5
 
 
-def test_what_is_not_known_does_not_count():
-    """A late start is a shorter series, whatever stands before it."""
+def test_unknown_steps_have_no_influence():
+    """A series with unknown first steps is a shorter series."""
     x = noise(N, L, U, V)
     known = KNOWN.copy()
     known[:, :5] = False
@@ -76,7 +76,7 @@ def test_what_is_not_known_does_not_count():
 
 
 def test_an_autoregression_is_found():
-    """AR(2) of 4,000 steps, to the error that so many leave."""
+    """AR(2) of 4,000 steps, to its statistical error."""
     poles, steps = (0.8 * np.exp(1j), 0.7 * np.exp(-0.5j)), 4000
     a = -np.poly(poles)[1:]
     x, drive = np.zeros(steps, complex), noise(steps)
@@ -88,7 +88,7 @@ def test_an_autoregression_is_found():
 
 
 @pytest.mark.parametrize("scale", [0.0, 1e-12, 1e12])
-def test_units_do_not_matter(scale):
+def test_coefficients_do_not_depend_on_the_unit(scale):
     x = noise(N, L, U, V)
     found = alone(scale * x, KNOWN)[6][0]
     expected = alone(x, KNOWN)[6][0] if scale else np.zeros_like(found)

@@ -1,4 +1,4 @@
-"""Estimates between pilots: closed forms, records, and what none may depend on."""
+"""Estimates between pilots: closed forms, backtest errors and invariances."""
 
 from types import SimpleNamespace
 
@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wlam.baselines.bank.ar_bank import MEMBERS
+from wlam.baselines.bank.ar_bank import NUM_EXPERTS
 from wlam.baselines.bank.smoothers import (
     LOAD,
     SMOOTHERS,
@@ -44,7 +44,7 @@ X = paths()
 
 @pytest.fixture(scope="module")
 def estimates():
-    """All bins by all smoothers: [n, step, bin, option], compiled once."""
+    """All bins by all smoothers: [n, step, bin, forecast], compiled once."""
 
     @jax.jit
     def run(pilots):
@@ -68,54 +68,56 @@ def error_db(found, truth):
     return 10 * np.log10(ratio)
 
 
-def test_there_are_as_many_as_in_the_bank_and_silence(estimates):
-    assert len(SMOOTHERS) == MEMBERS
-    options = estimates(X)
-    assert options.forecasts.shape[-1] == len(SMOOTHERS) + 1
-    assert not options.forecasts[..., -1].any()
-    np.testing.assert_allclose(options.missed[..., -1], 1, rtol=1e-3)
+def test_there_are_as_many_as_in_the_bank_and_the_zero_estimate(estimates):
+    assert len(SMOOTHERS) == NUM_EXPERTS
+    bank = estimates(X)
+    assert bank.forecasts.shape[-1] == len(SMOOTHERS) + 1
+    assert not bank.forecasts[..., -1].any()
+    np.testing.assert_allclose(bank.backtest_error[..., -1], 1, rtol=1e-3)
 
 
-def test_few_paths_are_found_between_the_pilots(estimates):
-    """Far below what a spline leaves, at the edges too."""
+def test_few_paths_are_estimated_between_the_pilots(estimates):
+    """With errors far below those of a spline, at the edges too."""
     errors = error_db(estimates(X).forecasts, flat(X)[..., None])
     from_pilots = [s.source != "none" for s in SMOOTHERS]
     assert (errors[:-1][from_pilots] < -25).all()
 
 
-def test_noise_is_held_back(estimates):
-    """16 pilots of 10 dB and three paths: far less noise is left than was there."""
+def test_noise_is_reduced(estimates):
+    """16 pilots at 10 dB and three paths: most of the noise is removed."""
     noisy = X + np.sqrt(0.1 * np.mean(abs(X) ** 2) / 2) * complex_normal(*X.shape)
     errors = error_db(estimates(noisy).forecasts, flat(X)[..., None])
     kept = {s.signal: e for s, e in zip(SMOOTHERS, errors, strict=False)}
     best = min(e for s, e in zip(SMOOTHERS, errors, strict=False) if s.signal != "all")
     assert best < -16
-    assert kept["gate"] < errors[0] - 3  # what takes noise for signal leaves it there
+    assert kept["gate"] < errors[0] - 3  # without the gate noise counts as signal
 
 
-def test_a_shift_in_delay_a_phase_and_a_unit_come_back(estimates):
-    """Any shift that pilots can tell: the band follows the mean."""
-    turn = 0.5 * np.exp(2j * np.pi * (0.1 * STEPS + 0.3))[None, :, None, None]
-    found = estimates((X * turn).astype(np.complex64)).forecasts
-    expected = estimates(X).forecasts * flat(np.broadcast_to(turn, X.shape))[..., None]
+def test_estimates_follow_a_shift_in_delay_a_phase_and_a_unit(estimates):
+    """Any shift that the pilots resolve: the band follows the mean."""
+    rotation = 0.5 * np.exp(2j * np.pi * (0.1 * STEPS + 0.3))[None, :, None, None]
+    found = estimates((X * rotation).astype(np.complex64)).forecasts
+    expected = (
+        estimates(X).forecasts * flat(np.broadcast_to(rotation, X.shape))[..., None]
+    )
     assert np.linalg.norm(found - expected) < 1e-2 * np.linalg.norm(expected)
 
 
-def test_silent_bins_and_channels_stay_silent_and_finite(estimates):
+def test_zero_bins_and_channels_stay_zero_and_finite(estimates):
     for x in (0 * X, np.where(np.arange(V) == 1, 0, X)):
-        options = estimates(x)
-        for part in (options.forecasts, options.missed, options.unexplained):
+        bank = estimates(x)
+        for part in (bank.forecasts, bank.backtest_error, bank.unexplained):
             assert np.isfinite(part).all()
-        silent = ~flat(x).any((0, 1))
-        assert not options.forecasts[:, :, silent].any()
+        is_zero = ~flat(x).any((0, 1))
+        assert not bank.forecasts[:, :, is_zero].any()
 
 
-def test_a_missed_pilot_is_estimated_from_the_others_alone():
+def test_leave_one_out_errors_are_those_without_the_pilot():
     """The closed form, against one filter for each pilot that is left out."""
     pilots = jnp.asarray(X[:1, AT, :1, :1])
     spectrum = jnp.asarray(RNG.exponential(size=(1, 1, 1, 4 * PILOTS)), jnp.float32)
     noise = jnp.full((1, 1, 1), 0.3)
-    missed = jax.jit(wiener)(pilots, spectrum, noise)[2]
+    error = jax.jit(wiener)(pilots, spectrum, noise)[2]
     basis = at_pilots(PILOTS).astype(complex)
     matrix = (basis * np.asarray(spectrum[0, 0, 0])) @ basis.conj().T
     y, errors = np.asarray(pilots)[0, :, 0, 0], []
@@ -123,7 +125,7 @@ def test_a_missed_pilot_is_estimated_from_the_others_alone():
         rest = np.delete(np.arange(PILOTS), i)
         inner = matrix[np.ix_(rest, rest)] + 0.3 * np.eye(PILOTS - 1)
         errors.append(y[i] - matrix[i, rest] @ np.linalg.solve(inner, y[rest]))
-    np.testing.assert_allclose(missed[0, 0, 0], np.mean(np.abs(errors) ** 2), rtol=1e-3)
+    np.testing.assert_allclose(error[0, 0, 0], np.mean(np.abs(errors) ** 2), rtol=1e-3)
 
 
 def test_the_covariance_is_that_of_independent_tones():
@@ -153,8 +155,8 @@ def test_the_spectrum_of_one_tone_is_one_peak_of_its_power():
         np.testing.assert_allclose(spectrum, expected, rtol=1e-2, atol=1e-4)
 
 
-def test_the_floor_is_better_than_the_nearest_pilot():
+def test_the_baseline_is_better_than_the_nearest_pilot():
     flat_pilots = X[:, AT].reshape(N, PILOTS, U * V)
-    for by_record in (True, False):
-        found = between_pilots(flat_pilots, AT, LENGTH, (U, V), by_record)
+    for weighted in (True, False):
+        found = between_pilots(flat_pilots, AT, LENGTH, (U, V), weighted)
         assert error_db(found[..., None], flat(X)[..., None]) < -25

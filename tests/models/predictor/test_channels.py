@@ -302,7 +302,7 @@ def test_completing_starts_from_the_smoothers_by_their_record():
     asked = of(hidden, FREQUENCY)
     found = bins_of(fresh.complete(asked, "frequency"), FREQUENCY)
     np.testing.assert_array_equal(bins_of(fresh.estimate(asked), FREQUENCY), found)
-    start = between_pilots(flat[:, PILOTS], PILOTS, L + H, (U, V), by_record=True)
+    start = between_pilots(flat[:, PILOTS], PILOTS, L + H, (U, V), weighted=True)
     assert close(found, start)
 
 

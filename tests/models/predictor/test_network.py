@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from wlam.baselines.bank.series import OPTIONS, BaselineForecasts
+from wlam.baselines.bank.series import FORECASTS, BaselineForecasts
 from wlam.models.predictor.channels import ChannelTokenizerConfig
 from wlam.models.predictor.inputs import SeriesInputs
 from wlam.models.predictor.network import (
@@ -34,8 +34,8 @@ def rows():
 
 def nothing(value):
     """Guesses that are all the same."""
-    forecasts = jnp.full((B, N, P, len(OPTIONS)), value)
-    return BaselineForecasts(forecasts, jnp.ones((B, N, P, len(OPTIONS))))
+    forecasts = jnp.full((B, N, P, len(FORECASTS)), value)
+    return BaselineForecasts(forecasts, jnp.ones((B, N, P, len(FORECASTS))))
 
 
 def test_no_output_depends_on_later_samples(apply, rows):
@@ -112,8 +112,8 @@ def test_an_untrained_forecast_is_a_mix_by_the_record(model, rows):
     values, hidden, interval, axis = rows
     silent = model.config.build(nnx.Rngs(0))
     keys = jax.random.split(jax.random.key(0))
-    options = jax.random.normal(keys[0], (B, N, P, len(OPTIONS)))
-    missed = jnp.exp(jax.random.normal(keys[1], (B, N, P, len(OPTIONS))))
+    options = jax.random.normal(keys[0], (B, N, P, len(FORECASTS)))
+    missed = jnp.exp(jax.random.normal(keys[1], (B, N, P, len(FORECASTS))))
     weights = missed**-SHARPNESS / (missed**-SHARPNESS).sum(-1, keepdims=True)
 
     given = SeriesInputs(

@@ -1,10 +1,10 @@
 """A Wiener predictor for bins whose Doppler shifts fill a band, of unknown width.
 
-An autoregression has to find all its coefficients in the context. Where many rays of
-all directions share a bin (a single antenna, a wide beam) there is little to find: two
-numbers, how fast it fades and how noisy it is, say all that a linear predictor can use.
-So both are guessed on a grid, every guess has its predictor, and what the context makes
-of the guesses weighs them. All matrices are constants: nothing is inverted here.
+An autoregression estimates all its coefficients from the context. Where many rays of
+all directions share a bin (a single antenna, a wide beam), two numbers, the Doppler
+spread and the noise power, determine the best linear predictor. A grid of hypotheses
+covers both, every hypothesis has its predictor, and their posterior probabilities given
+the context weight the forecasts. All matrices are constants, inverted on the host.
 """
 
 from dataclasses import dataclass
@@ -14,85 +14,80 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
+from scipy.special import j0
 
 from wlam.baselines.forecast.local import Reach, pool
 from wlam.ops.phasor import angle, cis
 
 ORDER = 16
-"""Steps that a forecast is made from, at most half of the context."""
+"""Steps that a forecast uses, at most half of the context."""
 WIDTHS = np.geomspace(0.003, 0.45, 14)
 """Largest Doppler shifts, in cycles per step (along subcarriers: delays)."""
 NOISES = np.geomspace(1e-4, 3.0, 7)
 """Powers of the noise over those of the signal."""
 NEAR: Reach = (1, 1)
-"""Bins that weigh the guesses together with the one between them."""
+"""Neighbours whose likelihoods are pooled with those of a bin."""
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Bands:
-    """What the context says of the guesses."""
+    """The posterior of the hypotheses given the context."""
 
-    weights: Float[Array, "n bin guess"]  # their posterior probabilities
+    weights: Float[Array, "n bin hypothesis"]  # posterior probabilities
     middle: Float[Array, "n bin"]  # of the band, in cycles per step
 
 
-def guesses() -> tuple[Float[np.ndarray, " guess"], Float[np.ndarray, " guess"]]:
+def hypotheses() -> tuple[Float[np.ndarray, " g"], Float[np.ndarray, " g"]]:
     """All pairs of width and noise."""
     widths, noises = np.meshgrid(WIDTHS, NOISES, indexing="ij")
     return widths.ravel(), noises.ravel()
 
 
-def bessel_j0(x: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
-    """J0 in double precision: the mean of cos(x sin t), exact for x below the nodes."""
-    count = 64 + int(abs(x).max())
-    nodes = np.pi * (np.arange(count) + 0.5) / count
-    return np.cos(x[..., None] * np.sin(nodes)).mean(-1)
-
-
 @cache
 def precision(order: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of every guess [guess, p, p] the inverse of the covariance; its log determinant.
+    """Inverse covariance [hypothesis, p, p] of every hypothesis; log determinant.
 
     The covariance of p steps is J0(2 pi f |i - j|), and the noise on the diagonal
     (Clarke, "A statistical theory of mobile-radio reception", BSTJ 47, 1968).
     """
-    widths, noises = guesses()
+    widths, noises = hypotheses()
     steps = np.arange(order)
     lags = abs(steps[:, None] - steps[None])
-    matrix = bessel_j0(2 * np.pi * widths[:, None, None] * lags[None])
+    matrix = j0(2 * np.pi * widths[:, None, None] * lags[None])
     matrix = matrix + noises[:, None, None] * np.eye(order)[None]
     return np.linalg.inv(matrix), np.linalg.slogdet(matrix)[1]
 
 
 @cache
 def predictors(order: int, horizon: int) -> np.ndarray:
-    """[guess, h, p]: the linear minimum mean square error forecasts.
+    """[hypothesis, h, p]: the linear minimum mean square error forecasts.
 
     Kay, "Fundamentals of statistical signal processing: estimation theory", theorem
-    12.1; see `wlam.baselines.forecast.wiener`, which is told width and noise.
+    12.1; see `wlam.baselines.forecast.wiener`, for known width and noise.
     """
-    widths, _ = guesses()
+    widths, _ = hypotheses()
     lags = order + np.arange(horizon)[:, None] - np.arange(order)[None]
-    cross = bessel_j0(2 * np.pi * widths[:, None, None] * lags[None])
+    cross = j0(2 * np.pi * widths[:, None, None] * lags[None])
     return (cross @ precision(order)[0]).astype(np.float32)
 
 
 def order_of(length: int) -> int:
-    """Steps that a forecast is made from where `length` are given."""
+    """Steps that a forecast uses of a context of `length`."""
     return max(1, min(ORDER, length // 2))
 
 
 def fit_bands(x: Complex[Array, "n l u v"], known: Bool[Array, "n l"]) -> Bands:
-    """Weighs the guesses by their likelihood, all of them alike beforehand.
+    """Weights the hypotheses by their likelihood; the prior is uniform.
 
-    The power of the signal is that of the highest likelihood. Neighbours in angle and
-    delay share rays, and their bands are not around zero; a bin without neighbours is
-    a single antenna, to which rays come from everywhere: its band is.
+    The power of the signal is its maximum-likelihood estimate. Neighbours in angle and
+    delay share rays, and the middle of their band is estimated; a bin without
+    neighbours is a single antenna, at which rays arrive from all directions: the middle
+    of its band is zero.
 
     Args:
         x: series of all bins, unknown steps zero.
-        known: which steps are known; windows of unknown ones do not count.
+        known: which steps are known; windows with unknown steps are left out.
     """
     n, length, u, v = x.shape
     order = order_of(length)
@@ -103,11 +98,11 @@ def fit_bands(x: Complex[Array, "n l u v"], known: Bool[Array, "n l"]) -> Bands:
     lag = pool(pairs, NEAR)
     alone = u * v == 1
     middle = 0 * lag.real if alone else angle(lag.imag, lag.real) / (2 * jnp.pi)
-    turned = x * cis(-middle[:, None] * jnp.arange(length)[None, :, None, None])
-    # The inverse covariance is real: of the products of two steps, so are what counts.
-    rows = jnp.stack([turned[:, k : k + starts] for k in range(order)])
-    rows = jnp.where(whole[None, :, :, None, None], rows, 0)
-    parts = jnp.stack([rows.real, rows.imag])
+    centred = x * cis(-middle[:, None] * jnp.arange(length)[None, :, None, None])
+    # The inverse covariance is real: only real parts of the products matter.
+    windows = jnp.stack([centred[:, k : k + starts] for k in range(order)])
+    windows = jnp.where(whole[None, :, :, None, None], windows, 0)
+    parts = jnp.stack([windows.real, windows.imag])
     products = jnp.einsum("cintuv,cjntuv->nuvij", parts, parts, precision="highest")
     products = pool(products, NEAR)
     inverse, logdet = (jnp.asarray(a, jnp.float32) for a in precision(order))
@@ -123,17 +118,17 @@ def fit_bands(x: Complex[Array, "n l u v"], known: Bool[Array, "n l"]) -> Bands:
 def bands_forecasts(
     series: Complex[Array, "n l k"], bands: Bands, horizon: int
 ) -> Complex[Array, "n {horizon} k"]:
-    """The forecasts of all guesses, weighed.
+    """The forecasts of all hypotheses, weighted by their posterior.
 
     Args:
         series: the bins' steps; the last ones are used.
-        bands: of these bins.
+        bands: posterior of these bins.
         horizon: steps to forecast.
     """
     order = order_of(series.shape[1])
     steps = jnp.arange(order + horizon)[None, :, None]
-    frame = cis(-bands.middle[:, None] * steps)
-    last = series[:, -order:] * frame[:, :order]
+    rotation = cis(-bands.middle[:, None] * steps)
+    last = series[:, -order:] * rotation[:, :order]
     matrix = jnp.einsum(
         "nkg,ghp->nkhp", bands.weights, predictors(order, horizon), precision="highest"
     )
@@ -141,4 +136,4 @@ def bands_forecasts(
         jnp.einsum("nkhp,npk->nhk", matrix, part, precision="highest")
         for part in (last.real, last.imag)
     ]
-    return jax.lax.complex(*parts) * frame[:, order:].conj()
+    return jax.lax.complex(*parts) * rotation[:, order:].conj()

@@ -1,14 +1,13 @@
 """Several training-free estimates of all steps of a channel from every n-th of them.
 
-The bank of `wlam.baselines.bank.ar_bank` goes on where a channel ends; these go between
-its pilots. Each is a Wiener filter across the pilots of a bin: it takes the power at
-every tone (along subcarriers: at every delay) to be known and estimates the amplitudes.
-They differ in where that spectrum comes from and in what of it is noise. Which is best
-depends on the noise and on how many paths share a bin: a network sees that.
+`wlam.baselines.bank.ar_bank` extrapolates a channel; these interpolate between its
+pilots. Each is a Wiener filter across the pilots of a bin: it assumes the power of
+every tone (along subcarriers: of every delay) and estimates the amplitudes. The filters
+differ in the source of that spectrum and in its share of noise. Which is best depends
+on the noise and on how many paths share a bin; a network learns that dependence.
 
-Between two pilots a tone turns by some cycles more or fewer than its twin one cycle per
-spacing away, which the pilots cannot tell from it. The band around the mean tone of all
-bins is taken; tones are counted in cycles per spacing from there.
+Pilots alias tones that are one cycle per spacing apart. The band around the mean tone
+of all bins is used; tones are in cycles per spacing from there.
 """
 
 from dataclasses import dataclass
@@ -21,7 +20,12 @@ import numpy as np
 from einops import rearrange
 from jaxtyping import Array, Complex, Float, Int
 
-from wlam.baselines.bank.ar_bank import TINY, Options, mixed_by_record, of_bins
+from wlam.baselines.bank.ar_bank import (
+    TINY,
+    BankForecasts,
+    backtest_mixture,
+    of_bins,
+)
 from wlam.baselines.forecast.local import Reach, pool
 from wlam.ops.einsum import einsum
 from wlam.ops.phasor import angle, cis
@@ -33,22 +37,22 @@ ROUNDS, MORE_ROUNDS = 6, 2
 FINE = 4
 """Tones for every pilot."""
 GATE = 4.0
-"""Tones count as heard from this many times the median power on."""
+"""Tones above this many times the median power count as signal."""
 LOAD = 1e-4
 """Noise of all filters, over the power of the pilots: float32 solves them then."""
 
 
 @dataclass(frozen=True)
 class Smoother:
-    """One Wiener filter, by the spectrum that it believes in."""
+    """One Wiener filter, by the spectrum that it assumes."""
 
-    # Whose pilots the spectrum is found from, "near" ones or of the "whole" channel;
-    # "none": it is level.
+    # The pilots that the spectrum is estimated from: those "near" a bin or of the
+    # "whole" channel; "none": the spectrum is flat.
     source: Literal["near", "whole", "none"]
-    # Of a found one: "all" of it is signal, or tones above `GATE` medians are, or of
-    # each tone its "share" beyond the median. What is no signal is noise.
+    # Of an estimated one, the signal: "all" of it; or tones above `GATE` medians; or
+    # of each tone its "share" beyond the median. The rest is noise.
     signal: Literal["all", "gate", "share"] = "all"
-    # Of a level one: its share of the band, and the noise over the pilots' power.
+    # Of a flat one: its share of the band, and the noise over the pilots' power.
     width: float = 1.0
     noise: float = 0.0
 
@@ -68,26 +72,26 @@ SMOOTHERS = (
     Smoother("none", width=1 / 2, noise=0.1),
     Smoother("none", width=1 / 2, noise=0.001),
 )
-"""As many as members of the bank, so that they enter a model in the same places."""
+"""As many as experts of the AR bank, so that a model has the same inputs for both."""
 NEAR: Reach = (1, 1)
-"""Bins that share a spectrum with the one between them."""
+"""Neighbours that share the spectrum of a bin."""
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Smooths:
-    """What the smoothers found, for all bins of a flat grid."""
+class SmootherFit:
+    """The fits of all smoothers to all bins of a flat grid."""
 
-    amplitudes: Complex[Array, "n bin member tone"]
+    amplitudes: Complex[Array, "n bin expert tone"]
     middle: Float[Array, " n"]  # the mean tone, in cycles per spacing
-    unexplained: Float[Array, "n bin member"]  # share of the pilots' power
-    # Error power of pilots, each estimated from all others, over their power; silence,
-    # which says 0, comes last.
-    missed: Float[Array, "n bin option"]
-    missed_around: Float[Array, "n bin option"]  # the same of the bin and its eight
+    unexplained: Float[Array, "n bin expert"]  # share of the pilots' power
+    # Error power of pilots, each estimated from all others, over their power; the zero
+    # estimate is the last.
+    backtest_error: Float[Array, "n bin forecast"]
+    pooled_error: Float[Array, "n bin forecast"]  # the same over 3 x 3 bins
 
 
-def fit_smoothers(pilots: Complex[Array, "n p u v"]) -> Smooths:
+def fit_smoothers(pilots: Complex[Array, "n p u v"]) -> SmootherFit:
     """Fits every smoother to every bin.
 
     Args:
@@ -106,34 +110,34 @@ def fit_smoothers(pilots: Complex[Array, "n p u v"]) -> Smooths:
     parts = []
     for smoother in SMOOTHERS:
         if smoother.source == "none":
-            level = jnp.asarray(level_spectrum(count, smoother.width))
+            spectrum = jnp.asarray(flat_spectrum(count, smoother.width))
             noise = jnp.full((1, 1, 1), smoother.noise)
-            parts.append(wiener(pilots, level[None, None, None], noise))
+            parts.append(wiener(pilots, spectrum[None, None, None], noise))
         else:
             spectrum = spectra[smoother.source]
             spectrum, noise = signal_and_noise(spectrum, smoother.signal)
             least = LOAD * (power if smoother.source == "near" else everywhere)
             parts.append(wiener(pilots, spectrum, noise + least + TINY**2))
-    amplitudes, unexplained, missed = (
+    amplitudes, unexplained, errors = (
         jnp.stack(part, axis=3) for part in zip(*parts, strict=True)
     )
-    missed = jnp.concatenate([missed, power[..., None]], axis=-1)
+    errors = jnp.concatenate([errors, power[..., None]], axis=-1)
 
     def over(part: Array, whole: Array) -> Array:
         ratio = part / jnp.where(whole > 0, whole, 1)[..., None] + TINY
         return rearrange(ratio, "n u v o -> n (u v) o")
 
-    return Smooths(
+    return SmootherFit(
         rearrange(amplitudes, "n u v m g -> n (u v) m g"),
         middle,
         over(unexplained, power),
-        over(missed, power),
-        over(pool(missed, NEAR), pool(power, NEAR)),
+        over(errors, power),
+        over(pool(errors, NEAR), pool(power, NEAR)),
     )
 
 
 def mean_tone(pilots: Complex[Array, "n p u v"]) -> Float[Array, " n"]:
-    """Of all bins by their power, in cycles per spacing."""
+    """The mean tone of all bins, weighted by power, in cycles per spacing."""
     pairs = (pilots[:, 1:] * pilots[:, :-1].conj()).sum((1, 2, 3))
     return angle(pairs.imag, pairs.real) / (2 * jnp.pi)
 
@@ -143,20 +147,20 @@ def band(count: int) -> Float[np.ndarray, " tone"]:
     return np.arange(FINE * count) / (FINE * count) - 0.5
 
 
-def level_spectrum(count: int, width: float) -> Float[np.ndarray, " tone"]:
-    """Power 1, spread evenly over a share of the band; its edges belong to it."""
+def flat_spectrum(count: int, width: float) -> Float[np.ndarray, " tone"]:
+    """Power 1, spread evenly over a share of the band, edges included."""
     inside = abs(band(count)) <= width / 2 + 1e-9
     return (inside / inside.sum()).astype(np.float32)
 
 
 def at_pilots(count: int) -> Complex[np.ndarray, "p tone"]:
-    """Every tone at every pilot, to the last bit: what is made of them is inverted."""
+    """Every tone at every pilot, in double precision: covariances are inverted."""
     cycles = np.arange(count)[:, None] * band(count)
     return np.exp(2j * np.pi * cycles).astype(np.complex64)
 
 
 def over_tones(pilots: Complex[Array, "*b p"]) -> Complex[Array, "*b tone"]:
-    """The sum over pilots against every tone."""
+    """The correlation of the pilots with every tone."""
     basis = at_pilots(pilots.shape[-1])
     return einsum("...p,pg->...g", pilots, basis.conj())
 
@@ -177,9 +181,9 @@ def adaptive_spectrum(
 
     Args:
         pilots: of all bins.
-        start: a first guess; None: the periodogram.
+        start: the first spectrum; None: the periodogram.
         reach: see `wlam.baselines.forecast.local`; None: all bins.
-        rounds: how many.
+        rounds: number of iterations.
     """
     _, count, u, v = pilots.shape
     basis = at_pilots(count)
@@ -206,28 +210,28 @@ def adaptive_spectrum(
 def covariance(
     spectrum: Float[Array, "n #u #v g"], noise: Float[Array, "n #u #v"]
 ) -> Complex[Array, "n #u #v p p"]:
-    """Of the pilots, where the tones are independent: a Toeplitz matrix."""
+    """Covariance of the pilots for independent tones: a Toeplitz matrix."""
     count = spectrum.shape[-1] // FINE
     lags = einsum("nuvg,pg->nuvp", spectrum, at_pilots(count))
-    rows, columns = jnp.arange(count)[:, None], jnp.arange(count)[None]
-    matrix = jnp.take(lags, abs(rows - columns), axis=-1)
-    matrix = jnp.where((rows < columns)[None, None, None], matrix.conj(), matrix)
+    row, column = jnp.arange(count)[:, None], jnp.arange(count)[None]
+    matrix = jnp.take(lags, abs(row - column), axis=-1)
+    matrix = jnp.where((row < column)[None, None, None], matrix.conj(), matrix)
     return matrix + noise[..., None, None] * jnp.eye(count)[None, None, None]
 
 
 def signal_and_noise(
     spectrum: Float[Array, "n #u #v g"], signal: str
 ) -> tuple[Float[Array, "n #u #v g"], Float[Array, "n #u #v"]]:
-    """What of a spectrum is signal, and the noise at a pilot.
+    """The signal part of a spectrum, and the noise power at a pilot.
 
-    White noise is on every tone alike, paths on few: the median is noise.
+    White noise has equal power at all tones, paths occupy few: the median is noise.
     """
     if signal == "all":
         return spectrum, 0 * spectrum[..., 0]
     median = jnp.median(spectrum, axis=-1, keepdims=True)
     noise = median[..., 0] * spectrum.shape[-1]
     if signal == "gate":
-        # Smooth, or rounding would decide what is heard.
+        # A smooth gate, or rounding would decide which tones pass.
         over = jnp.minimum(spectrum / (GATE * median + TINY**2), 100.0) ** 4
         return spectrum * over / (1 + over), noise
     return spectrum**2 / (spectrum + 2 * median + TINY**2), noise
@@ -238,46 +242,46 @@ def wiener(
     spectrum: Float[Array, "#n #u #v g"],
     noise: Float[Array, "#n #u #v"],
 ) -> tuple[Complex[Array, "n u v g"], Float[Array, "n u v"], Float[Array, "n u v"]]:
-    """Amplitudes of the tones, and the power unexplained and missed at the pilots.
+    """Amplitudes of the tones, and the unexplained and leave-one-out error powers.
 
-    Missed are pilots estimated from the others: with z = R^-1 y and R the covariance
-    with the noise, pilot i misses z_i / (R^-1)_ii (Sundararajan & Keerthi, "Predictive
-    approaches for choosing hyperparameters in Gaussian processes", Neural Computation
-    13(5), 2001).
+    Each pilot is estimated from the others: with z = R^-1 y and R the covariance
+    with the noise, the error of pilot i is z_i / (R^-1)_ii (Sundararajan & Keerthi,
+    "Predictive approaches for choosing hyperparameters in Gaussian processes", Neural
+    Computation 13(5), 2001).
     """
     inverse = inverse_positive(covariance(spectrum, noise))
     inverse = jnp.broadcast_to(inverse, (len(pilots), *inverse.shape[1:]))
     z = einsum("nuvpq,nquv->nuvp", inverse, pilots)
     diagonal = jnp.diagonal(inverse, axis1=-2, axis2=-1).real
-    missed = z / jnp.maximum(diagonal, TINY)
+    error = z / jnp.maximum(diagonal, TINY)
     amplitudes = spectrum * over_tones(z)
     unexplained = noise**2 * (abs(z) ** 2).mean(-1)
-    return amplitudes, unexplained, (abs(missed) ** 2).mean(-1)
+    return amplitudes, unexplained, (abs(error) ** 2).mean(-1)
 
 
 def smoothed(
-    fits: Smooths,
+    fitted: SmootherFit,
     chosen: Int[Array, "n k"],
     steps: Float[Array, " l"],
-) -> Options:
+) -> BankForecasts:
     """Estimates of the chosen bins by every smoother.
 
     Args:
-        fits: what they found.
+        fitted: of `fit_smoothers`.
         chosen: bins, as indices into the flat grid.
-        steps: where, in units of the spacing from the first pilot.
+        steps: positions, in units of the spacing from the first pilot.
     """
     pick = partial(of_bins, chosen=chosen)
-    count = fits.amplitudes.shape[-1] // FINE
+    count = fitted.amplitudes.shape[-1] // FINE
     basis = cis(steps[:, None] * jnp.asarray(band(count), jnp.float32)[None])
-    found = einsum("lg,nkmg->nlkm", basis, pick(fits.amplitudes))
-    found = found * cis(fits.middle[:, None] * steps[None])[..., None, None]
-    return Options(
+    found = einsum("lg,nkmg->nlkm", basis, pick(fitted.amplitudes))
+    found = found * cis(fitted.middle[:, None] * steps[None])[..., None, None]
+    return BankForecasts(
         jnp.concatenate([found, 0 * found[..., :1]], axis=-1),
-        pick(fits.unexplained),
-        pick(fits.missed),
-        pick(fits.missed_around),
-        jnp.zeros(fits.missed.shape[-1]),
+        pick(fitted.unexplained),
+        pick(fitted.backtest_error),
+        pick(fitted.pooled_error),
+        jnp.zeros(fitted.backtest_error.shape[-1]),
     )
 
 
@@ -292,33 +296,34 @@ def between_pilots(
     at: Int[np.ndarray, " p"],
     length: int,
     grid: tuple[int, int],
-    by_record: bool,
+    weighted: bool,
 ) -> Complex[np.ndarray, "n {length} bin"]:
-    """What the smoothers say without a model.
+    """Estimates of the smoothers without a model.
 
     Args:
         pilots: channels of a grid of bins, at some of their steps.
         at: those steps, evenly spaced.
-        length: steps in all.
+        length: number of steps.
         grid: rows and columns of the bins.
-        by_record: all smoothers mixed by their records; else `IAA` alone.
+        weighted: the mean of all smoothers, weighted by backtest error; else `IAA`
+            alone.
     """
     steps = np.asarray((np.arange(length) - at[0]) / (at[1] - at[0]), np.float32)
     return in_pieces(
-        lambda _, piece: _between(piece, steps, grid, by_record), PIECE, pilots
+        lambda _, piece: _between(piece, steps, grid, weighted), PIECE, pilots
     )
 
 
-@partial(jax.jit, static_argnames=("grid", "by_record"))
+@partial(jax.jit, static_argnames=("grid", "weighted"))
 def _between(
-    pilots: Array, steps: Array, grid: tuple[int, int], by_record: bool
+    pilots: Array, steps: Array, grid: tuple[int, int], weighted: bool
 ) -> Array:
     n, _, bins = pilots.shape
     peak = abs(pilots).max((1, 2), keepdims=True)
     x = pilots / jnp.where(peak > 0, peak, 1)
-    fits = fit_smoothers(rearrange(x, "n p (u v) -> n p u v", u=grid[0]))
+    fitted = fit_smoothers(rearrange(x, "n p (u v) -> n p u v", u=grid[0]))
     chosen = jnp.broadcast_to(jnp.arange(bins)[None], (n, bins))
-    options = smoothed(fits, chosen, steps)
-    if not by_record:
-        return options.forecasts[..., IAA] * peak
-    return mixed_by_record(options, x) * peak
+    bank = smoothed(fitted, chosen, steps)
+    if not weighted:
+        return bank.forecasts[..., IAA] * peak
+    return backtest_mixture(bank, x) * peak

@@ -1,4 +1,4 @@
-"""Classical channel estimators: what every learned estimator is compared with.
+"""Classical channel estimators: the references of every learned estimator.
 
 interpolation  lines and splines through least-squares estimates
 lmmse          linear estimates from a covariance, fitted or true

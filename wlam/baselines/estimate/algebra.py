@@ -7,10 +7,10 @@ from jaxtyping import Array, Float
 def root_of_ratio(
     found: Float[Array, "*n"], expected: Float[Array, "*n"]
 ) -> Float[Array, "*n"]:
-    """What a power is multiplied by: more where more is found than expected.
+    """The factor of a power: above 1 where more power is found than expected.
 
     Sun, Babu & Palomar, IEEE Trans. Signal Process. 64, 2016, section IV. In any unit;
-    0 where nothing is expected.
+    0 where the expected power is 0.
     """
     some = expected > 0
     return jnp.sqrt(

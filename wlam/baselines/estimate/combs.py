@@ -1,7 +1,7 @@
-"""Blocks from pilots on a comb, by the spectra that are found in each beam.
+"""Blocks from pilots on a comb, by the spectra estimated in each beam.
 
-First over delay, which all snapshots share, then over Doppler, which all subcarriers
-share: snapshots learn from each other, and those without pilots from all.
+First over delay, where all snapshots share a spectrum, then over Doppler, where all
+subcarriers do: that interpolates between snapshots with pilots.
 """
 
 import numpy as np
@@ -13,11 +13,11 @@ from wlam.ops.pieces import in_pieces
 from wlam.ops.ranges import power_of_two
 
 PARTS = 64
-"""Beams that a call takes."""
+"""Beams estimated at once."""
 UPDATES = 30
 LEFT_BY_DELAYS = 0.2
-"""Share of the noise that delay spectra are taken to leave. This one, and that of
-`wlam.models.estimator.api`, were chosen on drops that no table has."""
+"""Share of the noise after the estimate over delay. This one, and that of
+`wlam.models.estimator.api`, were chosen on drops outside all tables."""
 
 
 def by_delay_spectrum(
@@ -27,13 +27,12 @@ def by_delay_spectrum(
     matrix: Complex[np.ndarray, "a a"],
     noise_variance: Float[np.ndarray, " n"] | None,
 ) -> Complex[np.ndarray, "n t {subcarriers} a"]:
-    """Sparse Bayes of every beam; all snapshots share its spectrum.
+    """Sparse Bayesian learning of every beam; all snapshots share its spectrum.
 
     Args:
-        at: subcarriers of the pilots; delays are those that their widest gap tells
-            apart.
+        at: subcarriers of the pilots; delays are unambiguous at their widest gap.
         matrix: antennas to beams, unitary.
-        noise_variance: of every entry; None: every beam's is fitted too.
+        noise_variance: of every element; None: unknown, fitted for every beam.
     """
     beams = np.einsum("ntpa,ba->nbtp", pilots, matrix)
     atoms = delay_atoms(subcarriers, widest_gap(at))
@@ -48,11 +47,11 @@ def by_doppler_spectrum(
     matrix: Complex[np.ndarray, "a a"],
     noise_variance: Float[np.ndarray, " n"],
 ) -> Complex[np.ndarray, "n {snapshots} k a"]:
-    """Sparse Bayes of every beam; all subcarriers share its spectrum.
+    """Sparse Bayesian learning of every beam; all subcarriers share its spectrum.
 
     Args:
         blocks: some of the snapshots, by `by_delay_spectrum`.
-        at: which; Doppler shifts are those that their widest gap tells apart.
+        at: which; Doppler shifts are unambiguous at their widest gap.
         matrix: antennas to beams, unitary.
         noise_variance: of the pilots.
     """
@@ -67,21 +66,21 @@ def by_doppler_spectrum(
 def doppler_atoms(
     snapshots: int, every: int = 1, oversampling: int = 4
 ) -> Complex[np.ndarray, "t doppler"]:
-    """Paths along time, of unit norm, with shifts that such snapshots can tell apart.
+    """Paths along time, of unit norm, with unambiguous Doppler shifts.
 
     Args:
-        snapshots: how many there are, with pilots or without.
-        every: n; snapshots that are n apart see shifts of 1 / n cycles alike.
-        oversampling: shifts for each that all snapshots can resolve.
+        snapshots: their number, with pilots or without.
+        every: n; shifts that are 1 / n cycles apart are aliases in snapshots n apart.
+        oversampling: shifts for each resolvable one.
     """
     count = max(1, round(snapshots * oversampling / every))
-    cycles = (np.arange(count) - count // 2) / count / every  # 0, who stands, is one
+    cycles = (np.arange(count) - count // 2) / count / every  # includes 0
     waves = np.exp(2j * np.pi * np.arange(snapshots)[:, None] * cycles)
     return (waves / np.sqrt(snapshots)).astype(np.complex64)
 
 
 def widest_gap(at: Int[np.ndarray, " p"]) -> int:
-    """Between neighbours; of one alone it is 1."""
+    """The widest gap between neighbours; 1 of a single position."""
     return int(np.diff(at).max()) if len(at) > 1 else 1
 
 
@@ -94,11 +93,11 @@ def _by_spectrum(
     """Along the last axis; the parts s of a beam share its spectrum."""
     n, antennas = beams.shape[:2]
     parts = rearrange(beams, "n b s p -> (n b) s p")
-    # Beams have the noise of the antennas.
+    # Beams have the noise power of the antennas.
     noise = np.repeat(
         np.zeros(n) if noise_variance is None else noise_variance, antennas
     )
-    # Each in a unit of its own: of a weak one squares would be beyond float32.
+    # Each is scaled by itself: squares of a weak one would underflow in float32.
     unit = power_of_two(np.maximum(abs(parts).max((1, 2)), np.sqrt(noise)))
     parts = (parts / unit[:, None, None]).astype(np.complex64)
     level = noise / unit**2

@@ -38,8 +38,8 @@ def spline_matrix(
 
     de Boor, "A practical guide to splines", chapter IV: the first and the last two
     pieces are one cubic each, so that a cubic channel is exact everywhere, also beyond
-    the outer pilots, where those cubics go on. A spline is linear in its data: it is
-    drawn once through each unit vector.
+    the outer pilots, where those cubics go on. A spline is linear in its data: its
+    matrix is the spline of each unit vector.
 
     Args:
         positions: Subcarriers of the pilots of each port, rising, not always whole.
@@ -92,7 +92,7 @@ def between_snapshots(
 ) -> Complex[np.ndarray, "n t k a"]:
     """Snapshots without pilots: on the line between those before and after them.
 
-    Before the first and after the last that has some they are like that one.
+    Before the first and after the last with pilots they are equal to that one.
     """
     found, times = blocks.copy(), np.arange(blocks.shape[1])
     for sample, known in enumerate(there):

@@ -1,13 +1,13 @@
-"""MIMO channels by the covariance that each of them is most probable under.
+"""MIMO channels by the maximum-likelihood Kronecker covariance of each.
 
 A channel [rx, tx] is Gaussian with a Kronecker covariance, both factors of which are
-sums of known Toeplitz matrices ("atoms": what a path from a direction adds) with
+sums of known Toeplitz matrices ("atoms": covariances of paths from a direction) with
 unknown weights. The weights are those that make the observation most probable (Burg,
 Luenberger & Wenger, "Estimation of structured covariance matrices", Proc. IEEE 70,
 1982), found by updates that never make it less so (Sun, Babu & Palomar, "Robust
 estimation of structured covariance matrix for heavy-tailed elliptical distributions",
 IEEE Trans. Signal Process. 64, 2016, section IV); the estimate is the linear one with
-this covariance. Nothing is trained: what is known is the kind of the paths.
+this covariance. There is no training: only the angular spread of the paths is known.
 """
 
 from functools import partial
@@ -30,7 +30,7 @@ from wlam.phy.channels.kronecker import (
 )
 
 SMALLEST = 1e-12
-"""Keeps quotients finite; the power of an entry is about 1."""
+"""Keeps quotients finite; the power of an element is about 1."""
 
 
 class Atoms(NamedTuple):
@@ -41,7 +41,7 @@ class Atoms(NamedTuple):
 
 
 class CovarianceFit(NamedTuple):
-    """What one observation says of the covariance it is drawn from."""
+    """The maximum-likelihood weights of one observation."""
 
     rx: Float[Array, "n k"]  # weights of the atoms, adding up to 1
     tx: Float[Array, "n l"]
@@ -58,7 +58,7 @@ def path_atoms(config: KroneckerConfig, rx: int = 128, tx: int = 24) -> Atoms:
     """Atoms of single paths, spread as those of `config` are.
 
     Args:
-        config: whose antennas and spreads.
+        config: its antennas and spreads.
         rx, tx: directions at either end, evenly spaced in their sine at the receiver,
             whose beams have equal widths there, and in angle at the transmitter, whose
             paths are wider than its beams.
@@ -88,10 +88,10 @@ def fit_covariances(
 
     Args:
         observed: channels in white noise.
-        noise_variance: of every entry.
+        noise_variance: of every element.
         atoms: see `path_atoms`.
-        iterations: updates of each side; a zero gives weights all alike.
-        fit_noise: the noise variance is only where the fit begins.
+        iterations: updates of each side; 0 gives equal weights.
+        fit_noise: fit the noise variance too, from this one on.
     """
     n = len(observed)
     power = (abs(observed) ** 2).mean((1, 2))
@@ -113,7 +113,7 @@ def fit_covariances(
         inside = einsum("nra,nrt,ntb->nab", us.conj(), observed, vs.conj())
         total = rx[:, :, None] * tx[:, None] + noise[:, None, None] + SMALLEST
         white = inside / total
-        # Slopes of the two parts of the likelihood: what is seen, and what is expected.
+        # Gradients of the two parts of the likelihood: observed and expected power.
         seen = einsum("nab,nb,ncb->nac", white, tx, white.conj())
         a *= root_of_ratio(
             match(einsum("nra,nac->nrc", us, seen), us, atoms.rx),
@@ -128,7 +128,7 @@ def fit_covariances(
             noise *= root_of_ratio(
                 (abs(white) ** 2).sum((1, 2)), (1 / total).sum((1, 2))
             )
-        # One factor is only known up to what the other is multiplied by.
+        # The product determines the factors up to a scale.
         size = a.sum(1, keepdims=True)
         return (a / size, b * size, noise), None
 
@@ -156,8 +156,8 @@ def match(
 ) -> Float[Array, "n k"]:
     """Trace of every atom times the Hermitian left right^H.
 
-    Of that product a Toeplitz atom only sees the sums along the diagonals, which are
-    the correlation of the columns: a product of their Fourier transforms.
+    Only the sums along the diagonals of that product matter, which are the correlation
+    of the columns: a product of their Fourier transforms.
     """
     size = columns.shape[1]
     spectra = [jnp.fft.fft(x, 2 * size, axis=1) for x in (left, right)]

@@ -1,7 +1,7 @@
 """Linear minimum mean square error estimation.
 
-A channel h [d] is seen as y = A h + n, through a sensing matrix A [m, d] and in white
-noise. Channels over subcarriers and antennas are flattened in this order.
+A channel h [d] is observed as y = A h + n, through a sensing matrix A [m, d] and in
+white noise. Channels over subcarriers and antennas are flattened in this order.
 """
 
 from typing import NamedTuple
@@ -67,7 +67,7 @@ def lmmse_true(
 ) -> Complex[Array, "n d"]:
     """Linear minimum mean square error estimate, each sample with its own covariance.
 
-    As `lmmse` with mean zero: of the genie that knows where a channel's paths are but
+    As `lmmse` with mean zero: of the genie estimator with known path positions but
     not their phases. Noise is taken to be no less than rounding, about 60 dB below the
     total power of y.
 
@@ -95,7 +95,7 @@ def _wiener(observed, noise_variance, sensing, mean, covariance):
 
 
 def _wiener_once(observed, noise_variance, sensing, covariance):
-    """LMMSE of one sample. By Cholesky, since nothing is shared."""
+    """LMMSE of one sample. By Cholesky, since samples share no factor."""
     cross = einsum("ij,mj->im", covariance, sensing.conj())
     gram = einsum("mi,ij->mj", sensing, cross)
     rounding = 4 * jnp.finfo(gram.dtype).eps * jnp.trace(gram).real

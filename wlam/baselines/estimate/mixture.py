@@ -3,9 +3,9 @@
 Koller, Fesl, Turan & Utschick, "An asymptotically MSE-optimal estimator based on
 Gaussian mixture models", IEEE Trans. Signal Process. 70, 2022 (arXiv 2112.12499): the
 conditional mean under a mixture that was fitted to channels is a sum of linear
-estimates, weighed by how probable the observation makes each component. For MIMO
-channels receive and transmit side have a mixture each, and every pair of theirs is a
-component, so that few numbers are to be learnt (section V-D).
+estimates, weighted by the posterior probability of each component. For MIMO
+channels receive and transmit side have a mixture each, and every pair is a component,
+so that there are few parameters (section V-D).
 """
 
 from functools import partial
@@ -22,7 +22,7 @@ VECTORS = 8192
 """Columns, or rows, of channels that a side is fitted to, drawn at random, and at most
 as many channels for the weights of the pairs."""
 LOAD = 1e-4
-"""Added to covariances, over their mean power: those of few samples are singular."""
+"""Added to covariances, over their mean power: sample covariances may be singular."""
 
 
 class Side(NamedTuple):
@@ -52,7 +52,7 @@ def fit_kronecker_mixture(
     """Fits both sides by expectation maximisation, then the weights of all pairs.
 
     Args:
-        channels: noise-free, of mean power 1 in every entry.
+        channels: noise-free, of mean power 1 in every element.
         rx, tx: components of either side.
         iterations: of each of the three fits.
     """
@@ -84,7 +84,7 @@ def mixture_estimate(
 
     Args:
         observed: channels, in the unit in which the mixture was fitted, and noise.
-        noise_variance: of every entry.
+        noise_variance: of every element.
     """
     likelihood = _log_likelihood(mixture, observed, noise_variance)
     posterior = jnp.exp(_by_bayes(likelihood, mixture.weight))
@@ -114,7 +114,7 @@ def _log_likelihood(
     observed: Complex[Array, "n r t"],
     noise_variance: Float[Array, " n"],
 ) -> Float[Array, "n k l"]:
-    """Of every pair, but for what is the same for all."""
+    """Log likelihood of every pair, up to a constant."""
     rx, tx = mixture.rx, mixture.tx
 
     def of_pair(_: None, pair: Array) -> tuple[None, Array]:
@@ -133,7 +133,7 @@ def _by_bayes(
     likelihood: Float[Array, "n k l"], weight: Float[Array, "k l"]
 ) -> Float[Array, "n k l"]:
     """Logarithm of the posterior of every pair."""
-    # A component that nothing belongs to stays one of probability next to 0.
+    # A component without samples keeps a probability near 0.
     found = likelihood + jnp.log(jnp.maximum(weight, 1e-12))[None]
     return jax.nn.log_softmax(found.reshape(len(found), -1)).reshape(found.shape)
 

@@ -1,8 +1,8 @@
 """Estimation of channels that are sums of few paths.
 
-A channel h [d] is seen as y = A h + n, through a sensing matrix A [m, d] and in white
-noise, and is made of atoms, the columns of a dictionary D. Channels over subcarriers
-and antennas are flattened in this order.
+A channel h [d] is observed as y = A h + n, through a sensing matrix A [m, d] and in
+white noise, and is a sum of atoms, the columns of a dictionary D. Channels over
+subcarriers and antennas are flattened in this order.
 """
 
 import math
@@ -30,8 +30,8 @@ def angle_delay_dictionary(
     q / (O S spacing) and a path of sine k / (O N d) where antennas are d wavelengths
     apart. One factor for each axis of the array. Unitary where O is one.
 
-    Pilots on every p-th subcarrier cannot tell a delay from one S / p away: keep the
-    first O S / p delays at most, or the energy is shared with those that are not there.
+    Pilots on every p-th subcarrier alias a delay with one S / p away: keep the first
+    O S / p delays at most, or aliases share the energy.
 
     Args:
         num_subcarriers: S.
@@ -155,17 +155,18 @@ def fista(
 
 
 def _pursue(observed, threshold, atoms, max_paths):
-    """OMP of one sample; `atoms` [g, m + d] are seen paths, then paths.
+    """OMP of one sample; `atoms` [g, m + d] are observed paths, then paths.
 
-    Gram-Schmidt carries every path along with what is seen of it, so that the fit needs
-    no linear system: orthonormal in what is seen, their sum is the channel.
+    Gram-Schmidt transforms every path together with its observation, so that the fit
+    needs no linear system: the observations are orthonormal, the paths sum to the
+    channel.
     """
     num_seen = len(observed)
     seen = atoms[:, :num_seen].conj()
     eps = jnp.finfo(observed.dtype).eps
-    # What rounding leaves of a channel that is all found.
-    silence = (4 * eps) ** 2 * num_seen * jnp.sum(jnp.abs(observed) ** 2)
-    threshold = jnp.maximum(threshold, silence)
+    # The residual of an exact fit.
+    rounding = (4 * eps) ** 2 * num_seen * jnp.sum(jnp.abs(observed) ** 2)
+    threshold = jnp.maximum(threshold, rounding)
 
     def match(remainder):
         return jnp.abs(einsum("gm,m->g", seen, remainder[:num_seen])) ** 2

@@ -1,12 +1,12 @@
-"""Channels of few paths by the power spectrum that they are most probable under.
+"""Channels of few paths by their maximum-likelihood power spectrum.
 
 Every channel is a sum of atoms with independent Gaussian amplitudes, and the variances
 of these are fitted to each observation by itself: sparse Bayesian learning (Tipping,
-J. Mach. Learn. Res. 1, 2001). Parts that see the same paths with other phases, such as
+J. Mach. Learn. Res. 1, 2001). Parts with the same paths and other phases, such as
 sub-arrays or antennas, share the variances: Wipf & Rao, "An empirical Bayesian strategy
 for solving the simultaneous sparse approximation problem", IEEE Trans. Signal Process.
 55(7), 2007. The updates are those of Sun, Babu & Palomar, ibid. 64, 2016, section IV,
-which never make the observation less probable. Nothing is trained.
+which never lower the likelihood. There is no training.
 """
 
 from functools import partial
@@ -21,27 +21,27 @@ from wlam.baselines.estimate.algebra import root_of_ratio
 from wlam.ops.solve import inverse_factor_each
 
 ROUNDING = 1e-6
-"""Noise is at least this share of the mean power of what is observed."""
+"""Noise is at least this share of the mean power of the observation."""
 
 product = partial(jnp.matmul, precision="highest")
 
 
 EARLIEST = -0.2
-"""Of delays, over all that a comb can tell apart: timing is never exact."""
+"""Earliest delay, over the unambiguous range of a comb: timing is never exact."""
 
 
 def delay_atoms(
     subcarriers: int, every: int = 1, oversampling: int = 4
 ) -> Complex[np.ndarray, "k delay"]:
-    """Paths along frequency, of unit norm, with delays that a comb can tell apart.
+    """Paths along frequency, of unit norm, with unambiguous delays on a comb.
 
-    Pilots on every n-th subcarrier see delays that are 1 / n of the inverse spacing
-    apart alike: the dictionary has no two such.
+    Delays that are 1 / n of the inverse spacing apart are aliases on pilots at every
+    n-th subcarrier: the dictionary has no two such.
 
     Args:
-        subcarriers: how many there are, with pilots or without.
+        subcarriers: their number, with pilots or without.
         every: n.
-        oversampling: delays for each that all subcarriers can resolve.
+        oversampling: delays for each resolvable one.
     """
     count = max(1, round(subcarriers * oversampling / every))
     delay = (EARLIEST + (np.arange(count) + 0.5) / count) / every
@@ -50,7 +50,7 @@ def delay_atoms(
 
 
 class SpectrumFit(NamedTuple):
-    """What an observation says of the atoms and of the noise."""
+    """The maximum-likelihood powers of the atoms and of the noise."""
 
     power: Float[Array, "n k"]
     noise_variance: Float[Array, " n"]  # as given, or as fitted
@@ -70,14 +70,14 @@ def fit_spectrum(
         observed: s parts of a sample, in white noise.
         noise_variance: of every element.
         seen: atoms as each part observes them, or as all do.
-        iterations: updates; with 0 the powers are all alike.
-        fit_noise: the noise variance is only where the fit begins.
+        iterations: updates; with 0 the powers are equal.
+        fit_noise: fit the noise variance too, from this one on.
     """
     mean = (abs(observed) ** 2).mean((1, 2))
-    # Parts that share their sensing share what is expected of them too.
+    # Parts with the same sensing have the same expected power.
     alike = observed.shape[1] // len(seen)
     level = mean / (abs(seen) ** 2).sum(-1).mean()
-    # Below it a covariance has no factor in float32; of silence it is any number.
+    # Below it a covariance has no factor in float32; for zeros any number will do.
     least = jnp.where(mean > 0, ROUNDING * mean, 1)
     start = (
         jnp.repeat(level[:, None], seen.shape[2], axis=1),
@@ -89,7 +89,7 @@ def fit_spectrum(
         root = whitener(power, noise, seen)
         atoms = product(root, seen[None])
         white = product(root, observed[..., None])
-        # Slopes of the likelihood: what is seen of an atom, and what is expected.
+        # Gradients of the likelihood: observed and expected power of an atom.
         found = (abs(product(adjoint(atoms), white)[..., 0]) ** 2).sum(1)
         power *= root_of_ratio(found, alike * (abs(atoms) ** 2).sum((1, 2)))
         if fit_noise:
@@ -132,7 +132,7 @@ def whitener(
     noise: Float[Array, " n"],
     seen: Inexact[Array, "s m k"],
 ) -> Inexact[Array, "n s m m"]:
-    """The inverse of the Cholesky factor of what is expected: its root's inverse."""
+    """The inverse of the Cholesky factor of the expected covariance."""
     expected = product(seen[None] * power[:, None, None], adjoint(seen)[None])
     eye = jnp.eye(seen.shape[1], dtype=expected.dtype)[None, None]
     loaded = expected + noise[:, None, None, None] * eye

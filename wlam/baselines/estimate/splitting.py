@@ -1,7 +1,7 @@
 """Regularised least squares by Peaceman-Rachford splitting.
 
 The estimate of h from y = A h + n is the minimiser of |y - A h|^2 / 2 + R(h), of which
-only the proximal map D of R need be known: that of a norm, of a Gaussian prior, or a
+only the proximal map D of R is needed: that of a norm, of a Gaussian prior, or a
 network. It is D(z) at a fixed point of the composed reflections
 
     z = (2 P - I) (2 D - I) z,    P(v) = (I + gamma A^H A)^-1 (v + gamma A^H y),
@@ -25,9 +25,9 @@ Prox = Callable[[Array], Array]
 
 
 class Splitting(NamedTuple):
-    """What the least-squares part needs, for all samples.
+    """Matrices of the least-squares part, for all samples.
 
-    Where parts of h are seen each by itself, as sub-arrays are, A is a stack [part, m,
+    Where parts of h are observed separately, as sub-arrays are, A is a stack [part, m,
     d], and observations and unknowns stand part by part in one row.
     """
 

@@ -1,19 +1,19 @@
-"""Forecasters that need no training: what every learned forecaster is compared with.
+"""Forecasters without training: the references of every learned forecaster.
 
-naive     nothing, the last value or slope, the mean, the same time one period before
+naive     zero, the last value or slope, the mean, the same time one period before
 ar        autoregressions fitted to the context, pooled over channels or not
 local     the same, pooled over neighbours in an angle-delay grid
 prony     linear prediction of the strongest angle-delay bins (PAD)
-seasonal  autoregression that also looks one period back
+seasonal  autoregression with lags of one period
 jakes     the autocorrelation of fading whose largest Doppler shift is known
 wiener    linear prediction from that autocorrelation
 kalman    the same by a recursive filter over the whole context
-irregular the same from measurements at irregular times, told the speed or not
-ridge     a linear map that is fitted to training windows: the one that does need them
+irregular the same from measurements at irregular times, with known or unknown speed
+ridge     a linear map fitted to training windows: the only one that needs them
 
 Forecasters map a context [n, L, C] to a forecast [n, H, C] of the same dtype, are
 jitted (`horizon` and the other numbers are static) and accept real or complex arrays
-except where said. None ever sees the values it forecasts.
+unless stated otherwise. No forecast depends on the values it forecasts.
 """
 
 from wlam.baselines.forecast.ar import ar_per_channel, ar_shared

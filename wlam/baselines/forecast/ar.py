@@ -27,14 +27,14 @@ def ar_shared(
 ) -> Inexact[Array, "n h c"]:
     """AR(p) with one coefficient vector per sample, shared by its C channels.
 
-    The antennas and subcarriers of one channel see the same Doppler shifts, hence the
+    The antennas and subcarriers of one channel have the same Doppler shifts, hence the
     same linear recurrence (Prony): a sum of p complex exponentials in time is forecast
     exactly by p coefficients, however its amplitudes differ between channels. Pooling
     the equations of all channels is what makes so short a context enough; see Duel-
     Hallen, "Fading channel prediction for mobile radio", Proc. IEEE 95(12), 2007.
 
-    The coefficients minimise the squared one-step errors of the context (the covariance
-    method: forward rows only, no windowing) plus a penalty on their norm, solved by
+    The coefficients minimise the squared one-step errors of the context (covariance
+    method: forward equations only, no windowing) plus a penalty on their norm, by
     orthogonalisation, and are iterated H times.
 
     Args:
@@ -49,8 +49,8 @@ def ar_shared(
             right for real series with an offset, wrong for fading.
 
     Returns:
-        [n, H, C]. An unstable fit would grow without limit, which makes a floor look
-        silly: every step is kept within twice the channel's largest magnitude in the
+        [n, H, C]. An unstable fit would grow without limit and make a weak
+        baseline: every step is kept within twice the channel's largest magnitude in the
         context (twice its largest deviation from the mean where `center`).
     """
     return _ar(context, horizon, order, ridge, center, shared=True)
@@ -98,11 +98,11 @@ def shared_fit(
     """Coefficients for all channels of a sample, oldest lag first."""
     length = x.shape[1]
     lags = jnp.stack([x[:, k : length - order + k] for k in range(order + 1)], axis=-1)
-    rows = lags.reshape(len(x), -1, order + 1)
-    power = (abs(rows[..., :order]) ** 2).sum((1, 2)) / order
+    equations = lags.reshape(len(x), -1, order + 1)
+    power = (abs(equations[..., :order]) ** 2).sum((1, 2)) / order
     load = jnp.sqrt(ridge * power)[:, None, None] * jnp.eye(order + 1)[None, :order]
-    rows = jnp.concatenate([rows, load.astype(x.dtype)], axis=1)
-    return solve_tall(rows[..., :order], rows[..., order])
+    equations = jnp.concatenate([equations, load.astype(x.dtype)], axis=1)
+    return solve_tall(equations[..., :order], equations[..., order])
 
 
 def _moments(x, order):
@@ -127,7 +127,7 @@ def penalised_fit(
     order = moments.shape[-1] - 1
     gram, cross = moments[..., :order, :order], moments[..., :order, order:]
     power = jnp.trace(gram, axis1=-2, axis2=-1).real / order
-    tiny = jnp.finfo(moments.dtype).tiny ** 0.5  # a silent context gets zeros
+    tiny = jnp.finfo(moments.dtype).tiny ** 0.5  # a zero context has zero coefficients
     load = (ridge * power + tiny)[..., None, None]
     identity = jnp.eye(order, dtype=moments.dtype)
     gram = gram + load * jnp.broadcast_to(identity, gram.shape)

@@ -1,4 +1,4 @@
-"""What all floors share: limits of what they accept and of what they return."""
+"""Limits of arguments and of forecasts that all baselines share."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact

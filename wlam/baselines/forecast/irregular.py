@@ -15,16 +15,16 @@ WIDTHS = np.geomspace(0.001, 0.45, 20).astype(np.float32)
 NOISES = np.geomspace(1e-4, 3.0, 8).astype(np.float32)
 """Powers of the noise over those of the signal."""
 LEAST = 1e-5
-"""Noise that is taken for granted, so that rounding does no harm."""
+"""Noise added to all hypotheses, against rounding."""
 
 
 @partial(jax.jit, static_argnames="horizon")
 def hold(context: Inexact[Array, "n l c"], horizon: int) -> Inexact[Array, "n h c"]:
     """The last measurement; 0 where there is none."""
-    seen = measured(context)
-    last = context.shape[1] - 1 - jnp.argmax(seen[:, ::-1], axis=1)
+    valid = measured(context)
+    last = context.shape[1] - 1 - jnp.argmax(valid[:, ::-1], axis=1)
     found = jnp.take_along_axis(context, last[:, None, None], axis=1)
-    found = jnp.where(seen.any(1)[:, None, None], found, 0)
+    found = jnp.where(valid.any(1)[:, None, None], found, 0)
     return jnp.repeat(found, horizon, axis=1)
 
 
@@ -37,7 +37,7 @@ def irregular_wiener(
 ) -> Complex[Array, "n h c"]:
     """The linear minimum mean square error forecast from all measurements.
 
-    As `wlam.baselines.forecast.wiener`, for one noise, whenever measurements were made.
+    As `wlam.baselines.forecast.wiener`, for one noise power and any measurement times.
 
     Args:
         context: [n, L, C]; snapshots that were not measured are NaN.
@@ -48,7 +48,7 @@ def irregular_wiener(
 
     def one(x: Array, width: Array, noise: Array) -> Array:
         seen = measured(x[None])[0]
-        return _guessed(x, seen, horizon, width[None], noise[None])[1][0]
+        return _by_hypotheses(x, seen, horizon, width[None], noise[None])[1][0]
 
     found = jax.vmap(one)(context, doppler, noise_to_signal)
     return _within(context, found)
@@ -58,17 +58,17 @@ def irregular_wiener(
 def irregular_bands(
     context: Complex[Array, "n l c"], horizon: int
 ) -> Complex[Array, "n h c"]:
-    """The same without being told: all guesses, weighed by their likelihood.
+    """The same for unknown speed and noise: all hypotheses, weighted by likelihood.
 
-    Isotropic scattering of unknown speed and noise (`WIDTHS`, `NOISES`), both shared by
-    the channels of a sample; the power of the signal is that of the highest likelihood.
+    Isotropic scattering; the hypotheses (`WIDTHS`, `NOISES`) are shared by the channels
+    of a sample; the power of the signal is its maximum-likelihood estimate.
     """
     widths, noises = (g.ravel() for g in np.meshgrid(WIDTHS, NOISES, indexing="ij"))
 
     def one(x: Array) -> Array:
         seen = measured(x[None])[0]
         given = jnp.asarray(widths), jnp.asarray(noises)
-        likelihood, found = _guessed(x, seen, horizon, *given)
+        likelihood, found = _by_hypotheses(x, seen, horizon, *given)
         return jnp.einsum("g,ghc->hc", jax.nn.softmax(likelihood), found)
 
     return _within(context, jax.lax.map(one, context))
@@ -79,22 +79,22 @@ def measured(context: Inexact[Array, "n l c"]) -> Bool[Array, "n l"]:
     return jnp.isfinite(context).all(2)
 
 
-def _guessed(
+def _by_hypotheses(
     x: Complex[Array, "l c"],
     seen: Bool[Array, " l"],
     horizon: int,
     widths: Float[Array, " g"],
     noises: Float[Array, " g"],
 ) -> tuple[Float[Array, " g"], Complex[Array, "g h c"]]:
-    """Log likelihood and forecast of every guess of width and noise."""
+    """Log likelihood and forecast of every hypothesis of width and noise."""
     length, channels = x.shape
     x = jnp.where(seen[:, None], x, 0)
     unit = unit_scale(abs(x).max())
     x = x / unit
-    correlation = jakes_correlation(widths, length + horizon)  # [guess, lag]
+    correlation = jakes_correlation(widths, length + horizon)  # [hypothesis, lag]
     steps = jnp.arange(length)
     covariance = correlation[:, abs(steps[:, None] - steps[None])]
-    # A step that was not measured is a unit of its own that nothing hangs on.
+    # A step without measurement has unit variance and no correlation with others.
     both = (seen[:, None] & seen[None])[None]
     diagonal = jnp.where(seen[None], noises[:, None] + LEAST, 1.0)
     covariance = jnp.where(both, covariance, 0.0)

@@ -68,8 +68,8 @@ def noise_to_signal(
     """Power of white noise over that of the signal in every channel.
 
     The noise is the same in all channels and known from the signal-to-noise ratio of
-    the sample as a whole; what a channel holds beyond it is signal. Infinite where that
-    is nothing.
+    the sample as a whole; the remaining power of a channel is signal. Infinite where
+    none remains.
     """
     scale = unit_scale(peak(context).max(axis=2, keepdims=True))
     power = (jnp.abs(context / scale) ** 2).mean(axis=1)

@@ -31,7 +31,7 @@ def kalman(
     Wiener filter over the whole context, for the model's autocorrelation.
 
     The gain is found without the p x p error covariance: from a stationary start it
-    changes by a matrix of rank one in every step, so that p numbers tell it. Morf,
+    changes by a matrix of rank one in every step, so that p numbers represent it. Morf,
     Sidhu & Kailath, "Some new algorithms for recursive estimation in constant, linear,
     discrete-time systems", IEEE Trans. Autom. Control 19(4), 1974.
 
@@ -55,8 +55,7 @@ def kalman(
         """The model's step, newest first: companion matrix times state [p, n, c]."""
         return jnp.concatenate([(weights * state).sum(0)[None], state[:-1]])
 
-    # Signal and noise are given unit power together, which a channel that is noise
-    # alone has too.
+    # Signal and noise have unit power together, as has a channel of noise alone.
     signal = 1 / (1 + noise_to_signal)
     noise = 1 - signal
     start = correlation.T[:, :, None] * signal[None]  # covariance with the newest step
@@ -65,8 +64,8 @@ def kalman(
     zero = jnp.zeros((order, n, c), context.dtype)
 
     def filter_step(carry, observed):
-        # `total` is the variance of what is observed given the past, `gain` that of the
-        # filter times it; the error covariance changes by amount * change change^T.
+        # `total` is the innovation variance, `gain` the gain of the filter times it;
+        # the error covariance changes by amount * change change^T.
         state, gain, total, change, amount = carry
         state = advance(state) + gain * ((observed - state[0]) / total)[None]
         seen, ahead = change[0], advance(change)

@@ -23,12 +23,12 @@ def ar_local(
     reach: Reach = (1, 1),
     ridge: float = 1e-4,
 ) -> Complex[Array, "n h u v"]:
-    """AR(p) of every bin, fitted to its own past and to that of the bins around it.
+    """AR(p) of every bin, fitted to its past and to that of its neighbours.
 
     Between `ar_per_channel`, which has few equations for each bin, and `ar_shared`,
     which fits all paths of a channel at once: neighbours in angle and delay share the
     rays that leak into both, hence their Doppler shifts, and few other rays. Strong
-    bins count for more. Rows run forward and backward (the modified covariance method;
+    bins weigh more. Equations run forward and backward (the modified covariance method;
     Marple, "A new autoregressive spectrum analysis algorithm", IEEE Trans. ASSP 28(4),
     1980), since a sum of exponentials obeys the conjugate recurrence in reverse.
 
@@ -62,9 +62,9 @@ def lag_moments(
     order: int,
     backward: bool = True,
 ) -> Complex[Array, "n u v p1 p1"]:
-    """Sums of lag products of every bin, of forward rows and of backward ones.
+    """Sums of lag products of every bin, of forward and of backward equations.
 
-    Only rows of p + 1 known steps count. Lag 0, the target, comes first.
+    Only equations of p + 1 known steps are used. Lag 0, the target, comes first.
     """
     length = x.shape[1]
     lags = jnp.stack([x[:, order - k : length - k] for k in range(order + 1)])
@@ -92,11 +92,11 @@ def pool(
 def fit(
     moments: Complex[Array, "*b p1 p1"], ridge: float | Float[Array, "*#b"]
 ) -> tuple[Complex[Array, "*b p"], Float[Array, "*b"]]:
-    """Penalised least squares: coefficients, and the share of power unexplained."""
+    """Penalised least squares: coefficients, and the unexplained share of the power."""
     order = moments.shape[-1] - 1
     gram, right = moments[..., 1:, 1:], moments[..., 1:, 0]
     power = jnp.trace(gram, axis1=-2, axis2=-1).real / order
-    # The small constant keeps a fit of nothing solvable.
+    # The small constant keeps a fit of zeros solvable.
     load = (ridge * power + 1e-20)[..., None, None]
     identity = jnp.eye(order).reshape((1,) * power.ndim + (order, order))
     coefficients = solve_positive(gram + load * identity, right)

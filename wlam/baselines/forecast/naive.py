@@ -1,4 +1,4 @@
-"""Forecasts without a fit: nothing, last value or slope, the mean, one period ago."""
+"""Forecasts without a fit: zero, last value or slope, the mean, one period ago."""
 
 from functools import partial
 
@@ -11,7 +11,7 @@ from wlam.baselines.forecast.bounds import at_least_one
 
 @partial(jax.jit, static_argnames="horizon")
 def zero(context: Inexact[Array, "n l c"], horizon: int) -> Inexact[Array, "n h c"]:
-    """Forecast nothing at all: NMSE exactly 1 (0 dB)."""
+    """The zero forecast: NMSE exactly 1 (0 dB)."""
     n, _, c = context.shape
     return jnp.zeros((n, horizon, c), context.dtype)
 
@@ -53,8 +53,8 @@ def seasonal_naive(
     Args:
         context: [n, L, C].
         horizon: steps to forecast; beyond one period the last period is repeated.
-        period: steps in a period. Where the context is shorter, nothing was seen one
-            period before and the forecast is `repeat_last`.
+        period: steps in a period. Where the context is shorter, the forecast is
+            `repeat_last`.
     """
     at_least_one(period=period)
     length = context.shape[1]

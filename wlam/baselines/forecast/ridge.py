@@ -1,4 +1,4 @@
-"""The linear floor that is trained: ridge regression from context to horizon."""
+"""The trained linear baseline: ridge regression from context to horizon."""
 
 from functools import partial
 from typing import NamedTuple
@@ -27,19 +27,19 @@ def fit_ridge(
 ) -> RidgeMap:
     """Fit the map by ridge regression on training windows.
 
-    Every channel of every window is a row, divided by the root mean square of its own
-    context; real rows have the mean of their context taken off before. The penalty is
-    chosen by generalised cross-validation, leave-one-out without leaving anything out:
-    Golub, Heath & Wahba, "Generalized cross-validation as a method for choosing a good
-    ridge parameter", Technometrics 21(2), 1979, equation 1.4.
+    Every channel of every window is an equation, divided by the root mean square of its
+    own context; the mean of the context of real ones is subtracted before. The penalty
+    is chosen by generalised cross-validation, a closed form of leave-one-out: Golub,
+    Heath & Wahba, "Generalized cross-validation as a method for choosing a good ridge
+    parameter", Technometrics 21(2), 1979, equation 1.4.
 
     Args:
         contexts: [n, L, C]; complex data get complex weights.
         targets: [n, H, C].
-        penalties: what is chosen from, relative to the mean power of the regressors.
+        penalties: candidates, relative to the mean power of the regressors.
 
     Returns:
-        What `ridge` forecasts with.
+        The map for `ridge`.
 
     Raises:
         ValueError: no penalty, or one that is not above 0.
@@ -48,7 +48,7 @@ def fit_ridge(
         raise ValueError(f"penalties: found {penalties}; needed numbers above 0")
     mean, scale = _level(contexts)
     x, y = (contexts - mean) / scale, (targets - mean) / scale
-    rows, length = x.shape[0] * x.shape[2], x.shape[1]
+    equations, length = x.shape[0] * x.shape[2], x.shape[1]
     gram = jnp.einsum("nlc,nmc->lm", x.conj(), x, precision="highest")
     cross = jnp.einsum("nlc,nhc->lh", x.conj(), y, precision="highest")
     values, vectors = jnp.linalg.eigh(gram)
@@ -63,7 +63,7 @@ def fit_ridge(
     explained = (gained * (total + loads[:, None]) / total**2).sum(axis=1)
     residual = jnp.maximum((jnp.abs(y) ** 2).sum() - explained, 0)
     freedom = (values[None] / total).sum(axis=1)
-    left = jnp.maximum(1 - freedom / rows, jnp.finfo(loads.dtype).eps)
+    left = jnp.maximum(1 - freedom / equations, jnp.finfo(loads.dtype).eps)
     chosen = jnp.argmin(residual / left**2)
     shrunk = along / (values + loads[chosen])[:, None]
     weights = jnp.einsum("lk,kh->lh", vectors, shrunk, precision="highest")

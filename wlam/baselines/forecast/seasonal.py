@@ -39,8 +39,8 @@ def seasonal_ar(
         horizon: steps to forecast; beyond a period they rest on forecasts.
         period: s, steps in a period.
         order: p, reduced where the context has fewer than four equations for each
-            coefficient, and to s - 2, so that no lag occurs twice. Where nothing is
-            left of it, because the context is hardly longer than the period or the
+            coefficient, and to s - 2, so that no lag occurs twice. Where none is
+            left, because the context is hardly longer than the period or the
             period is shorter than 3 steps, the forecast is `ar_per_channel`.
         ridge: weight of the penalty relative to the mean power of the regressors.
 

@@ -2,13 +2,13 @@
 
 trackers   sweeps moved along with their best beam
 bearings   the same from sweeps at irregular times
-sweeps     a full sweep from one with few beams of a sub-array
+sub_array  a full sweep from a coarse one of a sub-array
 sparse     a full sweep from a few of its beams
 """
 
 from wlam.baselines.sweeps.bearings import bearing_tracker, line_tracker
 from wlam.baselines.sweeps.sparse import filled_sweeps, fit_path, smoothed_sweep
-from wlam.baselines.sweeps.sub_array import subarray_scan
+from wlam.baselines.sweeps.sub_array import sub_array_sweep
 from wlam.baselines.sweeps.trackers import (
     constant_velocity,
     kalman_beam_tracker,
@@ -28,5 +28,5 @@ __all__ = [
     "moved_sweep",
     "peaks",
     "smoothed_sweep",
-    "subarray_scan",
+    "sub_array_sweep",
 ]

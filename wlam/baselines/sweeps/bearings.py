@@ -1,4 +1,4 @@
-"""Beam trackers at irregular times: sweeps of NaN were not made.
+"""Beam trackers at irregular times; missing sweeps are NaN.
 
 They move the last sweep along the beam axis, as those of
 `wlam.baselines.sweeps.trackers`.
@@ -13,8 +13,8 @@ from jaxtyping import Array, Bool, Float
 from wlam.baselines.sweeps.trackers import TRACKED_SWEEPS, peaks, shifted_sweep
 
 NOISE = 0.15
-"""Standard deviation of where a sweep has its peak, in beams. This and the next were
-chosen on tracks of their own, seed 7 of configs/tracker.py, by the mean SE ratio."""
+"""Standard deviation of the peak position of a sweep, in beams. This and the next were
+chosen on separate tracks, seed 7 of configs/tracker.py, by the mean SE ratio."""
 ACCELERATION = 1.6
 """Of the bearing, rad/s^2."""
 RATE = 0.5
@@ -28,7 +28,7 @@ def line_tracker(
     """Move the last sweep as fast as its best beam moved over the last eight.
 
     A straight line by least squares through the best-beam indices of the last 8 sweeps
-    that were made, against their times; see `linear_beam_tracker`.
+    that are not missing, against their times; see `linear_beam_tracker`.
     """
     seen, last = _made(sweeps_db)
     known = seen & (jnp.cumsum(seen[:, ::-1], axis=1)[:, ::-1] <= TRACKED_SWEEPS)
@@ -39,8 +39,8 @@ def line_tracker(
     spread = (known * time**2).sum(1)
     slope = (known * best * time).sum(1) / jnp.where(spread > 0, spread, 1.0)
     ahead = _ahead(seen, last, horizon)
-    sweep, place = _at(sweeps_db, last), _at(best, last)
-    return _moved(sweep, place[:, None] + slope[:, None] * ahead)
+    sweep, position = _at(sweeps_db, last), _at(best, last)
+    return _moved(sweep, position[:, None] + slope[:, None] * ahead)
 
 
 @partial(jax.jit, static_argnames=("horizon", "noise", "acceleration"))
@@ -51,19 +51,19 @@ def bearing_tracker(
     noise: float = NOISE,
     acceleration: float = ACCELERATION,
 ) -> Float[Array, "n h beam"]:
-    """Move the last sweep as an extended Kalman filter of bearing and rate says.
+    """Move the last sweep by an extended Kalman filter of bearing and rate.
 
     The state is the angle off broadside and its rate, driven by white acceleration;
-    measured is the place of the peak of every sweep between the beams, which on a DFT
+    measured is the peak position of every sweep between the beams, which on a DFT
     codebook is the sine of the angle. Between sweeps the filter predicts: Bar-Shalom,
     Li & Kirubarajan, "Estimation with applications to tracking and navigation", 2001,
     sections 6.3.2 and 10.3.
 
     Args:
-        sweeps_db: [n, L, beam], dB or dBm, of a DFT codebook; NaN where none was made.
+        sweeps_db: [n, L, beam], dB or dBm, of a DFT codebook; NaN where missing.
         horizon: steps to forecast.
         interval_s: time between two steps.
-        noise: std of the measured place, in beams.
+        noise: std of the measured position, in beams.
         acceleration: std of the acceleration, rad/s^2.
     """
     beams = sweeps_db.shape[2]
@@ -72,7 +72,7 @@ def bearing_tracker(
     variance = (2 * noise / beams) ** 2
     dt = interval_s
     agitation = (acceleration * dt) ** 2
-    # Nothing is known before the first sweep, and rates of one are as good as none.
+    # The angle before the first sweep is unknown, and one sweep has no rate.
     wide = jnp.full(len(sine), jnp.pi**2)
     start = (jnp.zeros(len(sine)), jnp.zeros(len(sine)))
     start = (*start, wide, jnp.zeros(len(sine)), jnp.full(len(sine), RATE**2))
@@ -84,15 +84,15 @@ def bearing_tracker(
         pp = pp + 2 * dt * pv + dt**2 * vv + agitation * dt**2 / 4
         pv = pv + dt * vv + agitation * dt / 2
         vv = vv + agitation
-        # A second look at the slope where the first sweep turns the angle a lot.
+        # Linearised at the measured angle while the predicted one is uncertain.
         at = jnp.where(pp > 1.0, jnp.arcsin(jnp.clip(observed, -1.0, 1.0)), angle)
         slope = jnp.maximum(jnp.cos(at), 2 / beams)
         total = slope**2 * pp + variance
-        missed = observed - jnp.sin(at) + slope * (at - angle)
+        error = observed - jnp.sin(at) + slope * (at - angle)
         gain, of_rate = slope * pp / total * made, slope * pv / total * made
         after = (
-            jnp.clip(angle + gain * missed, -jnp.pi / 2, jnp.pi / 2),
-            rate + of_rate * missed,
+            jnp.clip(angle + gain * error, -jnp.pi / 2, jnp.pi / 2),
+            rate + of_rate * error,
             (1 - gain * slope) * pp,
             (1 - gain * slope) * pv,
             vv - of_rate * slope * pv,
@@ -110,13 +110,13 @@ def bearing_tracker(
 def _made(
     sweeps_db: Float[Array, "n l beam"],
 ) -> tuple[Bool[Array, "n l"], Array]:
-    """Which sweeps were made, and the last of them."""
-    seen = jnp.isfinite(sweeps_db).all(2)
-    return seen, seen.shape[1] - 1 - jnp.argmax(seen[:, ::-1], axis=1)
+    """Which sweeps are not missing, and the last of them."""
+    made = jnp.isfinite(sweeps_db).all(2)
+    return made, made.shape[1] - 1 - jnp.argmax(made[:, ::-1], axis=1)
 
 
 def _at(values: Array, step: Array) -> Array:
-    """The values of every row at a step of its own."""
+    """The values of every sample at its own step."""
     index = step.reshape(-1, *(1,) * (values.ndim - 1))
     return jnp.take_along_axis(values, index, axis=1)[:, 0]
 
@@ -128,8 +128,8 @@ def _ahead(seen: Bool[Array, "n l"], last: Array, horizon: int) -> Float[Array, 
 
 
 def _moved(
-    sweep_db: Float[Array, "n beam"], place: Float[Array, "n h"]
+    sweep_db: Float[Array, "n beam"], position: Float[Array, "n h"]
 ) -> Float[Array, "n h beam"]:
-    """A sweep shifted so that its best beam lies at the places, rounded."""
-    to = jnp.clip(jnp.round(place), 0, sweep_db.shape[1] - 1).astype(int)
+    """A sweep shifted so that its best beam lies at the positions, rounded."""
+    to = jnp.clip(jnp.round(position), 0, sweep_db.shape[1] - 1).astype(int)
     return shifted_sweep(sweep_db, to - jnp.argmax(sweep_db, axis=1)[:, None])

@@ -14,13 +14,13 @@ from wlam.simulate.beams import array_gain
 
 FINE = 9  # directions tried within each beam; odd, so that its axis is one
 GP_NOISE = 0.02  # power of the noise of `smoothed_sweep` over that between beams
-DEEPEST = 1e-4  # powers below this, relative to the strongest measured, are not told
+DEEPEST = 1e-4  # smallest noise floor, relative to the strongest measured power
 
 
 class PathFit(NamedTuple):
-    """A single path that explains some sweeps, and what it says of all beams."""
+    """A single path fitted to some sweeps, and the sweep of all beams that follows."""
 
-    place: Float[Array, "*b"]  # the path's direction, as an index between beams
+    position: Float[Array, "*b"]  # the path's direction, as an index between beams
     sweep_db: Float[Array, "*b beam"]
     unexplained: Float[Array, "*b"]  # share of what varies over the measured beams
 
@@ -32,17 +32,17 @@ def fit_path(
     num_ant: int,
     field_of_view_deg: float | None = None,
 ) -> PathFit:
-    """The path, and the floor under it, that fit the measured beams best.
+    """The path and the noise floor that fit the measured beams best.
 
     Every direction is tried, as in a matched filter (Alkhateeb, El Ayach, Leus & Heath,
     "Channel estimation and hybrid precoding for millimeter wave cellular systems", IEEE
     J. Sel. Topics Signal Process. 8(5), 2014, search theirs in two stages): linear
     least squares of the powers by the array's pattern and a constant, as of noise.
-    Two beams that see a path tell where between them it lies.
+    Two beams that illuminate a path determine its direction.
 
     Args:
-        rsrp_db: sweeps in dB; what was not measured may hold any finite number.
-        measured: which beams were. A sweep without any says nothing.
+        rsrp_db: sweeps in dB; unmeasured beams may have any finite value.
+        measured: which beams are measured; a sweep without any has no path.
         num_ant: elements of the array, half a wavelength apart in a line.
         field_of_view_deg: of the codebook, see `beam_directions`.
     """
@@ -59,7 +59,7 @@ def fit_path(
     over_beams = partial(jnp.einsum, "...c,dc->...d", precision="highest")
     means = over_beams(shown, pattern) / count
     squares = over_beams(shown, pattern**2) - count * means**2
-    # A path that no measured beam can tell from noise explains nothing.
+    # A path outside all measured beams explains nothing.
     squares = jnp.maximum(squares, 1e-3 * num_ant**2)
     fit = jnp.maximum(over_beams(power, pattern), 0)
     explained = fit**2 / squares
@@ -70,7 +70,7 @@ def fit_path(
     sweep = strength * pattern[best[..., 0]] + floor
     energy = (power**2).sum(-1)
     return PathFit(
-        place=(best[..., 0] + 0.5) / FINE - 0.5,
+        position=(best[..., 0] + 0.5) / FINE - 0.5,
         sweep_db=top_db + 10 * jnp.log10(sweep),
         unexplained=jnp.clip(1 - of_best(explained)[..., 0] / unit_scale(energy), 0, 1),
     )
@@ -79,10 +79,10 @@ def fit_path(
 def filled_sweeps(
     rsrp_db: Float[Array, "n l beam"], measured: Bool[Array, "n l beam"]
 ) -> Float[Array, "n l beam"]:
-    """All beams of sweeps, linear in dB between those that were measured.
+    """All beams of sweeps, linear in dB between the measured ones.
 
-    Beyond the outermost the edge is held. A sweep of which no beam was measured is the
-    one before it, or the first of which any was. Of each series one or more beams were.
+    Beyond the outermost the edge is held. A sweep without measured beams is the one
+    before it, or the first with any. Each series has one or more measured beams.
     """
     length, beams = rsrp_db.shape[1:]
     index = jnp.broadcast_to(jnp.arange(beams)[None, None], rsrp_db.shape)
@@ -103,11 +103,11 @@ def filled_sweeps(
 def smoothed_sweep(
     rsrp_db: Float[Array, "n beam"], measured: Bool[Array, "n beam"]
 ) -> Float[Array, "n beam"]:
-    """All beams of a sweep, smooth in dB between those that were measured.
+    """All beams of a sweep, smooth in dB between the measured ones.
 
     The mean of a Gaussian process (Rasmussen & Williams, Gaussian processes for machine
     learning, 2006, equation 2.25) whose squared exponential covariance falls to exp(-1
-    / 2) over the mean spacing of the measured beams: what they cannot tell is smooth.
+    / 2) over the mean spacing of the measured beams.
     A peak between two beams may exceed both, other than on a line.
     """
     beams = rsrp_db.shape[-1]

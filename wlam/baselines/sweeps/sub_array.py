@@ -1,4 +1,4 @@
-"""A full sweep of narrow beams from a scan with few beams."""
+"""A full sweep of narrow beams from a coarse sweep."""
 
 from functools import partial
 
@@ -14,32 +14,32 @@ FINE = 9  # directions tried within each narrow beam; odd, so that its axis is o
 DEEPEST_DB = 40.0  # the sweep is cut off this far below its best beam
 
 
-@partial(jax.jit, static_argnames=("num_beams", "scan_ant"))
-def subarray_scan(
+@partial(jax.jit, static_argnames=("num_beams", "coarse_ant"))
+def sub_array_sweep(
     coarse_db: Float[Array, "n coarse"],
     num_beams: int,
-    scan_ant: int | None = None,
+    coarse_ant: int | None = None,
     directions: Float[Array, " coarse"] | None = None,
 ) -> Float[Array, "n {num_beams}"]:
-    """Predict a sweep of narrow beams from a scan with a few, usually wide, ones.
+    """Predict a sweep of narrow beams from one of a few, usually wide, beams.
 
     A sub-array has wide beams, so that few cover all directions, and the powers of the
-    two or three that see a path tell where between them it lies: the first stage of a
+    two or three that illuminate a path determine its direction: the first stage of a
     search with a hierarchical codebook, Alkhateeb, El Ayach, Leus & Heath, "Channel
     estimation and hybrid precoding for millimeter wave cellular systems", IEEE J. Sel.
     Topics Signal Process. 8(5), 2014. In place of its second stage the narrow beams are
-    interpolated: each gets the power that the scan ascribes to a path within it, the
-    correlation of the scan with what such a path would leave. A single path is found
-    (Cauchy & Schwarz), to one beam where it lies between two, and power that is the
-    same in all beams, as of noise, has no influence.
+    interpolated: each gets the power of a path within it, the correlation of the
+    coarse sweep with the pattern of such a path. A single path is found (Cauchy &
+    Schwarz), to one beam where it lies between two, and power that is the same in all
+    beams, as of noise, has no influence.
 
     Args:
-        coarse_db: the scan in dB, of a uniform linear array half a wavelength apart.
+        coarse_db: that sweep in dB, of a uniform linear array half a wavelength apart.
         num_beams: beams of the full sweep, a DFT codebook (`wlam.simulate.beams`).
-        scan_ant: elements that formed the scan; as many as its beams if not given.
+        coarse_ant: elements that formed it; as many as its beams if not given.
         directions: sin(theta) of its beams; those of a DFT codebook if not given. With
-            the full array in place of a sub-array, and every fourth of its beams, say,
-            the scan is a sparse sweep.
+            the full array instead of a sub-array, and every fourth of its beams, say,
+            it is a sparse sweep.
 
     Returns:
         [n, num_beams] dB; the best beam has the array gain of `num_beams` elements.
@@ -48,14 +48,14 @@ def subarray_scan(
     coarse = coarse_db.shape[1]
     if directions is None:
         directions = beam_directions(coarse)
-    scan_ant = coarse if scan_ant is None else scan_ant
+    coarse_ant = coarse if coarse_ant is None else coarse_ant
     top_db = coarse_db.max(axis=1, keepdims=True)
     power = 10 ** ((coarse_db - top_db) / 10)
-    pattern = array_gain(beam_directions(FINE * num_beams), directions, scan_ant)
+    pattern = array_gain(beam_directions(FINE * num_beams), directions, coarse_ant)
     pattern = pattern - pattern.mean(axis=1, keepdims=True)
     norm = jnp.linalg.norm(pattern, axis=1)
     unit = pattern / unit_scale(norm)[:, None]
-    # The mean of a pattern is taken off, so that of the scan need not be.
+    # The mean of a pattern is subtracted, so that of the coarse sweep need not be.
     fit = jnp.einsum("nc,bc->nb", power, unit, precision="highest")
     path = fit.max(axis=1) / unit_scale(norm)[fit.argmax(axis=1)]  # at one antenna
     fit = rearrange(fit, "n (b fine) -> n b fine", fine=FINE).max(axis=2)

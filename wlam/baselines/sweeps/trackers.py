@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-TRACKED_SWEEPS = 8  # context sweeps that the linear tracker draws its line through
-EDGE_STEP_DB = 1e-3  # what a beam beyond the edge loses, so that the best one is unique
+TRACKED_SWEEPS = 8  # context sweeps that the linear tracker fits its line to
+EDGE_STEP_DB = 1e-3  # loss of a beam beyond the edge, so that the best one is unique
 
 
 @partial(jax.jit, static_argnames="horizon")
@@ -49,24 +49,24 @@ def kalman_beam_tracker(
     noise: float = 0.3,
     acceleration: float = 0.1,
 ) -> Float[Array, "n h beam"]:
-    """Move the last sweep as a constant-velocity Kalman filter says.
+    """Move the last sweep by a constant-velocity Kalman filter.
 
-    Measured is the place of the peak of every sweep between the beams, by the parabola
-    through the best beam and its neighbours in dB; filtered is its place and velocity
+    Measured is the peak position of every sweep between the beams, by the parabola
+    through the best beam and its neighbours in dB; filtered are position and velocity
     over the whole context (`constant_velocity`). The last sweep is shifted to the
-    predicted place, rounded, as by `linear_beam_tracker`.
+    predicted position, rounded, as by `linear_beam_tracker`.
 
     Args:
         rsrp_db_context: [n, L, beam], dB or dBm, real.
         horizon: sweeps to forecast.
-        noise: std of the measured place, in beams.
+        noise: std of the measured position, in beams.
         acceleration: std of the change of velocity, in beams per sweep and sweep.
 
     Returns:
         [n, H, beam] dB; edges as by `linear_beam_tracker`.
     """
-    place, velocity = constant_velocity(peaks(rsrp_db_context), noise, acceleration)
-    return _move(rsrp_db_context[:, -1], place, velocity, horizon)
+    position, velocity = constant_velocity(peaks(rsrp_db_context), noise, acceleration)
+    return _move(rsrp_db_context[:, -1], position, velocity, horizon)
 
 
 def peaks(sweeps_db: Float[Array, "n l beam"]) -> Float[Array, "n l"]:
@@ -92,17 +92,17 @@ def constant_velocity(
     acceleration: float,
     known: Bool[Array, "n l"] | None = None,
 ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
-    """Place and velocity at the last of some measured places, a step apart.
+    """Place and velocity at the last of some measured positions, a step apart.
 
     Kalman filter with piecewise constant white acceleration: Bar-Shalom, Li &
     Kirubarajan, "Estimation with applications to tracking and navigation", 2001,
-    section 6.3.2. Starts at the first measured place, at rest give or take a unit.
+    section 6.3.2. Starts at the first measured position, at rest give or take a unit.
 
     Args:
-        measured: places.
-        noise: std of the measured places.
+        measured: positions.
+        noise: std of the measured positions.
         acceleration: std of the acceleration.
-        known: which of the places are; all if not given. One or more of each series.
+        known: which of the positions are; all if not given. One or more of each series.
     """
     if known is None:
         known = jnp.ones(measured.shape, bool)
@@ -116,16 +116,16 @@ def constant_velocity(
 
     def step(state, inputs):
         before, (index, observed, is_known) = state, inputs
-        place, velocity, covariance = before
+        position, velocity, covariance = before
         pp, pv, vv = covariance[:, 0, 0], covariance[:, 0, 1], covariance[:, 1, 1]
         ahead = jnp.stack([pp + 2 * pv + vv, pv + vv, pv + vv, vv], axis=1)
         covariance = ahead.reshape(-1, 2, 2) + agitation[None]
         of_place = covariance[:, 0]
         gain = of_place / (of_place[:, :1] + noise**2) * is_known[:, None]
-        place = place + velocity
-        missed = observed - place
+        position = position + velocity
+        error = observed - position
         covariance = covariance - gain[:, :, None] * of_place[:, None]
-        after = place + gain[:, 0] * missed, velocity + gain[:, 1] * missed, covariance
+        after = position + gain[:, 0] * error, velocity + gain[:, 1] * error, covariance
         has_begun = index > first
         after = jax.tree.map(
             lambda new, old: jnp.where(
@@ -138,20 +138,20 @@ def constant_velocity(
 
     index = jnp.arange(1, measured.shape[1])
     inputs = (index, measured[:, 1:].T, known[:, 1:].T)
-    (place, velocity, _), _ = jax.lax.scan(step, start, inputs)
-    return place, velocity
+    (position, velocity, _), _ = jax.lax.scan(step, start, inputs)
+    return position, velocity
 
 
 def _move(
     sweep_db: Float[Array, "n beam"],
-    place: Float[Array, " n"],
+    position: Float[Array, " n"],
     velocity: Float[Array, " n"],
     horizon: int,
 ) -> Float[Array, "n h beam"]:
-    """Shift a sweep so that its best beam goes on from `place` at `velocity`."""
+    """Shift a sweep so that its best beam goes on from `position` at `velocity`."""
     beams = sweep_db.shape[1]
     steps = 1.0 + jnp.arange(horizon)
-    line = place[:, None] + velocity[:, None] * steps[None]
+    line = position[:, None] + velocity[:, None] * steps[None]
     ahead = jnp.clip(jnp.round(line), 0, beams - 1).astype(int)
     return shifted_sweep(sweep_db, ahead - jnp.argmax(sweep_db, axis=1)[:, None])
 

@@ -10,7 +10,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Float, Int
 
-from wlam.baselines.bank.ar_bank import BANK, track_record
+from wlam.baselines.bank.ar_bank import BANK, backtest_logits
 from wlam.models.channel_steps import ChannelSteps
 from wlam.models.predictor.channels import Channel
 from wlam.phy.transforms import to_bins
@@ -58,7 +58,7 @@ def attention_of(network: Any, csi: Csi, horizon: int, axis: str) -> Attention:
         tokens = model.channels.tokens(channel, chosen, horizon)
         visible = jnp.ones(tokens.values.shape[:2], bool)
         weights = model.backbone.attention(tokens.values, visible, tokens.positions)
-        record = jax.nn.softmax(track_record(tokens.bank), axis=-1)
+        record = jax.nn.softmax(backtest_logits(tokens.bank), axis=-1)
         return chosen[0], weights[:, 0], record[0]
 
     chosen, weights, record = map(

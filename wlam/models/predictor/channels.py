@@ -27,15 +27,15 @@ from jaxtyping import Array, Bool, Complex, Float, Int
 
 from wlam.baselines.bank.ar_bank import (
     LIMIT,
-    MEMBERS,
+    NUM_EXPERTS,
     TINY,
-    Fits,
-    Options,
+    BankFit,
+    BankForecasts,
+    backtest_logits,
     bank_forecasts,
     fit_bank,
-    track_record,
 )
-from wlam.baselines.bank.smoothers import Smooths, fit_smoothers, smoothed
+from wlam.baselines.bank.smoothers import SmootherFit, fit_smoothers, smoothed
 from wlam.nn.backbones.base import Backbone
 from wlam.nn.embeddings import ResidualMlp
 from wlam.nn.experts import Load
@@ -71,7 +71,7 @@ class Channel:
     at: Int[Array, " p"]  # steps that are known at all, evenly spaced
     level: Float[Array, " n"]  # what the series were divided by
     power: Float[Array, "n bin"]
-    fits: Fits | Smooths
+    fits: BankFit | SmootherFit
     interval: Float[Array, " n"]
     axis: Int[Array, ""]
     grid: Any  # int [2], rows and columns of bins
@@ -126,7 +126,7 @@ class Channel:
         at: Int[Array, " p"],
         level: Float[Array, " n"],
         power: Float[Array, "n u v"],
-        fits: Fits | Smooths,
+        fits: BankFit | SmootherFit,
         interval: Float[Array, " n"],
         axis: int,
     ) -> "Channel":
@@ -146,16 +146,16 @@ class Channel:
     @property
     def completes(self) -> bool:
         """Whether the steps of the context itself are asked for, not those after it."""
-        return isinstance(self.fits, Smooths)
+        return isinstance(self.fits, SmootherFit)
 
-    def options(self, chosen: Int[Array, "n k"], horizon: int) -> Options:
+    def options(self, chosen: Int[Array, "n k"], horizon: int) -> BankForecasts:
         """What training-free methods say of the chosen bins, in units of the level.
 
         Args:
             chosen: bins, as indices into the flat grid.
             horizon: steps to continue them by; all of the context are completed.
         """
-        if isinstance(self.fits, Smooths):
+        if isinstance(self.fits, SmootherFit):
             steps = jnp.arange(self.series.shape[1]) - self.at[0]
             return smoothed(self.fits, chosen, steps / spacing(self.at))
         series = jnp.take_along_axis(self.series, chosen[:, None], axis=2)
@@ -173,7 +173,7 @@ class Tokens:
 
     values: Float[Array, "n kq d"]  # all patches of a bin, then of the next
     positions: Int[Array, "n kq 3"]  # patch, row and column
-    bank: Options  # in the bins' own frames and units
+    bank: BankForecasts  # in the bins' own frames and units
     turns: Complex[Array, "n h k"]  # back from the frames
     size: Float[Array, "n 1 k"]  # back from the units
     # Steps that fill the first patch of what is asked for, and are not asked for.
@@ -203,10 +203,10 @@ class ChannelTokenizer(nnx.Module):
     ):
         p = config.patch
         self.config = config
-        inputs = 3 * p + 2 * p * (MEMBERS + 1) + NUM_FACTS
+        inputs = 3 * p + 2 * p * (NUM_EXPERTS + 1) + NUM_FACTS
         self.embed = ResidualMlp(inputs, 2 * width, width, rngs, dtype)
         # For every step a weight of each member and of silence, a change, a spread.
-        outputs = p * (MEMBERS + 1 + 2 + 1)
+        outputs = p * (NUM_EXPERTS + 1 + 2 + 1)
         self.head = ResidualMlp(width, 2 * width, outputs, rngs, dtype, normalise=True)
         for layer in (self.head.w2, self.head.w3):  # at first, the bank by its record
             layer.kernel[...] = jnp.zeros_like(layer.kernel[...])
@@ -225,7 +225,7 @@ class ChannelTokenizer(nnx.Module):
         asked = frame if channel.completes else frame[:, length:]
         options = bank.forecasts * (asked / size)[..., None]
         options = options / jnp.maximum(1, abs(options) / LIMIT)
-        record = track_record(bank)[:, None]
+        record = backtest_logits(bank)[:, None]
         mix = (jax.nn.softmax(record, axis=-1) * options).sum(-1, keepdims=True)
 
         # ---- patches of what is known, then of what is said of what is asked for -----
@@ -237,7 +237,7 @@ class ChannelTokenizer(nnx.Module):
         filled, after = (before, 0) if channel.completes else (0, -horizon % p)
         known = jnp.broadcast_to(channel.known[..., None], series.shape)
         past = jnp.stack([series.real, series.imag, known], axis=-1)
-        past = jnp.pad(past, ((0, 0), (before, 0), (0, 0), (0, 2 * MEMBERS + 2)))
+        past = jnp.pad(past, ((0, 0), (before, 0), (0, 0), (0, 2 * NUM_EXPERTS + 2)))
         ahead = jnp.concatenate([mix, options[..., :-1]], axis=-1)
         ahead = jnp.concatenate([ahead.real, ahead.imag], axis=-1)
         ahead = jnp.pad(ahead, ((0, 0), (filled, after), (0, 0), (3, 0)))
@@ -299,13 +299,15 @@ class ChannelTokenizer(nnx.Module):
         asked = features[:, :, -math.ceil((skip + steps) / p) :]
         out = self.head(asked).astype(jnp.float32)
         out = rearrange(out, "n k q (p c) -> n (q p) k c", p=p)[:, skip : skip + steps]
-        weights = jax.nn.softmax(track_record(bank)[:, None] + out[..., :-3], axis=-1)
+        weights = jax.nn.softmax(
+            backtest_logits(bank)[:, None] + out[..., :-3], axis=-1
+        )
         forecast = (weights * options).sum(-1)
         # Where those agree that count, as on a few clean tones, nothing is to change.
         apart = (weights * abs(options - forecast[..., None]) ** 2).sum(-1)
         change = jax.lax.complex(out[..., -3], out[..., -2])
         forecast = forecast + change * jnp.sqrt(apart + TINY)
-        missed = (weights * bank.missed[:, None]).sum(-1)
+        missed = (weights * bank.backtest_error[:, None]).sum(-1)
         # The spread does not ask for other weights.
         unit = jax.lax.stop_gradient(apart + missed)
         factor = jnp.exp(2 * LOG_RANGE * jnp.tanh(out[..., -1] / LOG_RANGE))
@@ -363,12 +365,12 @@ def normalised(
     return x, peak * rms, power / rms[:, None, None] ** 2
 
 
-NUM_FACTS = 2 + 8 + len(AXES) + 3 * MEMBERS + 2
+NUM_FACTS = 2 + 8 + len(AXES) + 3 * NUM_EXPERTS + 2
 
 
 def rests_and_places(
     channel: Channel,
-    bank: Options,
+    bank: BankForecasts,
     row: Int[Array, "n k"],
     column: Int[Array, "n k"],
 ) -> Float[Array, "n k facts"]:
@@ -386,7 +388,7 @@ def rests_and_places(
         jnp.log10(channel.power.shape[1]) / 3 * ones,
     ]
     places = [up.real, up.imag, across.real, across.imag]
-    shares = (bank.unexplained, bank.missed, bank.missed_around)
+    shares = (bank.unexplained, bank.backtest_error, bank.pooled_error)
     records = [jnp.log10(jnp.maximum(share, LEAST)) / 3 for share in shares]
     return jnp.concatenate([jnp.stack(about + places, axis=-1), *records], axis=-1)
 

@@ -16,7 +16,7 @@ from einops import rearrange
 from flax import nnx
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from wlam.baselines.bank.series import OPTIONS
+from wlam.baselines.bank.series import FORECASTS
 from wlam.models.base import (
     CHANNEL_SERIES,
     Figures,
@@ -138,12 +138,12 @@ class Predictor(Network):
         dtype, width = jnp.dtype(config.dtype), config.backbone.width
         self.config = config
         self.horizon = config.horizon_patches * config.patch
-        beside = len(OPTIONS) * (self.horizon + 1) if config.baselines else 0
+        beside = len(FORECASTS) * (self.horizon + 1) if config.baselines else 0
         self.embed = PatchEmbedding(config.patch, beside, width, rngs, dtype)
         self.granularity = Granularity(config.granularity, width, rngs, dtype)
         self.backbone = config.backbone.build(rngs, dtype)
         # For every sample a change, a gap for each quantile, a weight for each guess.
-        weights = len(OPTIONS) if config.baselines else 0
+        weights = len(FORECASTS) if config.baselines else 0
         outputs = (1 + len(config.quantiles) + weights) * self.horizon
         self.head = ResidualMlp(width, 2 * width, outputs, rngs, dtype, normalise=True)
         if config.baselines:
@@ -250,7 +250,7 @@ class Predictor(Network):
                 rearrange(rows.hidden, "b (n p) -> b n p", p=p),
             )[..., None]
             return forecast, offsets
-        options, missed = rows.guesses.forecasts, rows.guesses.missed
+        options, missed = rows.guesses.forecasts, rows.guesses.backtest_error
         weights = rearrange(weights, "b n (q o) -> b n q o", q=q)
         weights = jax.nn.softmax(weights - SHARPNESS * jnp.log(missed), axis=-1)
         mix = (weights * options).sum(-1)
@@ -275,7 +275,7 @@ class Predictor(Network):
         beside = patches[..., :0]
         if self.config.baselines:
             by_step = rearrange(rows.guesses.forecasts, "b n q o -> b n (q o)")
-            record = jnp.log10(rows.guesses.missed[:, :, -1])
+            record = jnp.log10(rows.guesses.backtest_error[:, :, -1])
             beside = jnp.concatenate([by_step, record], axis=-1)
         tokens = self.embed(patches, masks, beside) + granularity[:, None, :]
         visible = ~jnp.all(masks, axis=-1)

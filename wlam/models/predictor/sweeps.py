@@ -84,7 +84,7 @@ def options(
     unexplained = (fits.unexplained * weight[:, None]).sum(axis=2)
     # Where beams are missing, what peaks are is better told by the best of the paths.
     best = unexplained.argmin(axis=1)[:, None, None]
-    by_path = jnp.take_along_axis(fits.place, best, axis=1)[:, 0]
+    by_path = jnp.take_along_axis(fits.position, best, axis=1)[:, 0]
     where = jnp.where(measured.all(axis=2), peaks(filled), by_path)
     place, velocity = constant_velocity(where, NOISE, ACCELERATION, known)
 

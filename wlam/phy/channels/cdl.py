@@ -225,7 +225,7 @@ def _fraction(cycles: Array) -> Array:
     return cycles - jnp.round(cycles)
 
 
-def generate(key: PRNGKeyArray, config: CdlConfig, num_samples: int) -> Csi:
+def generate(key: PRNGKeyArray, config: CdlConfig, samples: int) -> Csi:
     """Draw channels of the kind that `config` describes, with noise.
 
     Every sample has a drop, a profile, a carrier and so on of its own. The user moves
@@ -234,12 +234,12 @@ def generate(key: PRNGKeyArray, config: CdlConfig, num_samples: int) -> Csi:
     the average power of the sample over times, subcarriers and antennas; it is part of
     `csi` and not of `clean`. Nothing is normalised.
 
-    May be jitted with `config` closed over and `num_samples` static.
+    May be jitted with `config` closed over and `samples` static.
 
     Args:
         key: Randomness of everything.
         config: What to draw from.
-        num_samples: How many channels.
+        samples: How many channels.
 
     Returns:
         Csi with labels speed_kmh, snr_db, carrier_hz, time_step_s, profile (index into
@@ -292,7 +292,7 @@ def generate(key: PRNGKeyArray, config: CdlConfig, num_samples: int) -> Csi:
         }
         return clean, awgn(noise_key, clean, snr_db), spacing, labels
 
-    clean, noisy, spacing, labels = jax.vmap(draw)(jax.random.split(key, num_samples))
+    clean, noisy, spacing, labels = jax.vmap(draw)(jax.random.split(key, samples))
     return Csi(
         csi=noisy,
         time_step_s=labels["time_step_s"],

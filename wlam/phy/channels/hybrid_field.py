@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Complex64, Float, Float32, Num, PRNGKeyArray
+from jaxtyping import Array, Bool, Complex64, Float, Float32, Num, PRNGKeyArray
 
 from wlam.ops.phasor import cis
 from wlam.ops.units import SPEED_OF_LIGHT
@@ -173,7 +173,57 @@ def channel(
     return jnp.einsum("p,pn->n", gain, wave, precision="highest")
 
 
-def generate(key: PRNGKeyArray, config: HybridFieldConfig, num_samples: int) -> Csi:
+def draw_paths(
+    draws: RandomBlock, config: HybridFieldConfig, places: Num[ArrayLike, "antenna 3"]
+) -> tuple[
+    Complex64[Array, "path"],
+    Float[Array, "path 3"],
+    Float[Array, "path"],
+    Bool[Array, "path"],
+]:
+    """Return gain, unit vector, distance in wavelengths, and whether a wave is plane.
+
+    Args:
+        draws: Random numbers, six for each path.
+        config: What to draw from.
+        places: Of the antennas, in wavelengths.
+    """
+    num_paths, wavelength_m = config.num_paths, SPEED_OF_LIGHT / config.carrier_hz
+    is_line = np.count_nonzero(np.ptp(places, axis=0)) < 2
+
+    def between(low, high):
+        return low + (high - low) * draws.uniform((num_paths,))
+
+    polar, azimuth = between(-0.25, 0.25), between(-0.5, 0.5)  # in cycles
+    azimuth = jnp.zeros_like(azimuth) if is_line else azimuth
+    polar, azimuth = cis(polar), cis(azimuth)
+    towards = jnp.stack(
+        [polar.real, polar.imag * azimuth.real, polar.imag * azimuth.imag], axis=-1
+    )
+    distance_m = between(*config.scatterer_distances_m)
+    phase = between(0.0, 1.0)
+    incidence, power = between(0.0, math.pi / 2), draws.exponential((num_paths,))
+    if config.los_distance_m is None:
+        gain = jnp.sqrt(power) * cis(phase)
+    else:
+        reflected = reflection_coefficient(
+            incidence,
+            config.carrier_hz,
+            config.refractive_index - 1j * config.extinction,
+            config.roughness_m,
+        )
+        gain = jnp.abs(reflected) * cis(phase)
+        cycles = math.fmod(config.los_distance_m / wavelength_m, 1.0)
+        gain = gain.at[0].set(cis(jnp.float32(-cycles)))
+        distance_m = distance_m.at[0].set(config.los_distance_m)
+    if config.far_share is None:
+        is_far = distance_m > rayleigh_distance_m(config)
+    else:
+        is_far = jnp.arange(num_paths) < round(config.far_share * num_paths)
+    return gain, towards, jnp.where(is_far, _FAR, distance_m / wavelength_m), is_far
+
+
+def generate(key: PRNGKeyArray, config: HybridFieldConfig, samples: int) -> Csi:
     """Draw channels of the kind that `config` describes, with noise.
 
     Paths arrive from polar angles uniform in +-90 degrees off the broadside and from
@@ -184,12 +234,12 @@ def generate(key: PRNGKeyArray, config: HybridFieldConfig, num_samples: int) -> 
     channel is scaled so that its squared norm is the number of antennas; the paper's
     spreading and absorption losses, which all paths share, drop out.
 
-    May be jitted with `config` closed over and `num_samples` static.
+    May be jitted with `config` closed over and `samples` static.
 
     Args:
         key: Randomness of everything.
         config: What to draw from.
-        num_samples: How many channels.
+        samples: How many channels.
 
     Returns:
         Csi of one time and one subcarrier, whose time step (1 s) and subcarrier spacing
@@ -198,45 +248,12 @@ def generate(key: PRNGKeyArray, config: HybridFieldConfig, num_samples: int) -> 
         the two-dimensional DFT of each. Labels: snr_db and far_paths, how many paths
         were plane waves.
     """
-    places = positions(config)
-    num_paths, wavelength_m = config.num_paths, SPEED_OF_LIGHT / config.carrier_hz
-    sub_arrays = math.prod(config.sub_arrays)
-    is_line = np.count_nonzero(np.ptp(places, axis=0)) < 2
+    places, sub_arrays = positions(config), math.prod(config.sub_arrays)
 
     def draw(key):
         path_key, noise_key = jax.random.split(key)
-        draws = RandomBlock(path_key, 1 + 6 * num_paths)
-
-        def between(low, high):
-            return low + (high - low) * draws.uniform((num_paths,))
-
-        polar, azimuth = between(-0.25, 0.25), between(-0.5, 0.5)  # in cycles
-        azimuth = jnp.zeros_like(azimuth) if is_line else azimuth
-        polar, azimuth = cis(polar), cis(azimuth)
-        towards = jnp.stack(
-            [polar.real, polar.imag * azimuth.real, polar.imag * azimuth.imag], axis=-1
-        )
-        distance_m = between(*config.scatterer_distances_m)
-        phase = between(0.0, 1.0)
-        incidence, power = between(0.0, math.pi / 2), draws.exponential((num_paths,))
-        if config.los_distance_m is None:
-            gain = jnp.sqrt(power) * cis(phase)
-        else:
-            reflected = reflection_coefficient(
-                incidence,
-                config.carrier_hz,
-                config.refractive_index - 1j * config.extinction,
-                config.roughness_m,
-            )
-            gain = jnp.abs(reflected) * cis(phase)
-            cycles = math.fmod(config.los_distance_m / wavelength_m, 1.0)
-            gain = gain.at[0].set(cis(jnp.float32(-cycles)))
-            distance_m = distance_m.at[0].set(config.los_distance_m)
-        if config.far_share is None:
-            is_far = distance_m > rayleigh_distance_m(config)
-        else:
-            is_far = jnp.arange(num_paths) < round(config.far_share * num_paths)
-        distance = jnp.where(is_far, _FAR, distance_m / wavelength_m)
+        draws = RandomBlock(path_key, 1 + 6 * config.num_paths)
+        gain, towards, distance, is_far = draw_paths(draws, config, places)
         clean = channel(gain, towards, distance, places)
         power = jnp.mean(jnp.abs(clean) ** 2)
         clean = (clean / jnp.sqrt(power))[None, None]
@@ -245,12 +262,12 @@ def generate(key: PRNGKeyArray, config: HybridFieldConfig, num_samples: int) -> 
         labels = {"snr_db": snr_db, "far_paths": is_far.sum()}
         return clean, awgn(noise_key, clean, snr_db), labels
 
-    clean, noisy, labels = jax.vmap(draw)(jax.random.split(key, num_samples))
+    clean, noisy, labels = jax.vmap(draw)(jax.random.split(key, samples))
     return Csi(
         csi=noisy,
-        time_step_s=jnp.ones(num_samples),
-        subcarrier_spacing_hz=jnp.ones(num_samples),
-        carrier_hz=jnp.full(num_samples, config.carrier_hz, jnp.float32),
+        time_step_s=jnp.ones(samples),
+        subcarrier_spacing_hz=jnp.ones(samples),
+        carrier_hz=jnp.full(samples, config.carrier_hz, jnp.float32),
         # Left as numpy, so that a caller inside jit can still compute a beamspace.
         antennas=Antennas(
             places,

@@ -228,7 +228,7 @@ def csi(
     return einsum("ls,tla->tsa", turn, gains)
 
 
-def generate(key: PRNGKeyArray, config: TdlConfig, num_samples: int) -> Csi:
+def generate(key: PRNGKeyArray, config: TdlConfig, samples: int) -> Csi:
     """Draw channels of the kind that `config` describes, with noise.
 
     Every sample has a profile, a carrier and so on of its own. The noise has, in every
@@ -236,12 +236,12 @@ def generate(key: PRNGKeyArray, config: TdlConfig, num_samples: int) -> Csi:
     average power of the sample over times, subcarriers and antennas; it is part of
     `csi` and not of `clean`. Nothing is normalised.
 
-    May be jitted with `config` closed over and `num_samples` static.
+    May be jitted with `config` closed over and `samples` static.
 
     Args:
         key: Randomness of everything.
         config: What to draw from.
-        num_samples: How many channels.
+        samples: How many channels.
 
     Returns:
         Csi with labels speed_kmh, snr_db, carrier_hz, time_step_s, profile (index into
@@ -295,7 +295,7 @@ def generate(key: PRNGKeyArray, config: TdlConfig, num_samples: int) -> Csi:
         }
         return clean, awgn(noise_key, clean, snr_db), spacing, labels
 
-    clean, noisy, spacing, labels = jax.vmap(draw)(jax.random.split(key, num_samples))
+    clean, noisy, spacing, labels = jax.vmap(draw)(jax.random.split(key, samples))
     return Csi(
         csi=noisy,
         time_step_s=labels["time_step_s"],

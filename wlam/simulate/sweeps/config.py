@@ -1,4 +1,4 @@
-"""What sweeps along tracks, and pairs of two carriers, are drawn from."""
+"""Configs of sweeps by TR 38.901, and of pairs of two carriers."""
 
 import math
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from wlam.simulate.mobility import MobilityConfig
 
 @dataclass(frozen=True)
 class SweepConfig(MobilityConfig):
-    """A base station that sweeps its beams while a user passes; pairs are (lo, hi)."""
+    """Sweeps of a panel in drops of TR 38.901 along a track; pairs are (lo, hi)."""
 
     time_steps_s: tuple[float, ...] = (0.02, 0.04, 0.08, 0.16)  # between sweeps
     speeds_kmh: tuple[float, float] = (3.0, 60.0)  # mean speed of a track

@@ -1,4 +1,6 @@
-"""Whole data sets of sweeps, and of pairs of two carriers, from (key, config)."""
+"""Sweeps and pairs of two carriers in drops of TR 38.901, from (key, config)."""
+
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +8,12 @@ import numpy as np
 from einops import rearrange
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from wlam.phy.channels.tr38901.coefficients import frequency_response, impulse_response
+from wlam.phy.channels.tr38901.coefficients import (
+    LineOfSight,
+    Rays,
+    frequency_response,
+    impulse_response,
+)
 from wlam.phy.codebooks import every_nth, random_subset
 from wlam.phy.noise import awgn
 from wlam.simulate.mobility import Draws, Track, random_track
@@ -24,18 +31,18 @@ from wlam.simulate.sweeps.waves import beam_power, incident_waves
 from wlam.types import Antennas, Csi, Sweeps
 
 
-def generate(key: PRNGKeyArray, config: SweepConfig, num_tracks: int) -> Sweeps:
+def generate(key: PRNGKeyArray, config: SweepConfig, samples: int) -> Sweeps:
     """Beam sweeps along random tracks of users in drops of TR 38.901.
 
     RSRP in dBm is transmit power, path gain and the power of the beam, and a noise
     floor, constant along the track, that lies the drawn dynamic range below the
     strongest beam; `rsrp_db` adds Gaussian measurement noise in dB to `clean`. Pure:
-    same key, same bits; jit with `config` and `num_tracks` static.
+    same key, same bits; jit with `config` and `samples` static.
 
     Args:
       key: PRNG key.
       config: ranges of the scenario.
-      num_tracks: tracks.
+      samples: number of tracks.
 
     Returns:
       Beams, rsrp_db and clean [track, time, beam], all beams whether a sparse sweep
@@ -45,7 +52,7 @@ def generate(key: PRNGKeyArray, config: SweepConfig, num_tracks: int) -> Sweeps:
       `measured` [track, beam], the beams of the sparse sweep, `best_beam` [track,
       time], the strongest of `clean`, and `position_m` [track, time, 3].
     """
-    keys = jax.random.split(key, num_tracks)
+    keys = jax.random.split(key, samples)
 
     def prepare(key):
         key_own, key_scene, key_next = jax.random.split(key, 3)
@@ -60,25 +67,25 @@ def generate(key: PRNGKeyArray, config: SweepConfig, num_tracks: int) -> Sweeps:
 
 
 def generate_pair(
-    key: PRNGKeyArray, config: PairConfig, num_tracks: int
+    key: PRNGKeyArray, config: PairConfig, samples: int
 ) -> tuple[Csi, Sweeps]:
     """The channel at a lower carrier and the sweeps at a higher, of the same drops.
 
-    Drops are drawn at the lower carrier; what the two have in common is said in
-    `wlam.simulate.sweeps.scenes.at_carrier`. Both are sampled at the same times. Pure:
-    same key, same bits; jit with `config` and `num_tracks` static.
+    Drops are drawn at the lower carrier; `wlam.simulate.sweeps.scenes.at_carrier` lists
+    what the two have in common. Both are sampled at the same times. Pure:
+    same key, same bits; jit with `config` and `samples` static.
 
     Args:
       key: PRNG key.
       config: ranges of the scenario.
-      num_tracks: tracks.
+      samples: number of tracks.
 
     Returns:
       Csi, antennas and normalisation as of `wlam.phy.channels.tr38901.drops.generate`.
       Labels: speed_kmh, snr_db, carrier_hz, time_step_s, state, distance_m,
       `position_m`. Beams, as of `generate`.
     """
-    keys = jax.random.split(key, num_tracks)
+    keys = jax.random.split(key, samples)
 
     def prepare(key):
         key_own, key_scene, key_next, key_high = jax.random.split(key, 4)
@@ -96,60 +103,72 @@ def generate_pair(
 
     tracks, places, lows, highs, spacing, snr_db = jax.vmap(prepare)(keys)
     beams = _sweep(key, config, tracks, places, highs)
-    base, user = config.low_base.build(), config.user.build()
-
-    def respond(keys, places, scene, spacing, snr_db):
-        rays, los = move(keys[0], scene, places)
-        bearing = _bearing(keys[2])
-
-        def at(rays, los):
-            coefficients, delays = impulse_response(
-                rays,
-                los,
-                base,
-                jnp.array([0.0, np.deg2rad(config.downtilt_deg), 0.0]),
-                user,
-                jnp.stack([bearing, 0.0, 0.0]),
-                jnp.zeros(3),  # the Doppler shift is in the phases
-                jnp.zeros(1),
-                scene.link.carrier_hz,
-            )
-            response = frequency_response(
-                coefficients, delays, spacing, config.num_subcarriers
-            )
-            return rearrange(response, "1 f u s -> f (u s)").astype(jnp.complex64)
-
-        clean = jax.vmap(at)(rays, los)
-        return clean, awgn(keys[4], clean, snr_db)
-
-    clean, noisy = jax.vmap(respond)(
-        _keys(key, num_tracks), places, lows, spacing, snr_db
+    clean, noisy = jax.vmap(partial(_respond, config))(
+        _keys(key, samples), places, lows, spacing, snr_db
     )
     shared = ("speed_kmh", "time_step_s", "state", "distance_m", "position_m")
     labels = {name: beams.labels[name] for name in shared}
-    groups = len(base.slant) // (config.low_base.rows * config.low_base.columns)
-    groups *= len(user.slant)
     csi = Csi(
         csi=noisy,
         time_step_s=tracks.time_step_s,
         subcarrier_spacing_hz=spacing,
         carrier_hz=lows.link.carrier_hz,
-        antennas=Antennas(
-            np.tile(base.positions, (len(user.slant), 1)),
-            np.repeat(
-                np.arange(groups), config.low_base.rows * config.low_base.columns
-            ).astype(np.int32),
-        ),
+        antennas=_antennas(config),
         clean=clean,
         labels=labels | {"snr_db": snr_db, "carrier_hz": lows.link.carrier_hz},
     )
     return csi, beams
 
 
+def _respond(
+    config: PairConfig,
+    keys: Array,
+    places: Float[Array, "time 3"],
+    scene: Scene,
+    spacing: Float[Array, ""],
+    snr_db: Float[Array, ""],
+) -> tuple[Array, Array]:
+    """The channel [time, subcarrier, antenna] of one track, clean and in noise."""
+    base, user = config.low_base.build(), config.user.build()
+    rays, los = move(keys[0], scene, places)
+    bearing = _bearing(keys[2])
+
+    def at(rays: Rays, los: LineOfSight) -> Array:
+        coefficients, delays = impulse_response(
+            rays,
+            los,
+            base,
+            jnp.array([0.0, np.deg2rad(config.downtilt_deg), 0.0]),
+            user,
+            jnp.stack([bearing, 0.0, 0.0]),
+            jnp.zeros(3),  # the Doppler shift is in the phases
+            jnp.zeros(1),
+            scene.link.carrier_hz,
+        )
+        response = frequency_response(
+            coefficients, delays, spacing, config.num_subcarriers
+        )
+        return rearrange(response, "1 f u s -> f (u s)").astype(jnp.complex64)
+
+    clean = jax.vmap(at)(rays, los)
+    return clean, awgn(keys[4], clean, snr_db)
+
+
+def _antennas(config: PairConfig) -> Antennas:
+    """Of the low carrier: every pair of a user's antenna and one of the base."""
+    base, user = config.low_base.build(), config.user.build()
+    elements = config.low_base.rows * config.low_base.columns
+    groups = len(base.slant) // elements * len(user.slant)
+    return Antennas(
+        np.tile(base.positions, (len(user.slant), 1)),
+        np.repeat(np.arange(groups), elements).astype(np.int32),
+    )
+
+
 def _begin(
     key: PRNGKeyArray, config: SweepConfig
 ) -> tuple[Track, Float[Array, "time 3"], Array]:
-    """The track, in the coordinates of drops too, and whether it begins in sight."""
+    """The track, its positions in the coordinates of drops, and its state."""
     key_track, key_state = jax.random.split(key)
     track = random_track(key_track, config)
     places = user_places(track.position, config.user_height_m)
@@ -157,13 +176,13 @@ def _begin(
     return track, places, state
 
 
-def _keys(key: PRNGKeyArray, num_tracks: int) -> Array:
+def _keys(key: PRNGKeyArray, samples: int) -> Array:
     """Per track: mirrors of the rays, shadowing, bearing, measurement, channel."""
-    return jax.random.split(jax.random.fold_in(key, 1), (num_tracks, 5))
+    return jax.random.split(jax.random.fold_in(key, 1), (samples, 5))
 
 
 def _bearing(key: PRNGKeyArray) -> Float[Array, ""]:
-    """Where the user's array looks."""
+    """The direction that the user's array faces."""
     return 2 * jnp.pi * jax.random.uniform(key)
 
 
@@ -175,8 +194,7 @@ def _sweep(
     scenes: Scene,
 ) -> Sweeps:
     """RSRP of the scenes along their tracks, all with a leading axis of tracks."""
-    num_tracks = len(places)
-    keys = _keys(key, num_tracks)
+    keys = _keys(key, len(places))
 
     def waves_along(keys, scene, places):
         rays, los = move(keys[0], scene, places)

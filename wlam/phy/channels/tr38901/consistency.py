@@ -79,20 +79,10 @@ def follow(
         decay = (delay - delay.min()) - (rays.delay_s - rays.delay_s.min())
         power = rays.power * jnp.exp(-jnp.asarray(power_decay_hz) * decay)
         cycles = _whole_cycles_off(extra * cycles_per_m)
-        # First and last bounce keep their shares of the path.
-        longer = delay * SPEED_OF_LIGHT + distance_m
-        bounces = {
-            name: distance * longer / length
-            for name, distance in (
-                ("departure_distance_m", rays.departure_distance_m),
-                ("arrival_distance_m", rays.arrival_distance_m),
-            )
-            if distance is not None
-        }
         moved = replace(
             rays,
             **later,
-            **bounces,
+            **_bounces(rays, delay * SPEED_OF_LIGHT + distance_m, length),
             delay_s=delay,
             power=power / power.sum(),
             phase=rays.phase - 2 * jnp.pi * cycles[..., None],
@@ -139,6 +129,20 @@ def _seen_from(
         angles[f"{name}_azimuth"] = angle(y, x)
         angles[f"{name}_zenith"] = angle(jnp.hypot(x, y), z)
     return angles, extra
+
+
+def _bounces(
+    rays: Rays, after: Float[Array, "cluster"], before: Float[Array, "cluster"]
+) -> dict[str, Array]:
+    """Distances to the first and last bounce, whose shares of the path are constant."""
+    return {
+        name: distance * after / before
+        for name, distance in (
+            ("departure_distance_m", rays.departure_distance_m),
+            ("arrival_distance_m", rays.arrival_distance_m),
+        )
+        if distance is not None
+    }
 
 
 def _whole_cycles_off(cycles: Array) -> Array:

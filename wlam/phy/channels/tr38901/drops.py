@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from einops import rearrange
+from jax.typing import ArrayLike
 from jaxtyping import Array, Complex64, PRNGKeyArray
 
 from wlam.ops.units import SPEED_OF_LIGHT
@@ -116,25 +117,8 @@ def draw_drop(key: PRNGKeyArray, config: DropConfig) -> Drop:
     length = jnp.sqrt(d2d**2 + (link.h_ut_m - link.h_bs_m) ** 2)
     if config.wavefront == "spherical":
         share = between(*config.first_bounce, rays.delay_s.shape)
-        path = length + SPEED_OF_LIGHT * rays.delay_s
-        rays = replace(
-            rays,
-            departure_distance_m=share * path,
-            arrival_distance_m=(1 - share) * path,
-        )
-        los = replace(los, distance_m=length)
-    wall_db, _ = penetration_loss_db(config.penetration, carrier, depth, state)
-    loss_db = path_loss_db(
-        config.scenario,
-        state,
-        carrier,
-        d2d,
-        height,
-        config.user_height_m,
-        config.factory,
-        environment_height_m(draws.uniform((2,)), d2d, config.user_height_m),
-    )
-    direction = jnp.stack([jnp.cos(heading), jnp.sin(heading), 0.0])
+        rays, los = _with_distances(rays, los, share, length)
+    loss_db = _loss_db(config, link, depth, draws.uniform((2,)))
     labels = {
         "speed_kmh": speed,
         "snr_db": snr_db,
@@ -146,15 +130,9 @@ def draw_drop(key: PRNGKeyArray, config: DropConfig) -> Drop:
         "distance_m": d2d,
         "azimuth_rad": azimuth,
         "zenith_rad": los.departure_zenith,
-        "position_m": jnp.stack(
-            [
-                d2d * jnp.cos(azimuth),
-                d2d * jnp.sin(azimuth),
-                jnp.asarray(config.user_height_m),
-            ]
-        ),
-        "velocity_mps": speed / 3.6 * direction,
-        "path_loss_db": loss_db + wall_db,
+        "position_m": _vector(d2d, azimuth, config.user_height_m),
+        "velocity_mps": speed / 3.6 * _vector(1.0, heading, 0.0),
+        "path_loss_db": loss_db,
         "shadowing_db": scale.shadowing_db,
         "delay_spread_s": scale.delay_spread_s,
         "k_db": scale.k_db,
@@ -171,6 +149,47 @@ def draw_drop(key: PRNGKeyArray, config: DropConfig) -> Drop:
         heading=heading,
         subcarrier_spacing_hz=spacing,
         labels=labels,
+    )
+
+
+def _with_distances(
+    rays: Rays, los: LineOfSight, share: Array, length: Array
+) -> tuple[Rays, LineOfSight]:
+    """Both with the distances that spherical wavefronts need.
+
+    `share` is that of the first bounce of every cluster's path.
+    """
+    path = length + SPEED_OF_LIGHT * rays.delay_s
+    rays = replace(
+        rays,
+        departure_distance_m=share * path,
+        arrival_distance_m=(1 - share) * path,
+    )
+    return rays, replace(los, distance_m=length)
+
+
+def _loss_db(config: DropConfig, link: Link, depth: Array, uniforms: Array) -> Array:
+    """Path loss, with that of walls where the user is `depth` m inside."""
+    wall_db, _ = penetration_loss_db(
+        config.penetration, link.carrier_hz, depth, link.state
+    )
+    loss_db = path_loss_db(
+        config.scenario,
+        link.state,
+        link.carrier_hz,
+        link.d2d_m,
+        link.h_bs_m,
+        link.h_ut_m,
+        config.factory,
+        environment_height_m(uniforms, link.d2d_m, link.h_ut_m),
+    )
+    return loss_db + wall_db
+
+
+def _vector(length: ArrayLike, azimuth: Array, z: float) -> Array:
+    """[3], `length` long in the horizontal plane."""
+    return jnp.stack(
+        [length * jnp.cos(azimuth), length * jnp.sin(azimuth), jnp.asarray(z)]
     )
 
 
@@ -223,19 +242,19 @@ def respond(
     return rearrange(response, "t f u s -> t f (u s)").astype(jnp.complex64)
 
 
-def generate(key: PRNGKeyArray, config: DropConfig, num_samples: int) -> Csi:
+def generate(key: PRNGKeyArray, config: DropConfig, samples: int) -> Csi:
     """Draws channels of the kind that `config` describes, with noise.
 
     The mean power of the channel between two isotropic antennas is 1: path loss and
     shadowing are labels. The noise has the drawn signal-to-noise ratio relative to the
     mean power of the sample, per resource element and receive antenna.
 
-    May be jitted with `config` closed over and `num_samples` static.
+    May be jitted with `config` closed over and `samples` static.
 
     Args:
         key: randomness of everything.
         config: what to draw from.
-        num_samples: how many channels.
+        samples: how many channels.
 
     Returns:
         Csi; its antennas are the pairs (user, base), the base station's running
@@ -246,7 +265,7 @@ def generate(key: PRNGKeyArray, config: DropConfig, num_samples: int) -> Csi:
         (with walls), shadowing_db, delay_spread_s and k_db.
     """
     keys = jax.vmap(lambda key: jax.random.split(key, 3))(
-        jax.random.split(key, num_samples)
+        jax.random.split(key, samples)
     )
     drops = jax.vmap(lambda key: draw_drop(key, config))(keys[:, 0])
     # Or XLA would compute rays anew in every loop over antennas.

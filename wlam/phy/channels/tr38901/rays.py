@@ -6,7 +6,7 @@ those that a state lacks have power 0, so that the state may be traced.
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
 
 from wlam.phy.channels.cdl_tables import RAY_OFFSETS
 from wlam.phy.channels.tr38901 import tables
@@ -50,7 +50,6 @@ def draw_rays(
 
     count = pick(lambda c: c.clusters)
     cluster = jnp.arange(most)
-    exists = cluster < count
     is_los = link.state == LOS
     k_db = jnp.where(is_los, scale.k_db, 0.0)
 
@@ -64,17 +63,92 @@ def draw_rays(
 
     # ---- step 6: powers --------------------------------------------------------------
     shadowing_db = pick(lambda c: c.cluster_shadowing_db) * draws.normal((most,))
-    power = jnp.exp(-unit_delay * (r_tau - 1)) * 10 ** (-shadowing_db / 10)
-    power = jnp.where(exists, power, 0.0)
-    power = power / power.sum()
-    power = jnp.where(power >= power.max() * 10 ** (WEAKEST_DB / 10), power, 0.0)
-    k = jnp.where(is_los, 10 ** (k_db / 10), 0.0)
-    with_los = power / (k + 1) + jnp.where(cluster == 0, k / (k + 1), 0.0)  # 7.5-8
-    # Removed clusters keep finite angles, which nobody sees. The strongest is put below
-    # 1, where the square root of equation 7.5-9 has no slope and rounding may pass.
-    relative = jnp.clip(with_los / with_los.max(), 1e-6, 1 - 1e-6)
+    power = _cluster_powers(unit_delay * (r_tau - 1), shadowing_db, cluster < count)
 
     # ---- step 7: angles --------------------------------------------------------------
+    centres = _cluster_angles(draws, columns, link, scale, los, power)
+
+    # ---- step 8: coupling ------------------------------------------------------------
+    strongest = _two_strongest(power)
+    is_strong = (cluster[:, None] == strongest[None]).any(-1)
+    words = draws.uniform((3, most, num_rays))
+    offsets = jnp.asarray(RAY_OFFSETS, power.dtype)
+    shuffled = offsets[_coupling(words, is_strong)]
+    fixed = jnp.broadcast_to(offsets, shuffled.shape[1:])
+    zsd_deg = 3 / 8 * 10**scale.departure_zenith_log_mean  # 7.5-20
+
+    def spread(name, spread_deg, units):
+        return jnp.deg2rad(centres[name][:, None] + spread_deg * units)
+
+    # ---- steps 9 and 10: polarisation ------------------------------------------------
+    mean_db, std_db = (pick(lambda c, i=i: c.xpr_db[i]) for i in (0, 1))
+    kappa_db = mean_db + std_db * draws.normal((most, num_rays))
+    phase = np.pi * (2 * draws.uniform((most, num_rays, 4)) - 1)
+    return Rays(
+        delay_s=jnp.where(is_los, delay / los_delay_scaling(k_db), delay),
+        power=power,
+        arrival_azimuth=spread("aoa", pick(lambda c: c.cluster_asa_deg), fixed),
+        arrival_zenith=_folded(
+            spread("zoa", pick(lambda c: c.cluster_zsa_deg), shuffled[0])
+        ),
+        departure_azimuth=spread("aod", pick(lambda c: c.cluster_asd_deg), shuffled[1]),
+        departure_zenith=_folded(spread("zod", zsd_deg, shuffled[2])),
+        cross_polarisation=10 ** (kappa_db / 10),
+        phase=phase,
+        strongest=strongest,
+        cluster_delay_spread_s=_cluster_delay_spread_s(columns, link),
+    )
+
+
+def _cluster_powers(
+    decay: Float[Array, "cluster"],
+    shadowing_db: Float[Array, "cluster"],
+    exists: Bool[Array, "cluster"],
+) -> Float[Array, "cluster"]:
+    """Powers of sum 1 before the weakest are removed, equations 7.5-5 and 7.5-6."""
+    power = jnp.exp(-decay) * 10 ** (-shadowing_db / 10)
+    power = jnp.where(exists, power, 0.0)
+    power = power / power.sum()
+    return jnp.where(power >= power.max() * 10 ** (WEAKEST_DB / 10), power, 0.0)
+
+
+def _two_strongest(power: Float[Array, "cluster"]) -> Int[Array, "2"]:
+    first = jnp.argmax(power)
+    second = jnp.argmax(jnp.where(jnp.arange(len(power)) == first, -1.0, power))
+    return jnp.stack([first, second])
+
+
+def _cluster_delay_spread_s(
+    columns: tuple[tables.Parameters, ...], link: Link
+) -> Float[Array, ""]:
+    a, b, c = (
+        by_state(columns, link.state, lambda p, i=i: p.cluster_ds_ns[i])
+        for i in range(3)
+    )
+    return 1e-9 * jnp.maximum(a, b - c * jnp.log10(link.carrier_hz / 1e9))
+
+
+def _cluster_angles(
+    draws: RandomBlock,
+    columns: tuple[tables.Parameters, ...],
+    link: Link,
+    scale: LargeScale,
+    los: LineOfSight,
+    power: Float[Array, "cluster"],
+) -> dict[str, Float[Array, "cluster"]]:
+    """Angles of the clusters in degrees, by name, from their powers."""
+    most, is_los = len(power), link.state == LOS
+    k_db = jnp.where(is_los, scale.k_db, 0.0)
+    k = jnp.where(is_los, 10 ** (k_db / 10), 0.0)
+    first = jnp.where(jnp.arange(most) == 0, k / (k + 1), 0.0)
+    with_los = power / (k + 1) + first  # 7.5-8
+    # Removed clusters have finite angles without effect. The strongest is put below 1,
+    # where the square root of equation 7.5-9 has no slope and rounding may exceed it.
+    relative = jnp.clip(with_los / with_los.max(), 1e-6, 1 - 1e-6)
+
+    def pick(read):
+        return by_state(columns, link.state, read)
+
     azimuth_scaling = pick(lambda c: tables.AZIMUTH_SCALING[c.clusters]) * jnp.where(
         is_los, 1.1035 - 0.028 * k_db - 0.002 * k_db**2 + 0.0001 * k_db**3, 1.0
     )
@@ -90,62 +164,29 @@ def draw_rays(
         return offset - jnp.where(is_los, offset[0], 0.0) + direct
 
     to_deg = jnp.rad2deg
-    aoa = centres(
-        azimuth_reach,
-        scale.arrival_azimuth_spread_deg,
-        to_deg(los.arrival_azimuth),
-    )
-    aod = centres(
-        azimuth_reach,
-        scale.departure_azimuth_spread_deg,
-        to_deg(los.departure_azimuth),
-    )
     inside = link.state == O2I
-    zoa = centres(
-        zenith_reach,
-        scale.arrival_zenith_spread_deg,
-        jnp.where(inside, 90.0, to_deg(los.arrival_zenith)),
-    )
-    zod = centres(
-        zenith_reach,
-        scale.departure_zenith_spread_deg,
-        to_deg(los.departure_zenith) + scale.departure_zenith_offset_deg,
-    )
-
-    # ---- step 8: coupling ------------------------------------------------------------
-    first = jnp.argmax(power)
-    second = jnp.argmax(jnp.where(cluster == first, -1.0, power))
-    strongest = jnp.stack([first, second])
-    is_strong = (cluster[:, None] == strongest[None]).any(-1)
-    words = draws.uniform((3, most, num_rays))
-    offsets = jnp.asarray(RAY_OFFSETS, relative.dtype)
-    shuffled = offsets[_coupling(words, is_strong)]
-    fixed = jnp.broadcast_to(offsets, shuffled.shape[1:])
-    zsd_deg = 3 / 8 * 10**scale.departure_zenith_log_mean  # 7.5-20
-
-    def spread(centre_deg, spread_deg, units):
-        return jnp.deg2rad(centre_deg[:, None] + spread_deg * units)
-
-    # ---- steps 9 and 10: polarisation ------------------------------------------------
-    mean_db, std_db = (pick(lambda c, i=i: c.xpr_db[i]) for i in (0, 1))
-    kappa_db = mean_db + std_db * draws.normal((most, num_rays))
-    phase = np.pi * (2 * draws.uniform((most, num_rays, 4)) - 1)
-    a, b, c = (pick(lambda p, i=i: p.cluster_ds_ns[i]) for i in range(3))
-    cluster_ds_ns = jnp.maximum(a, b - c * jnp.log10(link.carrier_hz / 1e9))
-    return Rays(
-        delay_s=jnp.where(is_los, delay / los_delay_scaling(k_db), delay),
-        power=power,
-        arrival_azimuth=spread(aoa, pick(lambda c: c.cluster_asa_deg), fixed),
-        arrival_zenith=_folded(
-            spread(zoa, pick(lambda c: c.cluster_zsa_deg), shuffled[0])
+    return {
+        "aoa": centres(
+            azimuth_reach,
+            scale.arrival_azimuth_spread_deg,
+            to_deg(los.arrival_azimuth),
         ),
-        departure_azimuth=spread(aod, pick(lambda c: c.cluster_asd_deg), shuffled[1]),
-        departure_zenith=_folded(spread(zod, zsd_deg, shuffled[2])),
-        cross_polarisation=10 ** (kappa_db / 10),
-        phase=phase,
-        strongest=strongest,
-        cluster_delay_spread_s=1e-9 * cluster_ds_ns,
-    )
+        "aod": centres(
+            azimuth_reach,
+            scale.departure_azimuth_spread_deg,
+            to_deg(los.departure_azimuth),
+        ),
+        "zoa": centres(
+            zenith_reach,
+            scale.arrival_zenith_spread_deg,
+            jnp.where(inside, 90.0, to_deg(los.arrival_zenith)),
+        ),
+        "zod": centres(
+            zenith_reach,
+            scale.departure_zenith_spread_deg,
+            to_deg(los.departure_zenith) + scale.departure_zenith_offset_deg,
+        ),
+    }
 
 
 def los_delay_scaling(k_db: Num[Array, "*b"]) -> Num[Array, "*b"]:
