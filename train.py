@@ -20,7 +20,7 @@ from wlam.training.signals import StopRequest
 
 
 class NonFiniteError(FloatingPointError):
-    """The loss or a gradient is not a number any more."""
+    """The loss or a gradient is NaN or infinite."""
 
 
 def check_finite(
@@ -37,15 +37,34 @@ def check_finite(
         )
 
 
+class Pending:
+    """Metrics of the last dispatch, read while the device computes the next one."""
+
+    def __init__(self, log: MetricLogger, checkpoints: Checkpoints, steps: int):
+        self.log, self.checkpoints, self.steps = log, checkpoints, steps
+        self.last: tuple[int, dict] | None = None  # first step, metrics of each
+
+    def settle(self) -> None:
+        """Checks and records the metrics, if there are any."""
+        if self.last is None:
+            return
+        first, device_metrics = self.last
+        metrics = jax.device_get(device_metrics)
+        check_finite(first, metrics, self.checkpoints.last_good)
+        means = {name: float(x.mean()) for name, x in metrics.items()}
+        self.log.write(first + self.steps - 1, means)
+        self.last = None
+
+
 def train(config: Config) -> int:
     """Runs the experiment to its end or to a stop signal; returns the exit code."""
     stop = StopRequest()
 
-    # ---- mesh: where arrays live ----------------------------------------------------
+    # ---- mesh: placement of arrays --------------------------------------------------
     mesh = make_mesh(config.mesh)
     jax.set_mesh(mesh)
 
-    # ---- state: shapes first; nothing is allocated before they are right -----------
+    # ---- state: shapes first; arrays are allocated after they are checked ----------
     learner = config.learner.build(config)
     shapes = jax.eval_shape(learner.init)
     shardings = tree_shardings(shapes, mesh)
@@ -75,50 +94,36 @@ def train(config: Config) -> int:
         # 4. The metric log drops what was written after it.
         state = checkpoints.restore(shapes, shardings, config)
         if state is None:
-            init = jax.jit(learner.init, out_shardings=shardings)
-            state = init(pretrained(config))
+            begin = jax.jit(learner.init, out_shardings=shardings)
+            state = begin(pretrained(config))
         step = int(state["step"])
         if step:
             print(f"resuming {checkpoints.folder.parent} at step {step}", flush=True)
 
         # ---- loop --------------------------------------------------------------------
         with MetricLogger(config.run, step, config.steps) as log:
-            pending: tuple[int, dict] | None = None
+            pending = Pending(log, checkpoints, config.steps_per_dispatch)
             began = saved_at = time.monotonic()
             saved_step = step
-
-            def settle() -> None:
-                """Reads the metrics of the last dispatch and records them."""
-                nonlocal pending
-                if pending is not None:
-                    first, device_metrics = pending
-                    metrics = jax.device_get(device_metrics)
-                    check_finite(first, metrics, checkpoints.last_good)
-                    means = {name: float(x.mean()) for name, x in metrics.items()}
-                    log.write(first + config.steps_per_dispatch - 1, means)
-                    pending = None
 
             while step < config.steps and not stop:
                 state, metrics = advance(state)
                 # The host reads step i while the device computes step i + 1.
-                settle()
-                pending = (step + 1, metrics)
+                pending.settle()
+                pending.last = (step + 1, metrics)
                 step += config.steps_per_dispatch
 
                 for every, validate in validations:
                     if every and step % every == 0:
-                        settle()
+                        pending.settle()
                         found = jax.device_get(validate(state))
                         log.write(step, {n: float(x) for n, x in found.items()})
-                due = step - saved_step >= config.checkpoint.every_steps
-                late = (
-                    time.monotonic() - saved_at > 60 * config.checkpoint.every_minutes
-                )
-                if due or late:
-                    settle()  # a state whose loss is not finite is never saved
+                minutes = (time.monotonic() - saved_at) / 60
+                if config.checkpoint.is_due(step - saved_step, minutes):
+                    pending.settle()  # a state whose loss is not finite is never saved
                     checkpoints.save(step, state, config)
                     saved_at, saved_step = time.monotonic(), step
-            settle()
+            pending.settle()
             checkpoints.save(step, state, config)
 
     print(f"step {step} after {time.monotonic() - began:.0f} s", flush=True)

@@ -29,7 +29,7 @@ from wlam.training.optimisers import OptimizerConfig
 from wlam.training.sharding import make_mesh, tree_shardings
 from wlam.training.state import init_state, model_params
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 PHI, CONTEXT, HORIZON = 0.8, 12, 4
 BASE = Config(
     run="unset",

@@ -1,4 +1,4 @@
-"""Everything that defines an experiment, and how it is written down.
+"""The configuration of an experiment, and how it is read.
 
 A config is a tree of frozen dataclasses, made by a Python file under configs/ and
 overridable from the command line. It is saved with every checkpoint as JSON that names
@@ -32,23 +32,23 @@ class Config:
 
     # Folder that holds checkpoints, metrics and reports.
     run: str
-    # What is trained on, by name.
+    # Data sources of training, by name.
     mixture: dict[str, DataSource]
-    # What is reported, by name.
+    # Evaluators, by name.
     evaluation: dict[str, Evaluator]
-    # The network, that its class chooses; that of `init` where one is given.
+    # Config of the network, of any class; with `init` that of the given model.
     model: NetworkConfig = field(default_factory=PredictorConfig)
-    # Run or released model (folder or name) whose parameters to start from.
+    # Run or released model (folder or name) to start from.
     init: str | None = None
-    # Which of them move.
+    # Which parameters are trained.
     adapt: AdaptConfig = field(default_factory=AdaptConfig)
-    # Your own data, in place of the mixture and the evaluation.
+    # Your own data, which replace the mixture and the evaluation.
     own: Annotated[OwnFile, tyro.conf.OmitArgPrefixes] = field(default_factory=OwnFile)
     # Optimiser steps.
     steps: int = 1000
-    # Series in a batch, over all tasks.
+    # Series in a batch, over all sources.
     rows: int = 512
-    # Exponent of the task shares.
+    # Exponent of the shares of sources.
     temperature: float = 0.5
     # Of parameters and training data.
     seed: int = 0
@@ -56,15 +56,15 @@ class Config:
     steps_per_dispatch: int = 10
     # Steps between two validations on fresh data of the training distribution; 0 never.
     validate_every: int = 500
-    # Steps between two measurements of how the tasks' gradients conflict; 0 never.
+    # Steps between two measurements of gradient conflicts between sources; 0 never.
     conflicts_every: int = 0
-    # How it learns, that its class chooses; see wlam/training/learners.
+    # Config of the learner, of any class; see wlam/training/learners.
     learner: LearnerConfig = field(default_factory=Supervised)
-    # Update rule, that its class chooses, schedule and regularisation.
+    # Config of the optimiser, of any class: update rule, schedule, regularisation.
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     # Device layout.
     mesh: MeshConfig = field(default_factory=MeshConfig)
-    # Saving.
+    # Checkpoints.
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
 
     def __post_init__(self) -> None:
@@ -87,7 +87,7 @@ class Config:
 
 
 def read_config(file: str) -> Config:
-    """`config` of a Python file; no command line is looked at.
+    """`config` of a Python file; does not read the command line.
 
     FILE.py:NAME reads `configs[NAME]` of a file that defines several. The file may
     import modules that lie beside it.
@@ -118,7 +118,7 @@ def read_config(file: str) -> Config:
 
 
 def load_config(file: str, arguments: list[str] | None = None) -> Config:
-    """`read_config` with overrides from a command line; None: that of the program.
+    """`read_config` with overrides from a command line; None: `sys.argv`.
 
     Raises:
         ValueError: the file is missing or defines no such config.

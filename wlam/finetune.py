@@ -1,6 +1,5 @@
-"""What --init and --data mean: whose parameters to start from, and on what to train."""
+"""Options --init and --data: the model to start from, and the data to train on."""
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -16,23 +15,15 @@ from wlam.tasks import layout_of
 from wlam.tasks.mixture import DataSource
 from wlam.tasks.own import FileConfig, OwnFile, checksum, settle, split
 from wlam.training.checkpoint import latest_config
-from wlam.types import DataError
-
-CSI_ROWS = 16
-"""Bins of a channel that are trained on as rows."""
-CHANNEL_ROWS = 48
-"""Rows that a channel counts for that enters as a whole, or a series of many."""
-SWEEPS_ROWS = 4
-"""The same of sweeps."""
 
 
 def prepare(config: Config) -> tuple[Config, list[str]]:
     """The config with the model of `init` and the data of `own`, and notes on these.
 
-    A run that has checkpoints is its own model: `init` is not looked at again.
+    A run that has checkpoints continues with its own model and does not read `init`.
 
     Raises:
-        ValueError: one line: no such model, a model besides it, nothing to train on.
+        ValueError: one line: no such model, another model in the config, or no data.
         DataError: one line: the file cannot be used.
     """
     notes: list[str] = []
@@ -42,15 +33,15 @@ def prepare(config: Config) -> tuple[Config, list[str]]:
         own, data, notes = settle(config.own)
         config = _with_file(config, own, data)
     if not config.mixture:
-        raise ValueError("mixture: found none; needed --data FILE, or ingredients")
+        raise ValueError("mixture: found none; needed --data FILE, or data sources")
     return config, notes
 
 
 def pretrained(config: Config) -> dict[str, Any] | None:
-    """The parameters that a run starts from; None: those of its seed."""
+    """The parameters that a run starts from; None: initial ones from its seed."""
     if config.init is None:
         return None
-    # On the host, from where they go to whatever devices the run has.
+    # On the host, from which they are moved to the devices of the run.
     return jax.device_get(hub.load_weights(config.init)[0])
 
 
@@ -71,41 +62,17 @@ def _model_of(config: Config, init: str) -> NetworkConfig:
 def _with_file(config: Config, own: OwnFile, data: Data) -> Config:
     """The config whose mixture and evaluation are the two parts of a file."""
     task, context, horizon = str(own.task), int(own.context or 0), int(own.horizon or 0)
-    layout = layout_of(task)
-    if layout.pilots and isinstance(config.model, PredictorConfig):
-        raise DataError(
-            f"task: found {task}, which trains estimators; needed csi_pilots_4 or "
-            "csi_pilots_8 for this model, or an estimator as --init"
-        )
-    training, held_out = (getattr(part, layout.name) for part in split(own, data))
-    steps = training.shape[layout.axes.index(layout.target)]
-    # Data are adapted to the way they will be predicted: as a whole, or as rows.
-    given, rows = context, CHANNEL_ROWS
-    length = layout.span(context, horizon)
-    model = config.model
-    known = isinstance(model, PredictorConfig)
-    if known and layout.name == "rsrp_db" and model.sweeps:
-        given, rows = min(context, model.sweeps.sweeps), SWEEPS_ROWS
-        length = given + min(horizon, model.sweeps.ahead)
-    elif known and (layout.name != "csi" or not model.channels):
-        given = None
-        length = max(2, math.ceil(length / model.patch)) * model.patch
-        length = min(length, steps // model.patch * model.patch)
-        channels = training.shape[-1] if training.ndim > 2 else 1
-        rows = CSI_ROWS if layout.name == "csi" else min(channels, CHANNEL_ROWS)
-        if length < 2 * model.patch:
-            raise DataError(
-                f"data: found {steps} steps along the {layout.target} axis to train "
-                f"on; needed at least two patches of the model, {2 * model.patch}"
-            )
-    source = FileConfig(own, "train", length, checksum(str(own.data)))
-    part = DataSource(task, source, 1.0, rows, given)
+    name = layout_of(task).name
+    training, held_out = (getattr(part, name) for part in split(own, data))
+    window = config.model.training_window(task, training.shape, context, horizon)
+    source = FileConfig(own, "train", window.steps, checksum(str(own.data)))
+    part = DataSource(task, source, 1.0, window.series, window.context)
     case = Forecast(
         task=task,
         source=replace(source, part="held_out"),
         context=context,
         horizon=horizon,
         samples=len(held_out),
-        tail=1.0,  # none of it was trained on
+        tail=1.0,  # not trained on
     )
     return replace(config, mixture={"own": part}, evaluation={"held_out": case})

@@ -1,4 +1,4 @@
-"""What moves: nothing at first, and then what the method says, by exact algebra."""
+"""Adaptation: no change at first, and the trained parameters of each method."""
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +24,7 @@ BOTH = ("kernel", "bias")
 
 @pytest.fixture(scope="module")
 def params():
-    """Of a model with both ways in, at random."""
+    """Random parameters of a model with both tokenizers."""
     shapes = nnx.eval_shape(lambda: MODEL.build(nnx.Rngs(0)))
     tree = nnx.to_pure_dict(nnx.state(shapes, nnx.Param))
     rng = np.random.default_rng(0)
@@ -42,7 +42,7 @@ def test_at_first_the_model_is_the_trained_one_to_the_bit(params, method):
     jax.tree.map(np.testing.assert_array_equal, merged, params)
 
 
-def test_every_method_moves_what_it_says(params):
+def test_every_method_trains_its_parameters(params):
     moved, frozen = split_params(params, AdaptConfig("full"), KEY)
     assert (names(moved), names(frozen)) == (names(params), set())
 
@@ -61,7 +61,7 @@ def test_every_method_moves_what_it_says(params):
     assert sum(x.size for x in jax.tree.leaves(moved)) == 2 * (32 + 16 + 40 + 40)
 
 
-def test_low_ranks_are_a_detour_beside_the_matrix(params):
+def test_low_ranks_are_a_parallel_path_to_the_matrix(params):
     """Hu et al., eq. 3: h = W x + alpha / r B (A x), here for rows x."""
     moved, frozen = split_params(params, LORA, KEY)
     factors = moved["backbone"]["blocks"][0]["up"]["kernel"]
@@ -74,14 +74,14 @@ def test_low_ranks_are_a_detour_beside_the_matrix(params):
     np.testing.assert_allclose(found, detour, atol=1e-5)
     change = merged["backbone"]["blocks"][0]["up"]["kernel"] - w
     assert np.linalg.matrix_rank(change, tol=1e-4) == 2
-    # Every other parameter is what it was.
+    # Every other parameter is unchanged.
     unchanged = flatten_dict(merged)
     for path, value in flatten_dict(frozen).items():
         if path[-2:] != ("up", "kernel"):
             np.testing.assert_array_equal(unchanged[path], value)
 
 
-def test_the_first_gradient_is_that_of_the_matrix_seen_through_a(params):
+def test_the_first_gradient_is_that_of_the_matrix_projected_by_a(params):
     """dL/dB = alpha / r A^T dL/dW, and dL/dA = 0 while B is."""
     moved, frozen = split_params(params, LORA, KEY)
 
@@ -97,7 +97,7 @@ def test_the_first_gradient_is_that_of_the_matrix_seen_through_a(params):
     np.testing.assert_array_equal(found["a"], np.zeros_like(found["a"]))
 
 
-def test_a_stack_of_matrices_gets_factors_each():
+def test_each_matrix_of_a_stack_has_its_factors():
     tree = {"backbone": {"experts": {"kernel": np.ones((3, 4, 6), np.float32)}}}
     moved, frozen = split_params(tree, LORA, KEY)
     factors = moved["backbone"]["experts"]["kernel"]
@@ -125,7 +125,7 @@ def test_a_is_gaussian_with_variance_one_over_inputs():
         (("lora", 4, float("inf")), "adapt.alpha: found inf"),
     ],
 )
-def test_impossible_values_are_named(arguments, message):
+def test_invalid_values_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         AdaptConfig(*arguments)
 
@@ -138,7 +138,7 @@ def test_an_unknown_method_is_named():
 
 
 @pytest.mark.parametrize("method", ["head", "lora"])
-def test_a_model_without_such_parameters_is_refused(method):
+def test_a_model_without_such_parameters_is_named(method):
     tree = {"trunk": {"kernel": np.ones((2, 2), np.float32)}}
     with pytest.raises(ValueError, match=f"adapt.method: found '{method}' for a model"):
         split_params(tree, AdaptConfig(method), KEY)

@@ -83,7 +83,7 @@ def test_examples_come_back_exactly_and_in_order(manual, tmp_path):
     assert "MIT License" in (folder / "metadata.json").read_text()
 
 
-def test_doubles_text_and_ragged_rows_survive(manual, tmp_path):
+def test_doubles_text_and_ragged_rows_are_kept(manual, tmp_path):
     first, second = read(prepare("kpi_ucc5g", manual, tmp_path / "data"), "train")
     assert first["kpi"].shape == (4, 11)
     assert second["kpi"].shape == (3, 11)
@@ -101,14 +101,14 @@ def test_passes_end_where_scenario_or_number_changes(manual, tmp_path):
     assert found == [(1, 1, 2), (1, 2, 1), (2, 1, 3)]
 
 
-def test_a_second_prepare_does_no_work(manual, tmp_path):
+def test_a_second_prepare_returns_the_folder(manual, tmp_path):
     folder = prepare("traffic_milan_5x5", manual, tmp_path / "data")
     before = {p: p.stat().st_mtime_ns for p in folder.iterdir()}
     assert prepare("traffic_milan_5x5", tmp_path / "gone", tmp_path / "data") == folder
     assert {p: p.stat().st_mtime_ns for p in folder.iterdir()} == before
 
 
-def test_a_killed_prepare_leaves_nothing_that_counts(manual, tmp_path):
+def test_a_killed_prepare_leaves_no_prepared_folder(manual, tmp_path):
     data = tmp_path / "data"
     code = """
 import os, sys
@@ -156,7 +156,7 @@ def test_nothing_is_printed_or_logged(manual, tmp_path, capsys, caplog):
     assert not caplog.records
 
 
-def test_errors_are_one_line_that_says_what_is_needed(manual, tmp_path):
+def test_errors_are_one_line_with_the_need(manual, tmp_path):
     data = tmp_path / "data"
     (manual / "kpi_ucc5g.npz").unlink()
     np.savez(manual / "traffic_milan_5x5.npz", x=np.zeros((2, 2), np.float32))

@@ -1,4 +1,4 @@
-"""What users give becomes canonical arrays, or one line with found and needed."""
+"""Users' data become canonical arrays, or an error with found and needed."""
 
 from dataclasses import replace
 from typing import Any
@@ -41,10 +41,10 @@ def refused(match: str):
     return pytest.raises(DataError, match=rf"^{match}[^\n]*$")
 
 
-# What comes out
+# Canonical arrays
 
 
-def test_channels_stay_as_they_are_and_the_rest_is_filled_in():
+def test_channels_are_kept_and_defaults_filled_in():
     found = checked_csi(asked(csi=H.astype(np.complex128)))
     assert found.csi.dtype == np.complex64
     np.testing.assert_array_equal(found.csi, H)
@@ -63,7 +63,7 @@ def test_channels_stay_as_they_are_and_the_rest_is_filled_in():
     assert found.pilots is None
 
 
-def test_nan_masks_and_masked_arrays_all_say_what_is_missing():
+def test_nan_masks_and_masked_arrays_mark_missing_values():
     h = H.copy()
     h[0, 1, 2, 3] = np.nan
     h[0, 2, 2, 3] = complex(1, np.nan)
@@ -86,7 +86,7 @@ def test_a_list_of_masked_arrays_keeps_its_masks():
     np.testing.assert_array_equal(checked_csi(asked(csi=parts)).mask, ~lost)
 
 
-def test_what_the_mask_hides_may_be_any_number():
+def test_masked_values_may_be_any_number():
     h = H.astype(np.complex128)
     h[0, 0] = np.inf
     h[0, 1] = 1e300
@@ -97,7 +97,7 @@ def test_what_the_mask_hides_may_be_any_number():
     np.testing.assert_array_equal(found.csi[0, 2:], H[0, 2:])
 
 
-def test_whole_numbers_are_a_mask_as_files_of_matlab_hold_them():
+def test_masks_of_0_and_1_are_valid_as_in_files_of_matlab():
     mask = np.ones(H.shape, np.uint8)
     mask[0, 0, 0, 0] = 0
     found = checked_csi(asked(mask=mask)).mask
@@ -105,7 +105,7 @@ def test_whole_numbers_are_a_mask_as_files_of_matlab_hold_them():
 
 
 class Tensor:
-    """What numpy sees of a tensor of another library."""
+    """A tensor of another library, as numpy gets it."""
 
     def __init__(self, x: np.ndarray):
         self.x = x
@@ -208,7 +208,7 @@ def test_sweeps_have_three_axes():
     assert found.clean.shape == (1, T, 6)
 
 
-# And back
+# Answers on the axes of the question
 
 
 @pytest.mark.parametrize(
@@ -230,13 +230,13 @@ def test_the_answer_has_the_axes_of_the_question(question):
     np.testing.assert_array_equal(answer.csi, expected)
     assert np.shape(answer.time_step_s) == (() if alone else (N,))
     assert answer.mask is None
-    # What comes out is a question again.
+    # The answer is a valid question.
     assert checked_csi(answer).csi.shape == canonical.csi[:, :2].shape
 
 
 @pytest.mark.parametrize("kind", [Series, Traffic])
 @pytest.mark.parametrize("shape", [(T,), (N, T)])
-def test_series_come_back_without_channels(kind, shape):
+def test_series_answers_have_no_channel_axis(kind, shape):
     x = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
     question = kind(x, time_step_s=1, labels={"cell": np.arange(N)[: shape[0]]})
     if len(shape) == 1:
@@ -248,14 +248,14 @@ def test_series_come_back_without_channels(kind, shape):
     np.testing.assert_array_equal(answer.labels["cell"], question.labels["cell"])
 
 
-def test_series_and_sweeps_with_all_axes_come_back_as_they_are():
+def test_series_and_sweeps_with_all_axes_are_unchanged():
     series = Series(np.ones((N, T, 1), np.float32), time_step_s=1)
     assert like(series, checked_series(series)).series.shape == (N, T, 1)
     sweeps = Sweeps(np.ones((T, 6), np.float32), time_step_s=1)
     assert like(sweeps, checked_sweeps(sweeps)).rsrp_db.shape == (T, 6)
 
 
-# What is refused
+# Invalid input
 
 
 def _hole() -> np.ndarray:
@@ -399,7 +399,7 @@ def _with(value: complex) -> np.ndarray:
         ({"labels": [1, 0]}, r"labels: found list; needed a dict"),
     ],
 )
-def test_channels_that_cannot_be_used_are_refused_in_one_line(fields, match):
+def test_invalid_channels_are_named_in_one_line(fields, match):
     with refused(match):
         checked_csi(asked(**fields))
 
@@ -418,7 +418,7 @@ def test_channels_that_cannot_be_used_are_refused_in_one_line(fields, match):
         (0, {}, r"axis: found 0; needed one of"),
     ],
 )
-def test_an_axis_without_interval_is_refused(axis, fields, match):
+def test_an_axis_without_interval_is_named(axis, fields, match):
     with refused(match):
         checked_csi(asked(**fields), axis)
 
@@ -447,7 +447,7 @@ def test_an_axis_without_interval_is_refused(axis, fields, match):
         (Csi(H), r"sweeps: found Csi; needed wlam.Sweeps"),
     ],
 )
-def test_sweeps_that_cannot_be_used_are_refused_in_one_line(question, match):
+def test_invalid_sweeps_are_named_in_one_line(question, match):
     with refused(match):
         checked_sweeps(question)
 
@@ -482,7 +482,7 @@ def test_sweeps_that_cannot_be_used_are_refused_in_one_line(question, match):
         (np.ones((N, T)), r"series: found ndarray; needed wlam.Series or wlam.Traffic"),
     ],
 )
-def test_series_that_cannot_be_used_are_refused_in_one_line(question, match):
+def test_invalid_series_are_named_in_one_line(question, match):
     with refused(match):
         checked_series(question)
 
@@ -493,7 +493,7 @@ def test_a_horizon_is_a_whole_number(horizon):
 
 
 @pytest.mark.parametrize("horizon", [0, -1, True, 1.0, "8", None, [8], 9])
-def test_other_horizons_are_refused(horizon):
+def test_other_horizons_are_named(horizon):
     with refused(r"horizon: found .*; needed a whole number from 1 to 8"):
         horizon_of(horizon, most=8)
     if horizon != 9:

@@ -1,4 +1,4 @@
-"""A user's .npz: what is good comes back as it is, what is bad is named in one line."""
+"""A user's .npz: valid arrays are unchanged, invalid ones are named in one line."""
 
 import io
 import os
@@ -66,7 +66,7 @@ def with_changed(arrays, **changes):
 
 
 @pytest.mark.parametrize("task", GOOD)
-def test_good_files_come_back_exactly_and_without_notes(path, task):
+def test_valid_files_are_read_exactly_and_without_notes(path, task):
     arrays, container, _ = GOOD[task]
     write_npz_atomic(path, **arrays)
     data, notes = read_npz(path, LAYOUTS[task])
@@ -82,7 +82,7 @@ def test_good_files_come_back_exactly_and_without_notes(path, task):
             np.testing.assert_array_equal(field, np.full(2, values, np.float32))
 
 
-def test_an_array_geometry_is_assumed_and_said_so(path):
+def test_an_assumed_array_geometry_is_noted(path):
     arrays = with_changed(CSI, antenna_positions=None, antenna_polarisation=None)
     write_npz_atomic(path, **arrays)
     data, notes = read_npz(path, LAYOUTS["csi_time"])
@@ -105,7 +105,7 @@ def test_an_array_geometry_is_assumed_and_said_so(path):
         ("series", {"series": SERIES["series"].astype(">f4")}),
     ],
 )
-def test_other_precisions_are_converted_and_said_so(path, task, change):
+def test_other_precisions_are_converted_and_noted(path, task, change):
     arrays = GOOD[task][0]
     write_npz_atomic(path, **with_changed(arrays, **change))
     data, notes = read_npz(path, LAYOUTS[task])
@@ -118,7 +118,7 @@ def test_other_precisions_are_converted_and_said_so(path, task, change):
     assert notes[0].startswith(f"{name}: converted from {values.dtype}")
 
 
-def test_names_that_nothing_reads_are_reported(path):
+def test_unused_names_are_noted(path):
     write_npz_atomic(path, **TRAFFIC, antenna_position=np.zeros(3), **{"a\nb": 1})
     assert read_npz(path, LAYOUTS["traffic"])[1] == ["ignored: a\\nb, antenna_position"]
 
@@ -131,7 +131,7 @@ def test_names_that_nothing_reads_are_reported(path):
         {"mask": np.tile((np.arange(4) % 2 == 1)[:, None], (5, 1, 3))},
     ],
 )
-def test_pilots_are_told_in_three_ways(path, shown):
+def test_pilots_have_three_forms(path, shown):
     more = {"noise_variance": [0.1, 0.2], "clean": CSI["csi"].astype(np.complex64)}
     write_npz_atomic(path, **CSI, **shown, **more)
     data, _ = read_npz(path, LAYOUTS["csi_estimate"])
@@ -142,17 +142,17 @@ def test_pilots_are_told_in_three_ways(path, shown):
     np.testing.assert_array_equal(data.clean, CSI["csi"])
 
 
-def test_what_an_estimator_is_not_told_is_said(path):
+def test_missing_noise_variance_and_clean_are_noted(path):
     write_npz_atomic(path, **CSI)
     data, notes = read_npz(path, LAYOUTS["csi_estimate"])
     assert data.pilots.all()
     assert data.clean is None
-    told = [note.partition(":")[0] for note in notes]
-    assert {"pilots", "clean", "noise_variance"} <= set(told)
+    given = [note.partition(":")[0] for note in notes]
+    assert {"pilots", "clean", "noise_variance"} <= set(given)
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("given", "expected"),
     [
         ({"pilots": [1, 1]}, "pilots: holds [1, 1], must be different subcarriers"),
         ({"pilots": [4]}, "pilots: holds [4], must be different subcarriers, 0 to 3"),
@@ -169,25 +169,25 @@ def test_what_an_estimator_is_not_told_is_said(path):
         ({"clean": CSI["csi"].real}, "clean: is float32, must be complex64"),
     ],
 )
-def test_bad_pilots_are_named(path, told, expected):
-    write_npz_atomic(path, **CSI, **told)
+def test_bad_pilots_are_named(path, given, expected):
+    write_npz_atomic(path, **CSI, **given)
     assert problem(read_npz, path, LAYOUTS["csi_estimate"]).startswith(expected)
 
 
 TIMES = np.array([1, 0, 1, 1, 0], bool)
 
 
-@pytest.mark.parametrize("told", [TIMES, np.stack([TIMES, ~TIMES])])
-def test_snapshots_that_were_not_measured_are_hidden(path, told):
-    write_npz_atomic(path, **CSI, measured=told)
+@pytest.mark.parametrize("given", [TIMES, np.stack([TIMES, ~TIMES])])
+def test_missing_snapshots_are_hidden(path, given):
+    write_npz_atomic(path, **CSI, measured=given)
     data, _ = read_npz(path, LAYOUTS["csi_irregular"])
-    seen = np.broadcast_to(told, (2, 5))
+    seen = np.broadcast_to(given, (2, 5))
     np.testing.assert_array_equal(np.isfinite(data.csi).all((2, 3)), seen)
     np.testing.assert_array_equal(data.csi[seen], CSI["csi"][seen])
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("given", "expected"),
     [
         ({}, "measured: is missing, must be bool [time] or [sample, time]"),
         ({"measured": np.ones(5)}, "measured: is float64 of shape [5], must be bool"),
@@ -198,12 +198,12 @@ def test_snapshots_that_were_not_measured_are_hidden(path, told):
         ),
     ],
 )
-def test_bad_measurements_are_named(path, told, expected):
-    write_npz_atomic(path, **CSI, **told)
+def test_bad_measurements_are_named(path, given, expected):
+    write_npz_atomic(path, **CSI, **given)
     assert problem(read_npz, path, LAYOUTS["csi_irregular"]).startswith(expected)
 
 
-def test_sweeps_that_were_not_made_are_hidden(path):
+def test_missing_sweeps_are_hidden(path):
     seen = np.array([[1, 0, 0, 1, 0, 1], [0, 1, 0, 0, 0, 1]], bool)
     write_npz_atomic(path, **BEAM, measured=seen)
     data, _ = read_npz(path, LAYOUTS["beam_irregular"])
@@ -348,7 +348,7 @@ def test_windows_must_fit(path, task):
     )
 
 
-def test_written_files_are_whole_or_not_there(path, monkeypatch):
+def test_written_files_are_complete_or_absent(path, monkeypatch):
     write_text_atomic(path, "first")
 
     def fail(*_, **__):

@@ -1,4 +1,4 @@
-"""Sets that are drawn: the same bits however they are cut, and nothing half-written."""
+"""Generated sets: the same bits for any shards, and nothing half-written."""
 
 import dataclasses
 import importlib.util
@@ -84,7 +84,7 @@ def assert_same(a, b):
         np.testing.assert_array_equal(x, y)
 
 
-def test_what_was_drawn_is_read(folder):
+def test_generated_samples_are_read_back(folder):
     found = read_csi(folder, "train")
     drawn = [draw_block(Toy(), 0, "train", BLOCK, number) for number in range(3)]
     assert found.csi.dtype == np.complex64
@@ -139,7 +139,7 @@ def test_shards_cover_a_split_in_whole_blocks(total, shards, block):
     assert all(start % block == 0 and start < stop for start, stop in found)
 
 
-def test_large_splits_are_cut_by_themselves():
+def test_large_splits_have_several_shards():
     # 16 complex numbers twice and 3 scalars: 268 bytes; a file has about 2^28.
     assert len(config().cut(10_016_000, None)) == 10
     assert len(config().cut(5, None)) == 1
@@ -156,7 +156,7 @@ def test_every_preset_is_a_config_of_the_published_size(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_command_line_draws_a_changed_preset(tmp_path, capsys):
+def test_the_command_line_generates_a_changed_preset(tmp_path, capsys):
     words = "csi_38901 D17 --source.num-times 2 --source.num-subcarriers 4"
     words += " --source.base.rows 1 --source.base.columns 2 --source.snr-db 10 10"
     words += f" --train 3 --validation 0 --test 2 --block 4 --data-dir {tmp_path}"
@@ -177,7 +177,7 @@ def test_the_command_line_draws_a_changed_preset(tmp_path, capsys):
     )
     noise = np.mean(np.abs(found.csi - found.clean) ** 2)
     assert noise / np.mean(np.abs(found.clean) ** 2) == pytest.approx(0.1, rel=0.5)
-    # The same words find the same set, others a set of another name.
+    # Equal arguments give the same set, others a set of another name.
     assert generate.main(words.split()) == folder
     options = generate.Options(PRESETS["D17"], seed=1)
     named = find_config("csi_38901", "D17")
@@ -186,7 +186,7 @@ def test_the_command_line_draws_a_changed_preset(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_a_killed_preparation_leaves_nothing_that_counts(folder, tmp_path):
+def test_a_killed_preparation_leaves_no_prepared_folder(folder, tmp_path):
     code = """
 import os, sys
 import numpy as np
@@ -219,7 +219,7 @@ prepare("traffic_synthetic", None, sys.argv[1], config=config, shards=3)
         prepared_dir("traffic_synthetic", tmp_path, "toy")
 
 
-def test_a_folder_of_another_recipe_is_not_taken_for_this_one(folder):
+def test_a_folder_of_another_recipe_is_named(folder):
     root = folder.parents[2]
     before = (folder / "metadata.json").stat().st_mtime_ns
     assert prepare("csi_38901", None, root, config=config(), shards=2) == folder
@@ -246,14 +246,14 @@ def test_a_folder_of_another_recipe_is_not_taken_for_this_one(folder):
         ({"seed": -1}, "seed: found -1; needed 0"),
     ],
 )
-def test_a_config_that_cannot_be_drawn(changes, message):
+def test_invalid_configs_are_named(changes, message):
     with pytest.raises(DataError) as error:
         config(**changes)
     assert str(error.value).startswith(message)
     assert "\n" not in str(error.value)
 
 
-def test_errors_say_what_is_needed(folder, tmp_path):
+def test_errors_have_the_need(folder, tmp_path):
     for pattern, call in [
         ("no 'D99'; needed is .*'D1'", lambda: generate.main(["csi_38901", "D99"])),
         ("needed NAME CONFIG", lambda: generate.main(["csi_38901"])),

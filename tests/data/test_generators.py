@@ -44,7 +44,7 @@ def test_samples_follow_shares_and_devices():
         (("traffic", SOURCE, 1.0, 8, None, 0.0), "linear_beyond: found 0"),
     ],
 )
-def test_impossible_ingredients_are_named(arguments, message):
+def test_invalid_sources_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         DataSource(*arguments)
 
@@ -59,7 +59,7 @@ def test_impossible_ingredients_are_named(arguments, message):
         ("traffic", SOURCE, (2, 1, 16)),
     ],
 )
-def test_every_generator_makes_rows(task, source, rows):
+def test_every_generator_gives_series(task, source, rows):
     mixture = {"it": DataSource(task, source, size=1.0)}
     shapes = jax.eval_shape(
         lambda key: draw_batch(key, mixture, {"it": 2})["it"].values, jax.random.key(0)
@@ -80,5 +80,5 @@ def test_a_batch_is_a_function_of_its_key():
     assert first["large"].values.shape == (3, 1, 16)
     np.testing.assert_array_equal(first["large"].values, again["large"].values)
     assert not np.array_equal(first["large"].values, other["large"].values)
-    # Two ingredients on the same generator are two streams.
+    # Two sources with the same generator are two streams.
     assert not np.array_equal(first["large"].values[:2], first["small"].values)

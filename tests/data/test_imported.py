@@ -1,4 +1,4 @@
-"""Files of other people become prepared folders, whatever the number of shards."""
+"""Third-party files become prepared folders, for any number of shards."""
 
 import h5py
 import numpy as np
@@ -44,7 +44,7 @@ def wifo(name="tiny", **changes):
 
 
 @pytest.mark.parametrize("shards", [1, 3])
-def test_wifo_files_become_the_splits_that_are_there(manual, values, tmp_path, shards):
+def test_wifo_files_become_splits(manual, values, tmp_path, shards):
     folder = prepare("wifo_mat", manual, tmp_path, config=wifo(), shards=shards)
     found = read_csi(folder, "train")
     assert len(list(folder.glob("*train*"))) == shards
@@ -65,7 +65,7 @@ def test_wifo_axes_in_another_order(values, tmp_path):
     np.testing.assert_array_equal(read_csi(folder, "train").csi, values)
 
 
-def test_wifo_sets_know_their_grid():
+def test_wifo_sets_have_their_grid():
     found = find_config("wifo_mat", "D18")
     assert found.shapes().csi.shape[1:] == (24, 64, 16)
     assert found.carrier_hz == PRESETS["D18"].carriers_hz[0] == 6.7e9
@@ -107,7 +107,7 @@ def test_deepmimo_files_in_the_order_of_their_users(tmp_path):
     np.testing.assert_allclose(turn, np.full_like(turn, np.exp(1j * np.pi / 6)), 1e-4)
 
 
-def test_errors_say_what_is_needed(manual, tmp_path):
+def test_errors_have_the_need(manual, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "else").mkdir()
     (tmp_path / "else" / "X_other.mat").touch()

@@ -1,4 +1,4 @@
-"""Cases cut from made-up examples; from the real files, the published floors."""
+"""Cases of synthetic examples; with the real files, the published baselines."""
 
 import os
 from dataclasses import replace
@@ -93,7 +93,7 @@ def cases(manual, root):
     return found
 
 
-def test_every_case_says_its_source_and_groups_every_sample(cases):
+def test_every_case_has_its_source_and_groups(cases):
     for name, case in cases.items():
         assert case.name == name
         assert "\n" not in case.about
@@ -129,7 +129,7 @@ def test_wifi_windows_of_every_fifth_position(cases, manual):
     assert csi.carrier_hz[0] == np.float32(5.24e9)
 
 
-def test_phone_windows_drop_error_codes_unless_asked(cases, root):
+def test_phone_windows_drop_error_codes_by_default(cases, root):
     case = cases["ucc_rsrp"]  # trace 5 is not a drive; 69 rows give 4 windows
     assert case.data.series.shape == (3, 40, 1)
     assert "1 of 4 windows dropped" in case.about
@@ -159,7 +159,7 @@ def test_cleaning_rules():
     ]
 
 
-def test_what_is_not_there_is_skipped_with_a_reason(tmp_path):
+def test_missing_sets_are_skipped_with_a_reason(tmp_path):
     found, skipped = find_measured(tmp_path)
     assert found == {}
     assert set(skipped) == set(CASES)
@@ -169,7 +169,7 @@ def test_what_is_not_there_is_skipped_with_a_reason(tmp_path):
         find_measured(tmp_path, ["x"])
 
 
-# The published floors, recomputed in numpy from the cases.
+# The published baselines, recomputed in numpy from the cases.
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +207,7 @@ def tail_windows(case: MeasuredCase) -> np.ndarray:
         ("milan_day_ahead", 72, 275, 66.16, 90.71),
     ],
 )
-def test_milan_floors(published, name, stride, count, mae, rmse):
+def test_milan_baselines(published, name, stride, count, mae, rmse):
     case = replace(published[0][name], stride=stride)
     windows = tail_windows(case)
     assert len(windows) == count
@@ -215,7 +215,7 @@ def test_milan_floors(published, name, stride, count, mae, rmse):
 
 
 @real_data
-def test_uomo_floors(published):
+def test_uomo_baselines(published):
     for name, count, mae, rmse in [
         ("uomo_nj", 672 * 16, 371.8, 1342.8),
         ("uomo_sd", 1008 * 16, 129678, 240217),
@@ -228,7 +228,7 @@ def test_uomo_floors(published):
 
 
 @real_data
-def test_wifi_floors(published):
+def test_wifi_baselines(published):
     x = published[0]["csu_amplitude"].data.series
     assert len(x) == 864
     truth = x[:, 16:]
@@ -249,7 +249,7 @@ def test_wifi_floors(published):
 
 
 @real_data
-def test_phone_floors(published):
+def test_phone_baselines(published):
     raw = ucc_rsrp(published[1], keep_error_codes=True).data.series
     assert len(raw) == 2359
     np.testing.assert_allclose(errors(raw, 32), (3.35, 5.22), atol=0.01)
@@ -258,7 +258,7 @@ def test_phone_floors(published):
 
 
 @real_data
-def test_beam_floors(published):
+def test_beam_baselines(published):
     assert len(published[0]["deepsense_beams"].data.rsrp_db) == 7595
     for horizon, count, top1, near in [
         (1, 8170, 0.423, 0.749),

@@ -29,7 +29,7 @@ def test_without_sionna_one_line_names_the_extra(tmp_path):
     assert not list(tmp_path.rglob("dataset_info.json"))
 
 
-def test_a_scene_that_cannot_be():
+def test_invalid_scenes_are_named():
     with pytest.raises(DataError, match="scene: found 'moon'; needed one of munich"):
         SceneConfig(scene="moon")
     with pytest.raises(DataError, match="snr_db: found"):
@@ -38,7 +38,7 @@ def test_a_scene_that_cannot_be():
         RayTracedConfig(name="x", source=3)
 
 
-def test_shapes_are_known_without_sionna():
+def test_shapes_need_no_sionna():
     shapes = RayTracedConfig(name="tiny", source=TINY).shapes()
     assert shapes.csi.shape == (1, 3, 4, 6)
     assert set(shapes.labels) == set(LABELS)
@@ -60,8 +60,8 @@ def test_a_line_of_sight_is_a_plane_wave():
         response = arrays.response(
             jnp.asarray(TINY.positions()), jnp.float32(azimuth), jnp.float32(zenith)
         )
-        # The first path arrives at 0 s: flat over frequency, of phase 0, and as strong
-        # as in free space.
+        # The first path arrives at 0 s: flat over frequency, of phase 0, and with the
+        # gain of free space.
         gain = wavelength / (4 * np.pi * metres)
         plane = np.broadcast_to(gain * np.asarray(response), h[0].shape)
         np.testing.assert_allclose(h[0], plane, atol=1e-4 * gain)

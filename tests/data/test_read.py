@@ -1,4 +1,4 @@
-"""Files and folders become what models take; what is none is refused in one line."""
+"""Files and folders become inputs of models; invalid ones are named in one line."""
 
 import pickle
 from dataclasses import dataclass
@@ -76,7 +76,7 @@ def test_an_npz_of_channels(tmp_path):
         ("series", Series, (T,)),
     ],
 )
-def test_other_kinds_are_known_by_their_array(tmp_path, name, kind, shape):
+def test_the_array_sets_the_type(tmp_path, name, kind, shape):
     x = rng.normal(size=shape).astype(np.float32)
     np.savez(tmp_path / "a.npz", **{name: x}, time_step_s=60.0)
     data = wlam.read(tmp_path / "a.npz")
@@ -94,7 +94,7 @@ def gaps() -> np.ndarray:
 
 
 @pytest.mark.parametrize("how", ["nan", "mask", "both"])
-def test_nan_and_mask_say_the_same(tmp_path, how):
+def test_nan_and_mask_are_equivalent(tmp_path, how):
     seen = gaps()
     h = np.where(seen, H, np.nan if how != "mask" else 7)
     path = saved(tmp_path / "a.npz", csi=h, mask=None if how == "nan" else seen)
@@ -105,7 +105,7 @@ def test_nan_and_mask_say_the_same(tmp_path, how):
 
 
 @pytest.mark.parametrize("shape", [(T,), (N, T)])
-def test_snapshots_that_were_measured_are_a_mask(tmp_path, shape):
+def test_measured_snapshots_become_a_mask(tmp_path, shape):
     measured = np.ones(shape, bool)
     measured[..., 2] = False
     path = saved(tmp_path / "a.npz", measured=measured)
@@ -114,7 +114,7 @@ def test_snapshots_that_were_measured_are_a_mask(tmp_path, shape):
     assert mask.sum() == N * (T - 1) * K * A
 
 
-def test_a_mask_of_times_and_subcarriers_is_that_of_all_antennas(tmp_path):
+def test_a_mask_of_times_and_subcarriers_holds_for_all_antennas(tmp_path):
     mask = np.ones((T, K), bool)
     mask[1, 2] = False
     found = wlam.read(saved(tmp_path / "a.npz", mask=mask)).mask
@@ -123,11 +123,11 @@ def test_a_mask_of_times_and_subcarriers_is_that_of_all_antennas(tmp_path):
     )
 
 
-def test_what_the_file_does_not_say_the_caller_may(tmp_path):
+def test_arguments_fill_in_what_a_file_lacks(tmp_path):
     path = saved(tmp_path / "a.npz", time_step_s=None)
     data, notes = wlam.read(path, notes=True)
     assert data.time_step_s is None
-    assert any(note.startswith("time_step_s: not there") for note in notes)
+    assert any(note.startswith("time_step_s: not given") for note in notes)
     assert any(note.startswith("antenna_positions: assumed") for note in notes)
     data = wlam.read(path, time_step_s=1e-3, antennas=panel(A, 1))
     np.testing.assert_array_equal(data.time_step_s, np.full(N, 1e-3, np.float32))
@@ -155,7 +155,7 @@ def test_matlab_5_with_the_names_of_an_npz(tmp_path):
     np.testing.assert_array_equal(data.time_step_s, np.full(N, 5e-4, np.float32))
 
 
-def test_the_antenna_that_matlab_drops_comes_back(tmp_path):
+def test_the_antenna_axis_that_matlab_drops_is_restored(tmp_path):
     scipy.io.savemat(tmp_path / "a.mat", {"csi": H[..., 0], **RADIO})
     data, notes = wlam.read(tmp_path / "a.mat", notes=True)
     np.testing.assert_array_equal(data.csi, H[..., :1])
@@ -175,7 +175,7 @@ def save73(path, **arrays):
     return path
 
 
-def test_matlab_73_is_known_by_its_axes(tmp_path):
+def test_the_axes_of_matlab_73_set_the_format(tmp_path):
     data = wlam.read(save73(tmp_path / "wifo.mat", H=H), **RADIO)
     np.testing.assert_array_equal(data.csi, H)
     six = np.stack([H, 2 * H])  # [speed, user, time, subcarrier, antenna]
@@ -191,7 +191,7 @@ def test_options_reach_the_reader(tmp_path):
         wlam.read(path, format="wifo", nome="G", **RADIO)
 
 
-def test_responses_of_sionna_are_known_by_their_arrays(tmp_path):
+def test_arrays_of_sionna_set_the_format(tmp_path):
     a = np.ones((1, 1, 1, 1, A, 1, T), complex)
     np.savez(tmp_path / "a.npz", a=a, tau=np.zeros((1, 1, 1, 1)))
     data = wlam.read(tmp_path / "a.npz", num_subcarriers=K, **RADIO)
@@ -321,12 +321,12 @@ def _others_of_matlab73(path):
         ),
         (
             lambda path: save73(path, H=H),
-            r"time_step_s: found none in .* \(wifo\), whose layout does not say it; "
+            r"time_step_s: found none in .* \(wifo\), whose layout lacks it; "
             r"needed wlam.read\(path, time_step_s=...\)",
         ),
     ],
 )
-def test_what_is_no_such_file_is_refused_in_one_line(tmp_path, make, match):
+def test_invalid_files_are_named_in_one_line(tmp_path, make, match):
     path = tmp_path / "file"
     make(path)
     with refused(match):
@@ -358,12 +358,12 @@ def test_what_is_no_such_file_is_refused_in_one_line(tmp_path, make, match):
         ),
     ],
 )
-def test_arrays_that_cannot_be_used_are_refused_in_one_line(tmp_path, changes, match):
+def test_invalid_arrays_are_named_in_one_line(tmp_path, changes, match):
     with refused(match):
         wlam.read(saved(tmp_path / "a.npz", **changes))
 
 
-def test_options_that_mean_nothing_are_refused(tmp_path):
+def test_unused_options_are_named(tmp_path):
     path = saved(tmp_path / "a.npz")
     with refused(r"format: found 'hdf'; needed one of wifo, llm4cp, deepmimo, sionna"):
         wlam.read(path, format="hdf")

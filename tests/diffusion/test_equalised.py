@@ -1,4 +1,4 @@
-"""Diffusion behind an equaliser: posterior means of QPSK and of Gaussians."""
+"""Diffusion after an equaliser: posterior means of QPSK and of Gaussians."""
 
 from functools import partial
 
@@ -37,7 +37,7 @@ def received(data, step):
 
 
 def rates_of(step, size, variance):
-    """What a symbol and noise of variance 1 are multiplied by."""
+    """Factors of the symbol and of noise of variance 1."""
     about = equalise(0j * size, 1 * size + 0j, variance)
     signal = SCHEDULE.signal[step][:, None]
     return jnp.sqrt(signal) * about.signal, jnp.sqrt(1 - signal) * about.noise
@@ -55,11 +55,11 @@ def gaussian(x, step, size, variance):
     return a * x / (a**2 + b**2)
 
 
-def through(source, data, step, calls=1):
+def through(source, data, step, nfe=1):
     y, variance = received(data, step)
     known = equalise(y, GAIN, variance)
     predict = partial(source, variance=variance)
-    found = denoise_equalised(predict, SCHEDULE, known, GAIN, step, calls)
+    found = denoise_equalised(predict, SCHEDULE, known, GAIN, step, nfe)
     return known, found, y, variance
 
 
@@ -72,15 +72,15 @@ def test_the_equaliser_has_the_error_of_a_linear_estimate():
     np.testing.assert_allclose(error, expected.mean(), rtol=0.03)
 
 
-def test_one_call_is_the_soft_mean_of_a_demapper():
-    _, found, y, variance = through(qpsk, QPSK, 60, calls=1)
+def test_one_evaluation_is_the_soft_mean_of_a_demapper():
+    _, found, y, variance = through(qpsk, QPSK, 60, nfe=1)
     soft = np.sqrt(2) / variance * np.asarray(GAIN.conj() * y)
     expected = (np.tanh(soft.real) + 1j * np.tanh(soft.imag)) / np.sqrt(2)
     np.testing.assert_allclose(found, expected, atol=2e-4)
 
 
 @pytest.mark.parametrize("step", [20, 60, 140])
-def test_one_call_is_never_worse_than_the_equaliser(step):
+def test_one_evaluation_is_never_worse_than_the_equaliser(step):
     known, found, _, variance = through(qpsk, QPSK, step)
     before, after = decibel(known.symbols - QPSK), decibel(found - QPSK)
     print(f"{-10 * np.log10(variance):.1f} dB: {before:.2f} -> {after:.2f} dB")
@@ -89,9 +89,9 @@ def test_one_call_is_never_worse_than_the_equaliser(step):
         assert after < before - 1
 
 
-def test_a_chain_of_calls_decides():
+def test_a_chain_of_evaluations_makes_hard_decisions():
     """It ends at points of the constellation, as a demapper without soft outputs."""
-    _, found, y, _ = through(qpsk, QPSK, 60, calls=60)
+    _, found, y, _ = through(qpsk, QPSK, 60, nfe=60)
     hard = GAIN.conj() * y
     hard = (jnp.sign(hard.real) + 1j * jnp.sign(hard.imag)) / np.sqrt(2)
     near = abs(found - hard) < 0.2
@@ -104,9 +104,9 @@ def test_a_chain_of_calls_decides():
     assert chain > one + 1
 
 
-def test_of_a_gaussian_source_there_is_nothing_to_learn():
+def test_a_gaussian_source_gains_nothing_over_the_equaliser():
     data = complex_normal(KEYS[1], (N, 1))
-    known, found, _, _ = through(gaussian, data, 60, calls=7)
+    known, found, _, _ = through(gaussian, data, 60, nfe=7)
     gain_db = decibel(known.symbols - data) - decibel(found - data)
     assert abs(gain_db) < 0.01
     np.testing.assert_allclose(found, known.symbols, atol=1e-3)
@@ -116,7 +116,7 @@ def test_symbols_without_a_channel_are_zero():
     gain = GAIN.at[0].set(0)
     known = equalise(gain * QPSK, gain, 0.1)
     found = denoise_equalised(
-        partial(qpsk, variance=0.1), SCHEDULE, known, gain, 60, calls=3
+        partial(qpsk, variance=0.1), SCHEDULE, known, gain, 60, nfe=3
     )
     assert found[0, 0] == 0
     assert np.isfinite(found).all()

@@ -1,4 +1,4 @@
-"""Classifier-free guidance in its one convention."""
+"""Classifier-free guidance."""
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +27,7 @@ def x():
 CONDITION = jnp.array([[0], [0], [0], [1], [1], [1]])
 
 
-def test_one_is_the_condition_and_zero_is_none(x):
+def test_scale_1_is_with_the_condition_and_0_without(x):
     step = jnp.array(20)
     by = {s: guided(predict, CONDITION, NONE, s)(x, step) for s in (0.0, 1.0)}
     np.testing.assert_allclose(by[1.0], predict(x, step, CONDITION), atol=1e-6)
@@ -35,7 +35,7 @@ def test_one_is_the_condition_and_zero_is_none(x):
     np.testing.assert_allclose(by[0.0], predict(x, step, none), atol=1e-6)
 
 
-def test_more_amplifies_the_condition(x):
+def test_a_larger_scale_amplifies_the_condition(x):
     grid = evenly_spaced(50, 50)
     means = [
         sample(guided(predict, CONDITION, NONE, s), SCHEDULE, x, grid)[3:].mean()
@@ -60,7 +60,7 @@ def test_a_share_is_dropped():
         drop_conditions(jax.random.key(0), condition, (2, 5), 1.5)
 
 
-def test_any_condition_is_left_open_by_itself():
+def test_each_condition_is_dropped_independently():
     condition = jnp.zeros((20_000, 2), int)
     found = drop_conditions(jax.random.key(0), condition, (2, 5), 0.1, each=0.25)
     dropped = np.asarray(found == jnp.array([[2, 5]]))

@@ -1,4 +1,4 @@
-"""Posterior sampling against Gaussian data, where everything is known."""
+"""Posterior sampling against closed forms for Gaussian data."""
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +26,7 @@ def white_data(x, step):
 
 @pytest.fixture(scope="module")
 def draws():
-    """Of samples that all see 1 + 2j in noise of variance 0.5, in their first entry."""
+    """Samples given 1 + 2j in noise of variance 0.5, in the first entry of each."""
     observed = jnp.full((N, D), 1 + 2j, jnp.complex64)
     seen = jnp.array([[True, False, False]])
     pull = through_mask(observed, seen, jnp.full(N, 0.5))
@@ -52,7 +52,7 @@ def test_draws_have_the_posterior_mean_and_variance(draws):
     np.testing.assert_allclose(variance.mean(0), [1 / 3, 1, 1], rtol=0.08)
 
 
-def test_what_is_seen_without_noise_is_given_back():
+def test_noise_free_observations_are_kept():
     observed = standard_noise(jax.random.key(1), (8, D), jnp.complex64)
     seen = jnp.array([[True, False, True]])
     pull = through_mask(observed, seen, jnp.zeros(8))
@@ -63,7 +63,7 @@ def test_what_is_seen_without_noise_is_given_back():
     np.testing.assert_allclose(found[:, ::2], observed[:, ::2], atol=1e-5)
 
 
-def test_pulls_are_the_minimisers_that_they_should_be():
+def test_pulls_are_the_minimisers_of_their_objective():
     """(A^H A / v + I / s)^-1 (A^H y / v + x / s), by numpy in double precision."""
     rng = np.random.default_rng(0)
     a, y, x = (

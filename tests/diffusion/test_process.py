@@ -35,7 +35,7 @@ def test_moments_of_noisy_data(dtype):
         np.testing.assert_allclose(x.real.var(), x.imag.var(), rtol=0.03)
 
 
-def test_one_jump_is_many_steps():
+def test_one_jump_equals_many_steps():
     """x_t = sqrt(1 - beta) x_{t-1} + sqrt(beta) noise, iterated, has those moments."""
     steps = 10
 
@@ -56,24 +56,24 @@ def test_one_jump_is_many_steps():
 
 @pytest.mark.parametrize("parametrisation", ["noise", "data", "velocity"])
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.complex64])
-def test_parametrisations_say_the_same(parametrisation, dtype):
+def test_parametrisations_are_equivalent(parametrisation, dtype):
     keys = jax.random.split(KEY)
     data, noise = (standard_noise(key, (4, 3), dtype) for key in keys)
     step = jnp.array([1, 20, 60, 100])
     x = add_noise(SCHEDULE, data, step, noise)
     truth = Estimates(data, noise)
-    told = prediction_of(SCHEDULE, step, truth, parametrisation)
-    found = estimates(SCHEDULE, x, step, told, parametrisation)
-    # Of the first step's noise little is in x.
+    prediction = prediction_of(SCHEDULE, step, truth, parametrisation)
+    found = estimates(SCHEDULE, x, step, prediction, parametrisation)
+    # x of the first step has little noise.
     np.testing.assert_allclose(found.data, data, atol=3e-5)
     np.testing.assert_allclose(found.noise, noise, atol=3e-5)
 
 
 @pytest.mark.parametrize("parametrisation", ["noise", "data", "velocity"])
-def test_nothing_is_noisy_at_step_0(parametrisation):
+def test_step_0_has_no_noise(parametrisation):
     x = jnp.array([[1.0, -2.0]])
-    told = jnp.array([[7.0, 7.0]])
-    found = estimates(SCHEDULE, x, jnp.array([0]), told, parametrisation)
+    prediction = jnp.array([[7.0, 7.0]])
+    found = estimates(SCHEDULE, x, jnp.array([0]), prediction, parametrisation)
     np.testing.assert_array_equal(found.data, x)
     assert np.isfinite(found.noise).all()
 
@@ -104,13 +104,13 @@ def test_the_loss_is_least_for_the_conditional_mean():
 
     best = float(loss(1.0))
     assert best < min(float(loss(0.97)), float(loss(1.03)))
-    # 1 - (1 - signal) of the noise's variance is not to be known.
+    # 1 - (1 - signal) of the noise's variance is unpredictable.
     np.testing.assert_allclose(best, SCHEDULE.signal[1:].mean(), rtol=0.01)
 
 
 @pytest.mark.parametrize("parametrisation", ["noise", "data", "velocity"])
 def test_weights_are_of_the_data_error(parametrisation):
-    """Whatever is predicted, the same mistake in the data costs the same."""
+    """For any parametrisation, equal errors of the data have equal loss."""
     data = jnp.ones((2000, 1))
 
     def predict(x, step):

@@ -1,4 +1,4 @@
-"""Plug and play: the mean of Gaussian data, and what denoisers leave alone."""
+"""Plug and play: the mean of Gaussian data, and the identity as a denoiser."""
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ def test_levels_fall_from_the_data_to_the_noise():
     np.testing.assert_allclose(levels[-1, :2], LAST * variance[:2], rtol=1e-4)
     ratios = levels[1:] / levels[:-1]
     np.testing.assert_allclose(ratios, jnp.broadcast_to(ratios[:1], (4, 3)), rtol=1e-4)
-    # Nothing is known of these data; no level is below the last.
+    # These data are pure noise; no level is below the last.
     np.testing.assert_allclose(levels[:, 2], LAST * 30, rtol=1e-4)
 
 
@@ -59,8 +59,8 @@ def test_gaussian_data_have_their_maximum_a_posteriori():
 
 
 @pytest.mark.parametrize("levels", [1, 5])
-def test_a_denoiser_that_changes_nothing_leaves_what_is_seen(levels):
-    """What is not seen stays 0, what is seen without noise stays as it is."""
+def test_the_identity_as_a_denoiser_keeps_observations(levels):
+    """Entries that are not observed stay 0, noise-free observations are kept."""
     x = complex_normal(KEY, (N, D))
     seen = jnp.broadcast_to(jnp.arange(D) % 2 == 0, (N, D))
     pull = through_mask(x, seen, jnp.zeros(N))
@@ -69,14 +69,14 @@ def test_a_denoiser_that_changes_nothing_leaves_what_is_seen(levels):
     np.testing.assert_allclose(found, jnp.where(seen, x, 0), atol=1e-6)
 
 
-def test_calls_are_numbered_and_told_their_level():
-    told = jnp.array([[0.5], [0.25]])
+def test_denoisers_get_the_index_and_the_level_of_each_step():
+    levels = jnp.array([[0.5], [0.25]])
     pull = through_mask(jnp.ones((1, 2)), jnp.zeros((1, 2), bool), jnp.ones(1))
     found = plug_and_play(
         lambda x, level, number: x + level[:, None] * (1 + number),
         pull,
         (1, 2),
-        told,
+        levels,
         dtype="float32",
     )
     np.testing.assert_allclose(found, 0.5 * 1 + 0.25 * 2)

@@ -1,4 +1,4 @@
-"""Samplers on Gaussian data, whose score and whose answers are known."""
+"""Samplers on Gaussian data, whose score and solutions have closed forms."""
 
 import jax
 import jax.numpy as jnp
@@ -42,15 +42,15 @@ def test_ddim_is_the_probability_flow():
     denoise = gaussian(SCHEDULE, variance)
     x = jnp.ones((1, 4))
     errors = []
-    for calls in (50, 100, 200):
-        found = sample(denoise, SCHEDULE, x, evenly_spaced(1000, calls))[0]
+    for nfe in (50, 100, 200):
+        found = sample(denoise, SCHEDULE, x, evenly_spaced(1000, nfe))[0]
         errors.append(np.asarray(abs(found / jnp.sqrt(variance) - 1)))
     assert (errors[-1][:3] < 0.03).all()
     ratio = errors[0][0] / errors[1][0], errors[1][0] / errors[2][0]
     np.testing.assert_allclose(ratio, 2, rtol=0.2)
 
 
-def test_the_second_order_solver_needs_fewer_calls():
+def test_the_second_order_solver_needs_fewer_evaluations():
     variance = jnp.array([4.0, 0.25])
     denoise, x = gaussian(SCHEDULE, variance), jnp.ones((1, 2))
     grid = evenly_spaced(1000, 50)
@@ -63,7 +63,7 @@ def test_the_second_order_solver_needs_fewer_calls():
     assert (errors[DpmSolver] < 0.5 * errors[Ddim]).all()
 
 
-def test_one_call_is_the_estimate_of_the_data():
+def test_one_evaluation_is_the_estimate_of_the_data():
     denoise = gaussian(SCHEDULE, jnp.array([1.0]))
     x = jnp.array([[0.7]])
     signal = SCHEDULE.signal[300]
@@ -73,8 +73,8 @@ def test_one_call_is_the_estimate_of_the_data():
         np.testing.assert_allclose(found[0, 0], expected, rtol=1e-5)
 
 
-def test_a_point_is_found_in_one_call():
-    """Data that are always the same: x_t tells its noise, whatever the step."""
+def test_a_point_distribution_needs_one_evaluation():
+    """Constant data: x_t determines its noise at any step."""
     point = jnp.array([1.0, -2.0])
 
     def denoise(x, step):
@@ -95,7 +95,7 @@ def test_a_step_to_nearly_itself_changes_nearly_nothing():
         assert abs(float(found[0, 0]) - 1.3) < 0.02
 
 
-# Long runs of what would be slow as `make test` compiles it.
+# Long runs, which are slow with the compiler flags of `make test`.
 OPTIMISED = {"xla_backend_optimization_level": 1}
 
 
@@ -148,7 +148,7 @@ def estimator():
         schedule = linear_to(1e4, last, num_steps)
         snr = jnp.array([10 ** (snr_db / 10)])
         first = int(schedule.nearest(snr)[0])
-        # A linear estimator in every direction: what it makes of 1 is its gain.
+        # A linear estimator in every direction: its output for 1 is its gain.
         scale = jnp.sqrt(snr / (1 + snr))[:, None]
         gain = sample(
             gaussian(schedule, jnp.asarray(SPECTRUM, jnp.float32)),
@@ -188,7 +188,7 @@ def test_the_chain_of_posterior_means_is_exact_for_any_number_of_steps():
         np.testing.assert_allclose(found[0], expected, rtol=1e-4)
 
 
-def test_of_a_mixture_one_call_is_exact_and_the_chain_comes_near():
+def test_for_a_mixture_one_evaluation_is_exact_and_the_chain_is_close():
     """N(1, 0.3) or N(-1, 0.3), and their exact score: a gap below 0.1 dB."""
     spread = 0.3
 
@@ -221,7 +221,7 @@ def test_of_a_mixture_one_call_is_exact_and_the_chain_comes_near():
     assert chain - one < 0.1
 
 
-def test_what_is_prepared_is_what_is_told():
+def test_prepared_inputs_are_those_of_each_step():
     denoise = gaussian(SCHEDULE, jnp.array([2.0]))
     x, grid = jnp.ones((1, 1)), evenly_spaced(1000, 7)
 
@@ -245,6 +245,6 @@ def test_bad_grids_are_named():
             sample(denoise, SCHEDULE, x, grid)
     with pytest.raises(ValueError, match="key: found None"):
         sample(denoise, SCHEDULE, x, (5, 0), Ddim(0.5))
-    for calls in (0, 11):
-        with pytest.raises(ValueError, match=f"calls: found {calls}; needed 1 to 10"):
-            evenly_spaced(10, calls)
+    for nfe in (0, 11):
+        with pytest.raises(ValueError, match=f"nfe: found {nfe}; needed 1 to 10"):
+            evenly_spaced(10, nfe)

@@ -26,11 +26,11 @@ def test_linear_is_the_product_of_its_betas():
 def test_linear_to_begins_at_its_snr():
     schedule = linear_to(1e4, 0.1, 100)
     np.testing.assert_allclose(schedule.snr[1], 1e4, rtol=1e-2)
-    # The last step's SNR that arXiv 2403.03545 has for these numbers, about -22.5 dB.
+    # SNR of the last step in arXiv 2403.03545 for these values, about -22.5 dB.
     np.testing.assert_allclose(10 * jnp.log10(schedule.snr[-1]), -22.5, atol=0.2)
 
 
-def test_cosine_is_half_way_in_the_middle():
+def test_cosine_has_half_the_signal_in_the_middle():
     schedule = cosine(1000, offset=0.0)
     np.testing.assert_allclose(schedule.signal[500], 0.5, rtol=1e-4)
     np.testing.assert_allclose(schedule.signal[250], np.cos(np.pi / 8) ** 2, rtol=1e-4)

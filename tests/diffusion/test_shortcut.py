@@ -1,4 +1,4 @@
-"""Shortcuts: exact ones of Gaussian data, and that they are what training finds."""
+"""Shortcuts: exact ones of Gaussian data, and convergence of training to them."""
 
 import jax
 import jax.numpy as jnp
@@ -8,11 +8,11 @@ import pytest
 
 from wlam.diffusion import Ddim, even_db, linear, sample
 from wlam.diffusion.shortcut import (
+    ddim_step,
     doublings_of,
     most_doublings,
     shortcut_loss,
     shortcut_velocity,
-    turned,
     velocity_to,
 )
 
@@ -28,14 +28,14 @@ def width(step):
 
 
 def exact(x, step, doublings):
-    """Gaussian data: the flow scales x as its standard deviation goes."""
+    """Gaussian data: the flow scales x in proportion to its standard deviation."""
     after = step - 2**doublings
     there = x * (width(after) / width(step))[:, None]
     return velocity_to(SCHEDULE, x, step, after, there)
 
 
 def plain(x, step, doublings):
-    """The velocity at the step itself, however far it is to go."""
+    """The velocity at the step itself, for any number of doublings."""
     signal = SCHEDULE.signal[step]
     gain = (1 - VARIANCE) * jnp.sqrt(signal * (1 - signal)) / width(step) ** 2
     return gain[:, None] * x
@@ -49,36 +49,36 @@ def test_two_halves_of_an_exact_shortcut_are_the_whole(doublings):
     np.testing.assert_allclose(found, exact(x, step, d), rtol=2e-3, atol=2e-4)
 
 
-def test_one_call_of_an_exact_shortcut_has_the_variance_of_the_data():
+def test_one_exact_shortcut_has_the_variance_of_the_data():
     x = jnp.ones((1, 1))
     step, d = jnp.array([16]), jnp.array([4])
     nothing = jnp.array([0])
-    found = turned(SCHEDULE, x, step, nothing, exact(x, step, d))
+    found = ddim_step(SCHEDULE, x, step, nothing, exact(x, step, d))
     np.testing.assert_allclose(found, 2.0, rtol=1e-3)
     # Of the velocity at the step itself it is the mean, without any variance.
-    lost = turned(SCHEDULE, x, step, nothing, plain(x, step, d))
+    lost = ddim_step(SCHEDULE, x, step, nothing, plain(x, step, d))
     assert abs(float(lost[0, 0])) < 0.1
 
 
-def test_a_velocity_leads_where_it_was_made_for():
+def test_velocity_to_is_the_inverse_of_a_ddim_step():
     x, there = jax.random.normal(KEY, (2, 5, 3), jnp.complex64)
     now, after = jnp.array([16, 9, 4, 2, 1]), jnp.array([0, 3, 2, 1, 0])
     velocity = velocity_to(SCHEDULE, x, now, after, there)
     np.testing.assert_allclose(
-        turned(SCHEDULE, x, now, after, velocity), there, atol=1e-3
+        ddim_step(SCHEDULE, x, now, after, velocity), there, atol=1e-3
     )
 
 
-def test_a_turn_is_a_call_of_ddim():
+def test_ddim_step_is_that_of_the_sampler():
     x = jax.random.normal(KEY, (2, 2))
     velocity = 0.3 * x + 0.1
     found = sample(lambda x, step: velocity, SCHEDULE, x, (9, 4), Ddim(), "velocity")
-    turn = turned(SCHEDULE, x, jnp.array([9]), jnp.array([4]), velocity)
-    np.testing.assert_allclose(found, turn, atol=1e-6)
+    step = ddim_step(SCHEDULE, x, jnp.array([9]), jnp.array([4]), velocity)
+    np.testing.assert_allclose(found, step, atol=1e-6)
 
 
 def test_training_finds_the_shortcuts_of_its_own_chain():
-    """A gain for each step and shortcut; one call is then as good as all sixteen."""
+    """A gain for each step and shortcut; one evaluation equals all sixteen."""
     most = most_doublings(SCHEDULE)
 
     def predict(gains, x, step, doublings):
@@ -104,13 +104,13 @@ def test_training_finds_the_shortcuts_of_its_own_chain():
     train = jax.jit(lambda keys: jax.lax.scan(step, start, keys)[0][0])
     gains = train(jax.random.split(KEY, steps))
 
-    def drawn(calls):
-        d = doublings_of(SCHEDULE, calls)
+    def drawn(nfe):
+        d = doublings_of(SCHEDULE, nfe)
         x, at = jnp.ones((1, 1)), SCHEDULE.num_steps
         while at:
             now, after = jnp.array([at]), jnp.array([at - 2**d])
             velocity = predict(gains, x, now, jnp.array([d]))
-            x, at = turned(SCHEDULE, x, now, after, velocity), at - 2**d
+            x, at = ddim_step(SCHEDULE, x, now, after, velocity), at - 2**d
         return float(x[0, 0])
 
     assert drawn(1) == pytest.approx(drawn(16), rel=0.05)
@@ -119,16 +119,16 @@ def test_training_finds_the_shortcuts_of_its_own_chain():
 
 
 def test_no_share_is_the_loss_of_the_velocity():
-    """An exact one leaves what no x tells of it."""
+    """The loss of an exact one is the variance of the velocity given x."""
     data = jnp.sqrt(VARIANCE) * jax.random.normal(KEY, (40_000, 1))
     found = shortcut_loss(plain, SCHEDULE, data, jax.random.key(1), share=0.0)
-    # x and the velocity are data and noise, of variances v and 1, turned: the product
+    # x and the velocity are data and noise, of variances v and 1, rotated: the product
     # of their variances, each given the other's, stays v.
     wanted = np.mean(VARIANCE / np.asarray(width(jnp.arange(1, 17))) ** 2)
     assert float(found) == pytest.approx(wanted, rel=0.03)
 
 
-def test_calls_have_doublings():
+def test_doublings_of_network_evaluations():
     assert [doublings_of(SCHEDULE, n) for n in (1, 2, 16)] == [4, 3, 0]
 
 
@@ -136,14 +136,14 @@ def test_calls_have_doublings():
     ("call", "message"),
     [
         (lambda: most_doublings(linear(10)), "num_steps: found 10; needed a power of"),
-        (lambda: doublings_of(SCHEDULE, 3), "calls: found 3; needed a power of 2, 1"),
-        (lambda: doublings_of(SCHEDULE, 32), "calls: found 32"),
+        (lambda: doublings_of(SCHEDULE, 3), "nfe: found 3; needed a power of 2, 1"),
+        (lambda: doublings_of(SCHEDULE, 32), "nfe: found 32"),
         (
             lambda: shortcut_loss(plain, SCHEDULE, jnp.ones((2, 1)), KEY, share=1.5),
             "share: found 1.5",
         ),
     ],
 )
-def test_what_cannot_be_asked(call, message):
+def test_invalid_numbers_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()

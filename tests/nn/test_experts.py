@@ -1,4 +1,4 @@
-"""Experts: whom the router chooses, what they are mixed with, how even it is."""
+"""Mixture of experts: routing, gates, load balance."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from flax import nnx
 
 from wlam.adapt.lora import AdaptConfig, split_params
 from wlam.nn.backbones.recurrent import RecurrentConfig
-from wlam.nn.backbones.transformer import Block, TransformerConfig
+from wlam.nn.backbones.transformer import TransformerBlock, TransformerConfig
 from wlam.nn.experts import Experts, Load, in_all, in_layers
 
 B, N, D, H, E = 2, 5, 4, 6, 3
@@ -66,7 +66,7 @@ def probabilities(params, x):
     return z / z.sum(-1, keepdims=True)
 
 
-def test_the_router_chooses_the_expert_that_it_is_told(params, forward):
+def test_the_router_chooses_the_expert_of_the_largest_logit(params, forward):
     """Token i points along axis i, and the router sends axes 0, 1, 2 to 2, 0, 1."""
     kernel = np.zeros((D, E), np.float32)
     kernel[np.arange(3), np.array([2, 0, 1])] = 2.0
@@ -96,7 +96,7 @@ def test_several_experts_share_a_token_in_the_ratio_of_their_probabilities(
 
 
 def test_experts_that_are_all_alike_are_the_plain_layer(params, forward):
-    """All of them used: gates sum to 1, whatever the router says."""
+    """All are used: gates sum to 1 for any router."""
     same = {
         name: {"kernel": jnp.repeat(params[name]["kernel"][:1], E, axis=0)}
         for name in ("up", "down")
@@ -110,8 +110,8 @@ def test_experts_that_are_all_alike_are_the_plain_layer(params, forward):
 
 def test_one_expert_is_the_plain_layer_to_the_bit():
     """The same parameters, from the same draws, and the same sums."""
-    default = Block(PLAIN, nnx.Rngs(0), FLOAT)
-    block = Block(replace(PLAIN, experts=1, balance=9.0), nnx.Rngs(0), FLOAT)
+    default = TransformerBlock(PLAIN, nnx.Rngs(0), FLOAT)
+    block = TransformerBlock(replace(PLAIN, experts=1, balance=9.0), nnx.Rngs(0), FLOAT)
     jax.tree.map(np.testing.assert_array_equal, nnx.state(block), nnx.state(default))
     assert block.up.kernel.shape == (D, 4 * D)
 
@@ -158,7 +158,7 @@ def test_hidden_tokens_do_not_count(params, forward):
     assert balance(none) == 0  # and not 0 / 0
 
 
-def test_the_balance_is_one_where_all_are_used_alike_and_e_where_one_is():
+def test_the_balance_is_1_for_uniform_use_and_e_for_a_single_expert():
     """Fedus et al., eq. 4: N sum_i f_i P_i."""
     even = Load(jnp.full(4, 25.0), jnp.full(4, 25.0), 0.01)
     assert balance(even) == 1
@@ -177,7 +177,7 @@ def test_the_balance_is_one_where_all_are_used_alike_and_e_where_one_is():
     assert together.weight == 0.01
 
 
-def test_gradients_reach_the_router_and_what_is_used_alone(params, forward):
+def test_gradients_reach_the_router_and_used_experts_alone(params, forward):
     """Also of a single expert, whose gate is its probability."""
     kernel = np.array(params["router"]["kernel"])
     kernel[:, 0] = -50.0
@@ -203,19 +203,24 @@ def test_gradients_reach_the_router_and_what_is_used_alone(params, forward):
 def test_a_transformer_of_experts():
     config = replace(PLAIN, experts=E, active=2)
     model = config.build(nnx.Rngs(0), FLOAT)
-    x, places = normal(1, B, N, D), jnp.arange(B * N).reshape(B, N, 1)
+    x, positions = normal(1, B, N, D), jnp.arange(B * N).reshape(B, N, 1)
 
     @jax.jit
     def run(x, visible):
-        y, load = model.routed(x, visible)
-        return y, load, model(x, visible), model.routed(x, visible, places)[1]
+        y, load = model.features_and_load(x, visible)
+        return (
+            y,
+            load,
+            model(x, visible),
+            model.features_and_load(x, visible, positions)[1],
+        )
 
     y, load, same, other = run(x, SEEN)
     np.testing.assert_array_equal(y, same)
     assert load.used.shape == load.wished.shape == (2, E)
     np.testing.assert_array_equal(load.used.sum(1), [2 * B * N] * 2)
     np.testing.assert_array_equal(other.used.sum(1), [2 * B * N] * 2)
-    # Causal, and blind to hidden tokens, as without experts.
+    # Causal, and independent of hidden tokens, as without experts.
     changed, _, _, _ = run(x.at[:, 3].add(1.0), SEEN)
     np.testing.assert_array_equal(changed[:, :3], y[:, :3])
     hidden = SEEN.at[:, 0].set(False)
@@ -232,7 +237,7 @@ def test_a_transformer_of_experts():
 def test_other_backbones_have_no_load():
     model = RecurrentConfig(width=D, layers=1).build(nnx.Rngs(0), FLOAT)
     x = normal(1, B, N, D)
-    both = jax.jit(lambda x: (model(x, SEEN), model.routed(x, SEEN)))
+    both = jax.jit(lambda x: (model(x, SEEN), model.features_and_load(x, SEEN)))
     y, (same, load) = both(x)
     np.testing.assert_array_equal(same, y)
     assert load is None

@@ -20,7 +20,7 @@ def affine(about, z):
 
 
 def bent(about, z):
-    """The same with a 1-Lipschitz bend in it."""
+    """The same with a 1-Lipschitz nonlinearity."""
     return jnp.tanh(affine(about, z))
 
 
@@ -41,14 +41,14 @@ def truth(about):
 def test_the_fixed_point_is_found(about, solver):
     found = solve(partial(affine, about), jnp.zeros_like(about[1]), solver)
     np.testing.assert_allclose(found.z, truth(about), atol=1e-4)
-    calls = int(found.calls)
+    calls = int(found.evaluations)
     assert found.residuals[calls - 1] <= solver.tolerance
     assert np.isnan(found.residuals[calls:]).all()
 
 
-def test_acceleration_needs_fewer_calls(about):
+def test_acceleration_needs_fewer_evaluations(about):
     calls = [
-        int(solve(partial(affine, about), jnp.zeros_like(about[1]), solver).calls)
+        int(solve(partial(affine, about), jnp.zeros_like(about[1]), solver).evaluations)
         for solver in (
             Solver(1.0, 0, tolerance=1e-5, most=200),
             Solver(1.0, 5, 1e-8, tolerance=1e-5, most=200),
@@ -63,16 +63,16 @@ def test_residuals_of_a_contraction_fall_as_its_constant(about):
     assert (residuals[1:] <= 0.75 * residuals[:-1]).all()
 
 
-def test_a_reflection_needs_the_average():
-    """z = -z: nothing is found at weight 1, and 0 at once at one half."""
+def test_a_reflection_needs_damping():
+    """z = -z: no convergence at weight 1, and 0 at once at one half."""
     start = jnp.ones((1, 2))
     turning = solve(lambda z: -z, start, Solver(1.0, most=10))
-    assert int(turning.calls) == 10
+    assert int(turning.evaluations) == 10
     found = solve(lambda z: -z, start, Solver(0.5, most=10))
     np.testing.assert_array_equal(found.z, 0)
 
 
-def test_two_starts_reach_the_same_place(about):
+def test_two_starts_reach_the_same_fixed_point(about):
     first, other = (
         solve(partial(bent, about), s * jnp.ones_like(about[1]), EXACT).z
         for s in (0.0, 2.0)
@@ -96,7 +96,7 @@ def test_the_implicit_gradient_is_that_of_unrolling(about):
     found = jax.jit(jax.grad(lambda a: loss(fixed_point(bent, a, start, EXACT))))(about)
     for one, other in zip(found, exact, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
-    # Through the last call alone it is another, of nearly the same direction.
+    # Through the last evaluation alone it is another, of nearly the same direction.
     short = Solver(1.0, tolerance=1e-7, most=300, gradient="one step")
     near = jax.grad(lambda a: loss(fixed_point(bent, a, start, short)))(about)
     a, b = (np.concatenate([np.asarray(x).ravel() for x in g]) for g in (near, exact))

@@ -1,4 +1,4 @@
-"""Networks that never expand, with parameters far from their beginning."""
+"""Networks that never expand, with parameters far from the initial ones."""
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,7 @@ def normal(*shape):
 
 @pytest.fixture(scope="module")
 def network():
-    """Every parameter three times what it was: steep, if nothing held it."""
+    """Every parameter times three: steep without normalisation."""
 
     @nnx.jit
     def build():
@@ -39,13 +39,13 @@ def network():
 
 @pytest.fixture(scope="module")
 def answer(network):
-    """Compiled, of a numpy array, in numpy."""
+    """Compiled; numpy array in and out."""
     run = jax.jit(network)
     return lambda x: np.asarray(run(jnp.asarray(x)))
 
 
 def test_the_steepest_direction_is_not_steeper_than_one(network):
-    """Power iteration on the Jacobian, from a few places."""
+    """Power iteration on the Jacobian, at a few points."""
 
     @jax.jit
     def turn(direction, x):
@@ -63,13 +63,13 @@ def test_the_steepest_direction_is_not_steeper_than_one(network):
         assert 0.01 < steepness < 1 + 1e-5
 
 
-def test_no_pair_is_brought_apart(answer):
+def test_no_pair_is_moved_apart(answer):
     for a, b in normal(5, 2, *SHAPE):
         apart = np.linalg.norm(answer(a) - answer(b))
         assert apart <= np.linalg.norm(a - b) * (1 + 1e-5)
 
 
-def test_shifts_of_the_input_shift_the_answer(answer):
+def test_shifts_of_the_input_shift_the_output(answer):
     x = normal(*SHAPE)
     moved = answer(np.roll(x, (2, 1), axis=(1, 2)))
     np.testing.assert_allclose(
@@ -93,7 +93,7 @@ def test_sorting_keeps_lengths():
     np.testing.assert_allclose(*norms, rtol=1e-6)
 
 
-def test_planes_come_back():
+def test_planes_and_complex_channels_are_inverse():
     real, imaginary = normal(2, 2, 3, 3, 2)
     x = jnp.asarray(real + 1j * imaginary)
     np.testing.assert_array_equal(from_planes(as_planes(x)), x)

@@ -1,4 +1,4 @@
-"""Quantiles against closed forms: order, pinball loss, normal laws, dependence."""
+"""Quantiles against closed forms: order, pinball loss, normal law, correlation."""
 
 import jax
 import jax.numpy as jnp
@@ -41,7 +41,7 @@ def test_scores_are_those_of_the_normal_distribution():
 
 @pytest.mark.parametrize("levels", [LEVELS, UNEVEN])
 def test_a_normal_law_has_its_quantiles_at_all_scores(levels):
-    """Between levels, and beyond them where only draws go."""
+    """Between levels, and beyond them where only samples lie."""
     spread = jnp.array([0.5, 3.0])
     scores = np.array([score(level) for level in levels], np.float32)
     offsets = spread[:, None] * scores[None]
@@ -82,13 +82,13 @@ def test_training_finds_the_quantiles_of_a_sample():
 
 
 def draws_of(spread):
-    """[draw, step] scores for forecasts whose quantiles have this spread."""
+    """[sample, step] scores for forecasts whose quantiles have this spread."""
     offsets = spread[None, :, None] * SCORES[None, None]
     offsets = np.tile(offsets, (20_000, 1, 1)).astype(np.float32)
     return np.asarray(jax.jit(draw_scores)(jax.random.key(1), offsets))
 
 
-def test_errors_of_an_ar1_process_go_together_as_they_should():
+def test_errors_of_an_ar1_process_have_its_correlation():
     phi, k = 0.8, 1 + np.arange(16)
     spread = np.sqrt((1 - phi ** (2 * k)) / (1 - phi**2))
     scores = draws_of(spread)
@@ -100,6 +100,6 @@ def test_errors_of_an_ar1_process_go_together_as_they_should():
     np.testing.assert_allclose(scores.std(0), 1, atol=0.02)
 
 
-def test_errors_of_one_spread_are_independent():
+def test_errors_of_equal_spread_are_independent():
     found = np.corrcoef(draws_of(np.ones(16)).T)
     np.testing.assert_allclose(found, np.eye(16), atol=0.03)

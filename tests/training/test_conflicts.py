@@ -1,4 +1,4 @@
-"""Cosines of gradients: closed forms, and what a run logs of its ingredients."""
+"""Cosines of gradients: closed forms, and the figures that a run logs."""
 
 import json
 import runpy
@@ -54,7 +54,7 @@ def test_a_loss_without_a_gradient_agrees_with_none():
 
 
 def test_the_share_of_pairs_that_conflict():
-    """Axes x, y and -x - y: of three pairs two conflict. The whole is their sum."""
+    """Axes x, y and -x - y: of three pairs two conflict. The total is their sum."""
     x, y = np.eye(4)[:2]
     names = ("x", "y", "both")
     losses = quadratics(x + 0.5 * y, x, y, -x - y)
@@ -72,7 +72,7 @@ def test_the_share_of_pairs_that_conflict():
 
 
 class Given(Task):
-    """A generator that makes sequences needs no further task."""
+    """A task for a generator whose data are sequences."""
 
     name = "given"
     container = Sequences
@@ -135,8 +135,8 @@ def compared(config):
     return jax.device_get(jax.jit(learner.conflicts)(learner.init()))
 
 
-def test_equal_ingredients_agree_and_opposite_ones_conflict(config):
-    """Of what moves alone: the trunk, whose gradient is larger, agrees with itself."""
+def test_equal_sources_agree_and_opposite_ones_conflict(config):
+    """Of trained parameters alone: the trunk has the larger gradient, equal for all."""
     heads = replace(config, init="a model", adapt=AdaptConfig("head"))
     found = compared(heads)
     expected = {
@@ -152,7 +152,7 @@ def test_equal_ingredients_agree_and_opposite_ones_conflict(config):
 
 
 def logged(config, monkeypatch):
-    """What train.py writes, with the validations in between."""
+    """The metrics of train.py, with the validations."""
     monkeypatch.setattr(jax, "set_mesh", lambda _: None)  # would stay for other tests
     monkeypatch.setattr(signals.signal, "signal", lambda *_: None)
     assert runpy.run_path(str(ROOT / "train.py"))["train"](config) == 0
@@ -160,7 +160,7 @@ def logged(config, monkeypatch):
     return [json.loads(line) for line in lines]
 
 
-def test_a_run_logs_conflicts_when_it_is_asked_to(config, monkeypatch):
+def test_a_run_logs_conflicts_on_request(config, monkeypatch):
     lines = logged(replace(config, conflicts_every=2), monkeypatch)
     steps = [line["step"] for line in lines if "conflict" in line]
     assert steps == [2, 4]
@@ -169,7 +169,7 @@ def test_a_run_logs_conflicts_when_it_is_asked_to(config, monkeypatch):
     assert {frozenset(line) for line in lines if "conflict" in line} == {names}
 
 
-def test_by_default_a_run_compiles_nothing_for_it(config, monkeypatch):
+def test_by_default_a_run_compiles_no_conflicts(config, monkeypatch):
     def refuse(*_):
         raise AssertionError("conflicts were traced")
 

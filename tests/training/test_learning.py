@@ -1,4 +1,4 @@
-"""What a trained model must reach: closed forms and the Wiener bound. Minutes each.
+"""Targets of trained models: closed forms and the Wiener bound. Minutes each.
 
 The generators here enter `GENERATORS` and `TASKS` as a user's would, so that the real
 training step is what learns.
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 
 
 class Given(Task):
-    """A generator that makes sequences needs no further task."""
+    """A task for a generator whose data are sequences."""
 
     name = "given"
     container = Sequences
@@ -196,7 +196,7 @@ WIENER = {
 
 
 def test_jakes_is_within_1_db_of_the_wiener_predictor():
-    """One model for all Dopplers and SNRs, which it has to find out by itself."""
+    """One model for all Dopplers and SNRs, which are not inputs."""
     model = fit(Jakes(), steps=3000, width=96, layers=3)
     gaps = {}
     for (doppler, snr), bounds in WIENER.items():
@@ -209,7 +209,7 @@ def test_jakes_is_within_1_db_of_the_wiener_predictor():
     assert max(gaps.values()) < 1.0, gaps
 
 
-def test_knowing_the_interval_helps_and_interpolates():
+def test_the_interval_as_input_helps_and_interpolates():
     """One Doppler, seven sampling intervals; contexts too short to tell them apart.
 
     At an interval between those of training, the true one must serve better than not

@@ -83,7 +83,7 @@ def test_schedules(kind):
     np.testing.assert_allclose(rate(35), 0.1 * quarter, rtol=1e-5)
 
 
-def test_two_halves_of_a_batch_are_one_step_of_their_mean_gradient():
+def test_two_halves_of_a_batch_give_one_step_of_their_mean_gradient():
     halves = [gradients(i) for i in range(4)]
     mean = [
         jax.tree.map(lambda a, b: (a + b) / 2, *pair)
@@ -174,7 +174,7 @@ MOST = [TINY.optimizer, MuonConfig(ema=0.9, accumulate=2)]
 
 
 @pytest.mark.parametrize("optimizer", MOST, ids=["adamw", "muon"])
-def test_all_that_follows_a_parameter_lies_where_it_lies(optimizer):
+def test_optimiser_state_has_the_sharding_of_its_parameter(optimizer):
     mesh = AbstractMesh((1, 4), ("data", "model"))
     config = replace(TINY, optimizer=optimizer)
     shapes = jax.eval_shape(config.learner.build(config).init)
@@ -190,7 +190,7 @@ def test_all_that_follows_a_parameter_lies_where_it_lies(optimizer):
     assert len(ends) == 1 + 2 + (1 if isinstance(optimizer, MuonConfig) else 2)
 
 
-def test_the_average_is_what_is_loaded_and_the_state_may_be_given_away(tmp_path):
+def test_the_average_is_loaded_and_the_state_can_be_donated(tmp_path):
     config = replace(TINY, run=str(tmp_path / "run"))
     learner = config.learner.build(config)
     state = jax.jit(learner.init)()
@@ -230,7 +230,7 @@ def test_bad_options_are_named(change, message):
     assert "\n" not in str(error.value)
 
 
-def test_patterns_of_no_parameter_and_too_short_runs_are_named():
+def test_unused_patterns_and_too_short_runs_are_named():
     typo = replace(PLAIN, rates=(("backbome", 0.1),))
     with pytest.raises(
         ValueError, match=r"rates: found 'backbome', which is in no path"

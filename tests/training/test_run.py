@@ -1,4 +1,4 @@
-"""Whole runs in processes of their own: killed, stopped, resumed, diverged."""
+"""Whole runs in separate processes: killed, stopped, resumed, diverged."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def finish(process, code=0):
 
 
 def progress(run):
-    """The last step that the metrics file names."""
+    """The last step of the metrics file."""
     path = run / "metrics.jsonl"
     lines = path.read_text().splitlines() if path.exists() else []
     return json.loads(lines[-1])["step"] if lines else 0
@@ -54,7 +54,7 @@ def killed_and_resumed(start_training, run, moments):
     for moment in moments:
         before = metrics.stat().st_mtime_ns if metrics.exists() else 0
         process = start_training(run)
-        # A resumed run first takes back what it recorded after its checkpoint.
+        # A resumed run first removes metrics after its checkpoint.
         while process.poll() is None and (
             not metrics.exists() or metrics.stat().st_mtime_ns == before
         ):
@@ -88,7 +88,7 @@ def test_killed_at_20_random_moments_resumes_to_the_same_bits(
 
 
 @pytest.mark.slow
-def test_sigterm_saves_and_leaves(start_training, tmp_path):
+def test_sigterm_saves_and_exits(start_training, tmp_path):
     run = tmp_path / "run"
     process = start_training(run)
     wait_for(run, 60, process)
@@ -112,7 +112,7 @@ def test_a_run_stopped_by_sigterm_resumes_to_the_same_bits(
     same_bits(trained_run, run)
 
 
-def test_a_stop_request_knows_its_signal_and_the_exit_code():
+def test_a_stop_request_has_its_signal_and_exit_code():
     before = {s: signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)}
     stop = StopRequest()
     assert not stop
@@ -153,6 +153,6 @@ def test_a_diverged_run_names_step_task_and_last_good_checkpoint(
 
 
 @pytest.mark.slow
-def test_another_config_is_refused(start_training, trained_run):
+def test_another_config_is_named(start_training, trained_run):
     _, err = finish(start_training(trained_run, "--rows", "8"), code=2)
     assert err.strip().splitlines()[-1].startswith("train.py: rows: 8 here but 4 in ")

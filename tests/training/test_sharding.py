@@ -1,4 +1,4 @@
-"""Rules by path, and eight simulated devices that give what one device gives."""
+"""Rules by path, and equal results of eight simulated devices and one."""
 
 import subprocess
 import sys
@@ -39,7 +39,7 @@ def test_too_few_devices_are_named():
         make_mesh(MeshConfig(64, 2))
 
 
-def test_other_devices_go_on_only_where_they_draw_as_many_samples():
+def test_a_run_resumes_only_with_equal_samples_per_step():
     saved = load_config(str(ROOT / "configs" / "quickstart.py"), [])
     other = replace(saved, mesh=MeshConfig(data=4))
     with pytest.raises(ValueError, match=r"mesh.data: 4 here, for \d+ samples of"):

@@ -1,8 +1,7 @@
-"""What moves when a trained model is adapted: everything, its head, or low ranks.
+"""Adaptation of a trained model: of all parameters, its heads, or low-rank changes.
 
-Parameters are split into those that move and those that are frozen, and merged again
-before every use: whatever takes a model's parameters takes the merged ones, and nothing
-but the training state knows of the split.
+Parameters are split into trained and frozen ones, and merged again before every use:
+only the training state is split, all other code takes the merged parameters.
 """
 
 import math
@@ -19,11 +18,11 @@ Method = Literal["full", "head", "lora"]
 
 @dataclass(frozen=True)
 class AdaptConfig:
-    """Which parameters of a trained model move."""
+    """Which parameters of a trained model are trained."""
 
     # All; those of the heads; low-rank changes of the backbone's matrices.
     method: Method = "full"
-    # Of the changes (lora).
+    # Rank of the changes (lora).
     rank: int = 8
     # Changes are scaled by alpha / rank (lora).
     alpha: float = 16.0
@@ -43,54 +42,54 @@ class AdaptConfig:
 def split_params(
     params: dict[str, Any], config: AdaptConfig, key: PRNGKeyArray
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Splits parameters into (those that move, those that are frozen).
+    """Splits parameters into (trained, frozen).
 
     Low-rank adaptation (Hu et al., arXiv 2106.09685, eq. 3): every matrix W [in, out]
     of the backbone is frozen and becomes W + alpha / rank A B. A [in, rank] is Gaussian
-    and B [rank, out] zero, so that the model is unchanged at first. The paper leaves
-    the variance of A open; ours is 1 / in, which keeps the size of what A is given.
+    and B [rank, out] zero, so that the model is unchanged at first. The paper does not
+    give the variance of A; ours is 1 / in, which keeps the variance of its input.
 
     Args:
         params: nested dict of the parameters of a model.
-        key: of A.
+        key: for A.
 
     Raises:
-        ValueError: the model has no parameters that the method would move.
+        ValueError: the model has no parameters that the method trains.
     """
     flat = _flat(params)
     if config.method == "full":
         return params, {}
     if config.method == "head":
-        moved = {path: x for path, x in flat.items() if "head" in path}
-        frozen = {path: x for path, x in flat.items() if path not in moved}
+        trained = {path: x for path, x in flat.items() if "head" in path}
+        frozen = {path: x for path, x in flat.items() if path not in trained}
     else:
-        moved, frozen = {}, flat
+        trained, frozen = {}, flat
         matrices = (
             path
             for path in sorted(flat)
             if path[0] == "backbone" and path[-1] == "kernel" and flat[path].ndim > 1
         )
         for i, path in enumerate(matrices):
-            # Axes before the last two, as of a stack of experts, have matrices each.
+            # Axes before the last two, as of experts, are stacks of matrices.
             *stack, inputs, outputs = flat[path].shape
             a = jax.random.normal(
                 jax.random.fold_in(key, i), (*stack, inputs, config.rank)
             )
-            moved[*path, "a"] = a / math.sqrt(inputs)
-            moved[*path, "b"] = jnp.zeros((*stack, config.rank, outputs))
-    if not moved:
+            trained[*path, "a"] = a / math.sqrt(inputs)
+            trained[*path, "b"] = jnp.zeros((*stack, config.rank, outputs))
+    if not trained:
         raise ValueError(
             f"adapt.method: found {config.method!r} for a model that has no such "
             "parameters; needed 'full'"
         )
-    return unflatten_dict(moved), unflatten_dict(frozen)
+    return unflatten_dict(trained), unflatten_dict(frozen)
 
 
 def merge_params(
-    moved: dict[str, Any], frozen: dict[str, Any], config: AdaptConfig
+    trained: dict[str, Any], frozen: dict[str, Any], config: AdaptConfig
 ) -> dict[str, Any]:
-    """The parameters of the adapted model, shaped as those that were split."""
-    flat, merged = _flat(moved), _flat(frozen)
+    """The parameters of the adapted model, in the structure before the split."""
+    flat, merged = _flat(trained), _flat(frozen)
     if config.method != "lora":
         return unflatten_dict(merged | flat)
     scale = config.alpha / config.rank

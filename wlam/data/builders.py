@@ -1,9 +1,9 @@
 """Data sets through TFDS builders that are run by path.
 
-`datasets/<name>/<name>_dataset_builder.py` turns files that somebody has fetched, or a
-generator's config, into a prepared folder of array records. `prepare` runs that
-builder; `read`, `read_csi` and their like need the prepared folder alone. TensorFlow is
-never imported and nothing goes over the network.
+`datasets/<name>/<name>_dataset_builder.py` turns fetched files, or a generator's
+config, into a prepared folder of array records. `prepare` runs that builder; `read`,
+`read_csi` and similar functions need the prepared folder alone. TensorFlow is
+never imported and the network is not used.
 """
 
 import contextlib
@@ -95,16 +95,16 @@ def prepare(
 ) -> Path:
     """Runs a builder once and returns its prepared folder, `<data_dir>/<name>/...`.
 
-    A folder that is already there is returned as it is, without a look at `manual_dir`;
-    delete it to prepare anew. TFDS writes beside it and renames at the end, so a run
-    that is killed leaves an `incomplete.*` folder, which nothing reads.
+    An existing folder is returned without reading `manual_dir`; delete it to prepare
+    again. TFDS writes beside it and renames at the end, so a killed run leaves an
+    `incomplete.*` folder, which is never read.
 
     Args:
       manual_dir: the folder that holds the fetched files (see the builder's README);
-        None for what is generated.
+        None for generated sets.
       data_dir, config, datasets_dir: as in `load_builder`.
-      shards: files of every split; None: as many as their size asks for. They do not
-        change the examples.
+      shards: files of every split; None: by their size. They do not change the
+        examples.
       beam_runner: Apache Beam's runner for the shards of generated and imported sets,
         such as "DirectRunner" or "FlinkRunner"; None: this process, one by one.
       beam_options: options of the runner without their dashes, such as
@@ -112,7 +112,7 @@ def prepare(
 
     Raises:
       DataError: no such builder, a file or array is missing from `manual_dir`, Beam is
-        asked for and is not installed, or the folder was prepared from another recipe.
+        requested and not installed, or the folder was prepared from another recipe.
     """
     builder = load_builder(
         name, data_dir=data_dir, config=config, datasets_dir=datasets_dir
@@ -166,7 +166,7 @@ def read(prepared_dir: str | Path, split: str) -> list[Example]:
     """All examples of a split, in the order of the source.
 
     Args:
-      prepared_dir: what `prepare` or `prepared_dir` returned; no builder code is read.
+      prepared_dir: from `prepare` or `prepared_dir`; no builder code is read.
       split: a name or a TFDS sub-split such as "train[:10%]".
 
     Returns:
@@ -194,7 +194,7 @@ def read_csi(prepared_dir: str | Path, split: str) -> Csi:
     """The CSI of a split, in numpy arrays; args and errors as in `read`.
 
     Raises:
-      DataError: the set holds something else.
+      DataError: the set holds another type.
     """
     return _read_tensor(prepared_dir, split, Csi)
 
@@ -242,15 +242,15 @@ def open_arrays(
 def read_card(manual_dir: str | PathLike[str], file: str) -> str:
     """For builders: the text of the JSON card that lies beside the data, or "".
 
-    It goes into the metadata of the prepared folder, since the MIT and BSD licences ask
-    that their text stays with the data.
+    It is kept in the metadata of the prepared folder, since the MIT and BSD licences
+    require their text to stay with the data.
     """
     path = Path(manual_dir) / file
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
 def read_tensor(prepared_dir: str | Path, split: str) -> Data:
-    """Whatever the split holds, in numpy arrays; args and errors as in `read`."""
+    """The data of a split, in numpy arrays; args and errors as in `read`."""
     rows = read(prepared_dir, split)
     file = Path(prepared_dir) / "metadata.json"
     metadata = json.loads(file.read_text()) if file.is_file() else {}
@@ -275,7 +275,7 @@ def _check_manual_dir(name: str, manual_dir: str | Path | None) -> None:
 
 
 def _check_recipe(builder: Any, folder: Path) -> None:
-    """Refuses a prepared folder that another recipe of the same name has left."""
+    """DataError: the folder was prepared from another recipe of the same name."""
     recipe = getattr(builder.builder_config, "recipe", dict)()
     found = builder.info.metadata.get("recipe", {})
     other = sorted(name for name in recipe if recipe[name] != found.get(name))
@@ -287,7 +287,7 @@ def _check_recipe(builder: Any, folder: Path) -> None:
 
 
 def _beam(runner: str | None, options: Sequence[str]) -> dict[str, Any]:
-    """What TFDS needs to know about Apache Beam."""
+    """Arguments of TFDS for Apache Beam."""
     if runner is None:
         return {}
     try:
@@ -331,9 +331,9 @@ def _builder_class(file: Path) -> Any:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """TFDS prints, logs, warns and draws bars; errors are all that a caller needs."""
+    """Silences prints, logs, warnings and progress bars of TFDS; errors stay."""
     verbosity = logging.get_verbosity()
-    tfds.disable_progress_bar()  # for the whole process: TFDS cannot say what it was
+    tfds.disable_progress_bar()  # for the whole process: TFDS has no getter
     logging.set_verbosity(logging.ERROR)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):

@@ -1,11 +1,11 @@
-"""What users give, checked: canonical arrays of NumPy, or one line on what is wrong.
+"""Checks of users' data: canonical arrays of NumPy, or an error of one line.
 
     canonical = checked_csi(question, "time")     # [sample, time, subcarrier, antenna]
     answer = replace(canonical, csi=forecast, mask=None)
-    return like(question, answer)                 # the axes that the question had
+    return like(question, answer)                 # on the axes of the question
 
-NaN, `mask` and the mask of a `numpy.ma.MaskedArray` all say what is missing; infinity
-says that something went wrong, and is refused. Nothing here computes with the values.
+NaN, `mask` and the mask of a `numpy.ma.MaskedArray` all mark missing values; infinity
+is an error. Values are not changed.
 """
 
 import operator
@@ -30,7 +30,7 @@ from wlam.types import (
 )
 
 INTERVALS = {"time": "time_step_s", "frequency": "subcarrier_spacing_hz"}
-"""The field with the interval of each axis; of antennas it is that of their line."""
+"""The field with the interval of each axis; that of antennas is their spacing."""
 CSI = "[sample, time, subcarrier, antenna]"
 CSI_NEEDED = f"{CSI}, [time, subcarrier, antenna] or, of links, "
 CSI_NEEDED += "[sample, time, subcarrier, receive antenna, transmit antenna]"
@@ -38,17 +38,17 @@ Kind = TypeVar("Kind", bound=Question)
 
 
 def checked_csi(csi: Any, axis: Any = "time") -> Csi:
-    """Channels as arrays of NumPy that fit each other.
+    """Channels as consistent arrays of NumPy.
 
     Args:
-        csi: `wlam.Csi` as users have it: lists, arrays of NumPy, JAX or PyTorch, or
-            masked arrays; with or without samples. Four axes are those of `CSI`, unless
-            `receive_antennas` is given: then they are a link without samples.
-        axis: one of `AXES`, whose interval is needed; None: none is.
+        csi: `wlam.Csi` of lists, arrays of NumPy, JAX or PyTorch, or masked arrays;
+            with or without a sample axis. Four axes are those of `CSI`, unless
+            `receive_antennas` is given: then they are a link without a sample axis.
+        axis: one of `AXES`, whose interval is needed; None: no interval is.
 
     Returns:
         csi complex64 [sample, time, subcarrier, antenna], or five axes for a link, 0
-        where nothing was measured; mask bool like csi, True where it was measured;
+        where missing; mask bool like csi, True where measured;
         intervals and carrier float32 [sample], or None where not given; antennas (and
         receive_antennas of a link) float32 and int32, half-wavelength lines along y
         where not given; clean complex64 like csi; pilots bool [time, subcarrier,
@@ -106,13 +106,13 @@ def checked_csi(csi: Any, axis: Any = "time") -> Csi:
 
 
 def checked_sweeps(sweeps: Any) -> Sweeps:
-    """Sweeps as arrays of NumPy that fit each other; see `checked_csi`.
+    """Sweeps as consistent arrays of NumPy; see `checked_csi`.
 
     Args:
         sweeps: `wlam.Sweeps`, [track, time, beam] or [time, beam].
 
     Returns:
-        rsrp_db float32 [track, time, beam], 0 where nothing was measured; mask bool
+        rsrp_db float32 [track, time, beam], 0 where missing; mask bool
         like it; time_step_s float32 [track]; clean like rsrp_db; labels [track, ...].
 
     Raises:
@@ -144,14 +144,14 @@ def checked_sweeps(sweeps: Any) -> Sweeps:
 
 
 def checked_series(series: Any) -> Series:
-    """Series as arrays of NumPy that fit each other; see `checked_csi`.
+    """Series as consistent arrays of NumPy; see `checked_csi`.
 
     Args:
         series: `wlam.Series` [sample, time, channel], [sample, time] or [time], or
             `wlam.Traffic` [series, time] or [time].
 
     Returns:
-        series float32 [sample, time, channel], 0 where nothing was measured; mask bool
+        series float32 [sample, time, channel], 0 where missing; mask bool
         like it; time_step_s float32 [sample]; labels [sample, ...].
 
     Raises:
@@ -183,13 +183,13 @@ def checked_series(series: Any) -> Series:
 
 
 def horizon_of(horizon: Any, most: int | None = None) -> int:
-    """The number of steps that is asked for.
+    """The requested number of steps, checked.
 
     Args:
-        most: the largest that is allowed; None: no limit.
+        most: the largest allowed number; None: no limit.
 
     Raises:
-        DataError: it is no whole number from 1 to `most`.
+        DataError: it is not a whole number from 1 to `most`.
     """
     try:
         steps = 0 if isinstance(horizon, bool) else operator.index(horizon)
@@ -207,13 +207,13 @@ def like(question: Kind, answer: Question) -> Kind:
     """A canonical answer on the axes of the question.
 
     Args:
-        question: what the user gave.
+        question: the user's data.
         answer: `Csi`, `Sweeps` or `Series` as the functions above return them, with
             any number of steps.
 
     Returns:
-        The kind of the question: without samples, or without channels, if the question
-        had none; the rest of the answer stays as it is.
+        The kind of the question: without a sample or channel axis where the question
+        has none.
     """
     given = getattr(question, _name(question))
     values = np.asarray(getattr(answer, _name(answer)))
@@ -254,12 +254,12 @@ def _name(x: Question) -> str:
 
 
 def _array(name: str, x: Any) -> np.ndarray:
-    """As np.asarray, whatever it is; bfloat16 and its like become float32."""
+    """Any input as np.asarray; bfloat16 and similar types become float32."""
     try:
         found = np.asarray(x)
         if found.dtype.kind == "V" and found.dtype.names is None:
             found = found.astype(np.float32)
-    except Exception as cause:  # of foreign arrays, each with an error of its own
+    except Exception as cause:  # other libraries raise errors of their own
         raise DataError(
             f"{name}: found {type(x).__name__} that is no array "
             f"({shown(str(cause))}); needed numbers"
@@ -268,7 +268,7 @@ def _array(name: str, x: Any) -> np.ndarray:
 
 
 def _numbers(name: str, x: Any, kinds: str) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of a kind, and which of them a masked array hides."""
+    """Numbers of a kind, and the mask of missing ones of a masked array."""
     if x is None:
         raise DataError(f"{name}: found None; needed numbers")
     if isinstance(x, list | tuple) and any(np.ma.isMaskedArray(part) for part in x):
@@ -293,7 +293,7 @@ def _check_no_axis_is_empty(name: str, x: np.ndarray) -> None:
 def _measured(
     name: str, x: np.ndarray, missing: np.ndarray, mask: Any, dtype: Any
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Values of a type, 0 where nothing was measured, and where that is not so."""
+    """Values of a type, 0 where missing, and the mask of measured ones."""
     known = ~(missing | np.isnan(x))
     if mask is not None:
         known &= _mask(name, mask, x.shape)
@@ -311,7 +311,7 @@ def _check_samples(known: np.ndarray) -> None:
 
 
 def _check_range(name: str, x: np.ndarray, known: np.ndarray) -> None:
-    """Refuses what is infinite, too large for float32, or all too small for it."""
+    """DataError: infinite values, too large for float32, or all too small for it."""
     infinite = np.isinf(x) & known
     if infinite.any():
         at = [int(i) for i in np.unravel_index(infinite.argmax(), x.shape)]
@@ -330,7 +330,7 @@ def _check_range(name: str, x: np.ndarray, known: np.ndarray) -> None:
 
 
 def _mask(name: str, mask: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Truth values, like the array or of a shape that NumPy broadcasts to it."""
+    """The mask as bool, broadcast to the shape of the array."""
     found = _array("mask", mask)
     if found.dtype.kind in "iu" and np.isin(found, (0, 1)).all():
         found = found.astype(bool)
@@ -376,7 +376,7 @@ def _missing_interval(name: str, axis: str) -> DataError:
 
 
 def _geometry(name: str, antennas: Any, shape: tuple[int, ...], at: int) -> Antennas:
-    """The antennas of an axis, or the line that is assumed for want of a better."""
+    """The antennas of an axis; a half-wavelength line where none are given."""
     length = shape[at]
     if antennas is None:
         return Antennas(ula(length), np.zeros(length, np.int32))

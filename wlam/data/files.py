@@ -1,4 +1,4 @@
-"""Your own measurements as an .npz, and files that are never left half-written.
+"""Your own measurements as an .npz, and atomic writing of files.
 
 A file holds one array, by task, and scalars (0-d or shape [1], finite, positive):
 
@@ -13,11 +13,11 @@ A file holds one array, by task, and scalars (0-d or shape [1], finite, positive
 
 Every file has time_step_s; one with csi also has subcarrier_spacing_hz and carrier_hz,
 and it may have antenna_positions float32 [antenna, 3] in wavelengths and
-antenna_polarisation int [antenna]. For csi_estimate it may say where the pilots are, by
-pilots int [pilot] or by mask bool, how strong the noise is, and what lies under it; see
-`_pilots`. For csi_irregular and beam_irregular it must say which snapshots or sweeps
-were measured, by measured bool [time] or [sample, time]; the others may hold any
-numbers, and are never looked at.
+antenna_polarisation int [antenna]. For csi_estimate it may have the positions of
+pilots, as pilots int [pilot] or as mask bool, the noise variance, and the clean
+channel; see `_pilots`. For csi_irregular and beam_irregular it must have
+the mask of measured snapshots or sweeps, measured bool [time] or [sample, time]; the
+others may hold any numbers, which are ignored.
 """
 
 import os
@@ -38,7 +38,7 @@ from wlam.types import Antennas, Array, Csi, DataError, Series, Sweeps, Traffic
 StrPath = str | os.PathLike[str]
 Data = Csi | Sweeps | Traffic | Series
 
-# What numpy and zipfile raise on the many ways in which a member can be broken.
+# Errors of numpy and zipfile for broken members.
 BROKEN = (
     *(ValueError, KeyError, EOFError, OSError, MemoryError, OverflowError),
     *(RuntimeError, zipfile.BadZipFile, zlib.error),
@@ -47,7 +47,7 @@ BROKEN = (
 
 @dataclass(frozen=True)
 class Layout:
-    """What a task reads."""
+    """The array that a task reads, its axes and scalars."""
 
     data: type  # the tensor it becomes
     name: str  # its array, in the file and in the tensor
@@ -55,12 +55,12 @@ class Layout:
     target: str  # the axis that the task forecasts along
     dtype: type = np.float32
     scalars: tuple[str, ...] = ("time_step_s",)
-    completes: bool = False  # what is asked for lies in the context, not after it
-    pilots: bool = False  # a receiver has pilots anywhere, and wants all of a block
-    irregular: bool = False  # snapshots or sweeps are measured now and then
+    completes: bool = False  # targets lie in the context, not after it
+    pilots: bool = False  # channels are estimated from pilots of a block
+    irregular: bool = False  # some snapshots or sweeps are missing
 
     def span(self, context: int, horizon: int) -> int:
-        """Steps from the first that is known to the last that is asked for."""
+        """Steps from the first known one to the last target."""
         return context if self.completes else context + horizon
 
 
@@ -73,7 +73,7 @@ SERIES = Layout(Series, "series", ("sample", "time", "channel"), "time")
 
 
 def read_npz(path: StrPath, layout: Layout) -> tuple[Data, list[str]]:
-    """Read a user's file for one task, and believe nothing in it unchecked.
+    """Read a user's file for one task, with all fields checked.
 
     Args:
         path: an .npz in the format of this module.
@@ -81,7 +81,7 @@ def read_npz(path: StrPath, layout: Layout) -> tuple[Data, list[str]]:
 
     Returns:
         The tensor (numpy arrays; scalars repeated per sample), and notes: one line for
-        each thing that was converted, assumed or ignored, to be shown to the user.
+        each converted, assumed or ignored field, to show to the user.
 
     Raises:
         DataError: one line with the field, what was found and what is needed: no such
@@ -108,7 +108,7 @@ def read_npz(path: StrPath, layout: Layout) -> tuple[Data, list[str]]:
 def read_arrays(
     path: StrPath, names: Sequence[str]
 ) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Those of `names` that an .npz holds, as they are, and what else it holds.
+    """Those of `names` that an .npz holds, unchanged, and its other names.
 
     Raises:
         DataError: no such file, not an .npz, broken, or an array of Python objects,
@@ -121,8 +121,8 @@ def read_arrays(
     return found, sorted(set(held) - set(names))
 
 
-def guess_task(path: StrPath, layouts: Mapping[str, Layout]) -> str:
-    """The first of the tasks that a user's file may be for, by the array that it holds.
+def infer_task(path: StrPath, layouts: Mapping[str, Layout]) -> str:
+    """The first task whose array a user's file holds.
 
     Raises:
         DataError: one line: the file cannot be opened, or holds no task's array.
@@ -139,7 +139,7 @@ def guess_task(path: StrPath, layouts: Mapping[str, Layout]) -> str:
 
 
 def check_window(layout: Layout, data: Data, context: int, horizon: int) -> None:
-    """Refuse a context and horizon that do not fit into the data.
+    """Check that context and horizon fit into the data.
 
     Args:
         layout: what the task reads, `Task.layout`.
@@ -170,7 +170,7 @@ def check_window(layout: Layout, data: Data, context: int, horizon: int) -> None
 
 
 def whole_block(data: Data, context: int | None, horizon: int | None) -> int:
-    """Context and horizon of what is estimated from pilots: all subcarriers.
+    """Context and horizon of estimation from pilots: all subcarriers.
 
     Raises:
         DataError: one of them was given.
@@ -184,10 +184,10 @@ def whole_block(data: Data, context: int | None, horizon: int | None) -> int:
 
 
 def write_npz_atomic(path: StrPath, /, **arrays: Array) -> None:
-    """Write arrays as an .npz that is complete or not there at all.
+    """Write arrays as an .npz atomically: the file is complete or absent.
 
     Raises:
-        DataError: an array of Python objects, which `read_npz` would refuse.
+        DataError: an array of Python objects, which `read_npz` does not read.
         OSError: the folder does not exist or cannot be written.
     """
     numbers: dict[str, Any] = {name: np.asarray(a) for name, a in arrays.items()}
@@ -198,7 +198,7 @@ def write_npz_atomic(path: StrPath, /, **arrays: Array) -> None:
 
 
 def write_text_atomic(path: StrPath, text: str) -> None:
-    """Write text as UTF-8 into a file that is complete or not there at all.
+    """Write text as UTF-8 atomically: the file is complete or absent.
 
     Raises:
         OSError: the folder does not exist or cannot be written.
@@ -207,7 +207,7 @@ def write_text_atomic(path: StrPath, text: str) -> None:
 
 
 class _File:
-    """The members of one opened .npz; collects the notes and knows what was read."""
+    """The members of one opened .npz; records notes and the names that were read."""
 
     def __init__(self, path, archive, notes):
         self.path, self.archive, self.notes = path, archive, notes
@@ -308,7 +308,7 @@ class _File:
 
 
 def _antennas(file, antennas):
-    """The array geometry, or the one that is assumed for want of a better."""
+    """The array geometry; a half-wavelength line where none is given."""
     if "antenna_positions" in file.archive.files:
         axes, shape = ("antenna", "3"), (antennas, 3)
         positions = file.array("antenna_positions", np.float32, axes, shape)
@@ -328,9 +328,9 @@ def _antennas(file, antennas):
 
 
 def _pilots(file, shape):
-    """Where the pilots are, the noise, and the channel under it, as far as is told.
+    """Positions of pilots, noise variance and clean channel, where given.
 
-    pilots int [pilot], subcarriers that have them in every snapshot; or mask bool
+    pilots int [pilot], subcarriers with pilots in every snapshot; or mask bool
     [time, subcarrier] or [time, subcarrier, antenna]; noise_variance, one number or one
     for each sample; clean like csi.
     """
@@ -356,16 +356,16 @@ def _pilots(file, shape):
     if "clean" in held:
         fields["clean"] = file.array("clean", np.complex64, CSI_AXES, shape)
     else:
-        file.notes.append("clean: not there; csi itself is the target, with its noise")
+        file.notes.append("clean: not given; csi itself is the target, with its noise")
     if "noise_variance" in held:
         fields["labels"] = {"noise_variance": file.positive("noise_variance", samples)}
     else:
-        file.notes.append("noise_variance: not there; estimators have to see it")
+        file.notes.append("noise_variance: not given; estimators run without it")
     return fields
 
 
 def _measured(file, values):
-    """The snapshots or sweeps that were measured, NaN in place of the others."""
+    """The measured snapshots or sweeps, and NaN for the missing ones."""
     samples, times = values.shape[:2]
     needed = "bool [time] or [sample, time]"
     found = file._member("measured", needed)
@@ -396,7 +396,7 @@ def _check_gaps(values, context):
 
 @contextmanager
 def _open(path):
-    """The .npz, or one line on what lies there instead."""
+    """The opened .npz; DataError where the path is no such file."""
     with ExitStack() as stack:
         archive = None
         try:
@@ -419,19 +419,19 @@ def _open(path):
 
 
 def _some(names, most=8):
-    """A list of a file's names that is short whatever the file holds."""
+    """A list of a file's names, of limited length."""
     shown = [repr(name)[1:-1] for name in sorted(names)[:most]]
     more = [f"and {len(names) - most} more"] if len(names) > most else []
     return ", ".join(shown + more) or "nothing"
 
 
 def _error(message):
-    """A DataError in one line, whatever stands in names and in numpy's messages."""
+    """A DataError in one line; names and messages of numpy may have several."""
     return DataError(" ".join(message.split()))
 
 
 def _write_atomic(path, write):
-    """Let `write` fill a neighbour of the file, then put it in the file's place."""
+    """Let `write` fill a temporary file, then replace the target by it."""
     target = Path(os.path.realpath(path))
     neighbour = target.with_name(f".{target.name[:200]}.{uuid4().hex[:8]}.tmp")
     try:

@@ -4,8 +4,8 @@
     python -m wlam.data.generate csi_38901 D17 --shards 8
     python -m wlam.data.generate csi_38901 D17 --train 900 --source.snr-db 0 30
 
-NAME is a folder of `datasets/`, CONFIG one of its configs (wrong ones are answered with
-the list). `--help` after the two shows every field of the generator's config.
+NAME is a folder of `datasets/`, CONFIG one of its configs (an unknown one prints the
+list). `--help` after the two shows every field of the generator's config.
 """
 
 import dataclasses
@@ -25,23 +25,23 @@ from wlam.types import DataError
 
 @dataclass(frozen=True)
 class Options:
-    """What may differ from the named config."""
+    """Changes to the named config."""
 
     # Config of the generator.
     source: Any = field()
-    # Samples; 0 leaves the split out.
+    # Samples; 0 for no such split.
     train: int = SIZES["train"]
     validation: int = SIZES["validation"]
     test: int = SIZES["test"]
-    # Of everything that is random.
+    # Seed of all samples.
     seed: int = 0
-    # Samples generated at once; other blocks are other samples.
+    # Samples generated at once; another block size gives other samples.
     block: int = 64
-    # Files of each split; None: as many as their size asks for.
+    # Files of each split; None: by their size.
     shards: int | None = None
-    # Where it goes, as <data_dir>/<NAME>/<folder>/<version>.
+    # Output folder: <data_dir>/<NAME>/<folder>/<version>.
     data_dir: str = "data"
-    # The set's folder; by default CONFIG, and a number if anything differs from it.
+    # The set's folder; by default CONFIG, with a number if anything differs from it.
     folder: str | None = None
     # Apache Beam's runner, such as "DirectRunner" or "FlinkRunner"; None: this process.
     beam_runner: str | None = None
@@ -50,9 +50,9 @@ class Options:
 
 
 def requested(named: GeneratedConfig, options: Options) -> GeneratedConfig:
-    """The builder config of these options: `named` itself, or one of another name.
+    """The builder config of these options: `named` itself, or one with another name.
 
-    The other name ends in a number made from the recipe, so that a name has one recipe.
+    The other name ends in a hash of the recipe, so that each name has one recipe.
     """
     sizes = {split: getattr(options, split) for split in SIZES}
     config = dataclasses.replace(
@@ -73,11 +73,11 @@ def requested(named: GeneratedConfig, options: Options) -> GeneratedConfig:
 
 
 def main(arguments: list[str] | None = None) -> Path:
-    """Prepares the set that the command line asks for; prints and returns its folder.
+    """Prepares the set of a command line; prints and returns its folder.
 
     Raises:
-        DataError: No such builder or config, one that is not generated, or what
-            `prepare` raises.
+        DataError: No such builder or config, a set that is not generated, or an error
+            of `prepare`.
     """
     words = sys.argv[1:] if arguments is None else arguments
     if len(words) < 2 or words[0].startswith("-") or words[1].startswith("-"):

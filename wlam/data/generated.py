@@ -1,10 +1,9 @@
-"""Generated sets: any generator of `wlam.data.generators`, any size, the same bits
-always.
+"""Generated sets: any generator of `wlam.data.generators`, any size, reproducible.
 
 Sample i of a split lies in block i // block. A block is one call of the generator with
 the key (seed, split, number of the block), compiled once for all blocks, so that
-neither shards nor the size of a split change a sample. Equal bits are promised for one
-version of JAX on one kind of device.
+neither shards nor the size of a split change a sample. Equal bits hold for one version
+of JAX on one kind of device.
 """
 
 import dataclasses
@@ -33,21 +32,21 @@ _generate = jax.jit(generators.generate, static_argnums=(1, 2))
 
 @dataclass(eq=False)
 class GeneratedConfig(ShardedConfig):
-    """What is drawn, and how much of it.
+    """The generator, and numbers of samples.
 
     Raises:
-        DataError: A source without a generator, or a size, seed or name of a split that
-            is none.
+        DataError: A source without a generator, or an invalid size, seed or name of a
+            split.
     """
 
     # Config of a generator, see wlam.data.generators.GENERATORS.
     source: Any = None
     # Samples of every split.
     splits: Mapping[str, int] = field(default_factory=lambda: dict(SIZES))
-    # Of everything that is random.
+    # Seed of all samples.
     seed: int = 0
-    # Samples generated at once: lower it where they are large. Other blocks are other
-    # samples.
+    # Samples generated at once: fewer for large samples. Another block size gives
+    # other samples.
     block: int = 64
 
     def __post_init__(self) -> None:
@@ -70,11 +69,11 @@ class GeneratedConfig(ShardedConfig):
             raise DataError(f"seed: found {self.seed}; needed 0 to 2^32 - 1")
 
     def sources(self) -> Iterable[type]:
-        """The types of configs that `draw` understands."""
+        """The types of configs that `draw` takes."""
         return generators.GENERATORS
 
     def draw(self) -> Draw:
-        """What makes a block; a function of a module, since Beam pickles it."""
+        """The function that draws a block; of a module, since Beam pickles it."""
         return draw_block
 
     def shapes(self) -> Data:
@@ -96,7 +95,7 @@ class GeneratedConfig(ShardedConfig):
 
 @dataclass(frozen=True)
 class GeneratedShard:
-    """Makes the examples `start` to `stop` of a split; `start` begins a block."""
+    """Examples `start` to `stop` of a split; `start` is the first of a block."""
 
     draw: Draw
     source: Any
@@ -119,7 +118,7 @@ def _shapes(source: Any) -> Data:
 
     def trace(key):
         data = generators.generate(key, source, 1)
-        # Generators leave these as numpy arrays, even when traced.
+        # Generators return these as numpy arrays, also when traced.
         if antennas := getattr(data, "antennas", None):
             kept["antennas"] = jax.tree.map(np.asarray, antennas)
         return data

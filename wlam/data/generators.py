@@ -1,4 +1,4 @@
-"""Every generator of data, by the type of its config."""
+"""Generators of data, by the type of their config."""
 
 from collections.abc import Callable
 from dataclasses import is_dataclass
@@ -15,13 +15,13 @@ Generator = Callable[[PRNGKeyArray, Any, int], Any]
 
 
 def received(key: PRNGKeyArray, config: hardware.HardwareConfig, samples: int) -> Any:
-    """Channels of the config's source as a receiver shows them."""
+    """Channels of the config's source with the impairments of a receiver."""
     source_key, key = jax.random.split(key)
     channels = generate(source_key, config.source, samples)
     return hardware.receive(key, channels, config)
 
 
-def now_and_then(
+def irregularly_sampled(
     key: PRNGKeyArray, config: irregular.IrregularConfig, samples: int
 ) -> Any:
     """Channels of the config's source, measured at irregular times."""
@@ -40,34 +40,34 @@ GENERATORS: dict[type, Generator] = {
     sweeps.SweepConfig: sweeps.generate,
     traffic.TrafficConfig: traffic.generate,
     hardware.HardwareConfig: received,
-    irregular.IrregularConfig: now_and_then,
+    irregular.IrregularConfig: irregularly_sampled,
     kpi.KpiConfig: kpi.generate,
     kronecker.KroneckerConfig: kronecker.generate,
     mimo.MimoConfig: mimo.generate,
     mobility.MobilityConfig: mobility.generate,
 }
-"""(key, config, samples) -> tensor, by the type of the config. Configs that have a
-method `generate` need no place here."""
+"""(key, config, samples) -> tensor, by the type of the config. Configs with a
+method `generate` are not listed."""
 
 
 def generates(source: Any) -> bool:
-    """Whether a config of the user's own is a generator, see `generate`."""
-    made = is_dataclass(source) and not isinstance(source, type)
-    return made and callable(getattr(source, "generate", None))
+    """Whether a user-defined config is a generator, see `generate`."""
+    is_config = is_dataclass(source) and not isinstance(source, type)
+    return is_config and callable(getattr(source, "generate", None))
 
 
 def generate(key: PRNGKeyArray, source: Any, samples: int) -> Any:
-    """`samples` draws of the tensor that `source`, a generator's config, describes.
+    """`samples` samples of the generator with the config `source`.
 
     Args:
-        key: of the draws, the only source of randomness.
-        source: a config of wlam; or of your own, a frozen dataclass with a method
-            `generate(key, samples)` that returns one of wlam.types and, if it is to
-            be trained on, can be compiled by `jax.jit`.
-        samples: how many.
+        key: the only source of randomness.
+        source: a config of wlam, or your own: a frozen dataclass with a method
+            `generate(key, samples)` that returns one of wlam.types. For training,
+            `jax.jit` must be able to compile it.
+        samples: number of samples.
 
     Raises:
-        ValueError: the source is neither.
+        ValueError: the source is none of these.
     """
     kind = type(source)
     if kind in GENERATORS:

@@ -1,4 +1,4 @@
-"""Sets of other people as TFDS configs: files of `wlam.data.readers` as shards."""
+"""Third-party sets as TFDS configs: files of `wlam.data.readers` as shards."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -18,20 +18,20 @@ from wlam.data.tfds_features import Example, samples
 from wlam.phy.arrays import upa
 from wlam.types import Antennas, Csi, DataError
 
-# Places of users are not in every file of DeepMIMO.
-NO_PLACE = dict.fromkeys(("x_m", "y_m", "z_m"), np.float32(np.nan))
+# Some files of DeepMIMO lack the positions of users.
+NO_POSITION = dict.fromkeys(("x_m", "y_m", "z_m"), np.float32(np.nan))
 DEEPMIMO_LABELS: dict[str, Any] = {
     **dict.fromkeys(("user", "los", "file"), np.int32),
-    **dict.fromkeys(NO_PLACE, np.float32),
+    **dict.fromkeys(NO_POSITION, np.float32),
 }
 
 
 @dataclass(eq=False)
 class ImportedConfig(ShardedConfig):
-    """What the files do not say about themselves.
+    """Metadata that the files lack.
 
     Raises:
-        DataError: A scalar that is not finite and positive, or an array of no antennas.
+        DataError: A scalar that is not finite and positive, or an empty array.
     """
 
     # Name or pattern (*) of the files below manual_dir, by split.
@@ -49,7 +49,7 @@ class ImportedConfig(ShardedConfig):
         self.radio()
 
     def radio(self) -> Radio:
-        """What the readers ask for."""
+        """The metadata of the readers."""
         positions = upa(*self.array)
         return Radio(
             self._time_step_s(),
@@ -75,7 +75,7 @@ class ImportedConfig(ShardedConfig):
         )
 
     def _found(self, manual_dir: StrPath) -> dict[str, list[Path]]:
-        """The files that are there, in the order of the numbers in their names."""
+        """The files that exist, in the order of the numbers in their names."""
         found = {
             split: sorted(Path(manual_dir).glob(pattern), key=_numbers)
             for split, pattern in self.files.items()
@@ -88,7 +88,7 @@ class ImportedConfig(ShardedConfig):
 
 @dataclass(eq=False)
 class WifoConfig(ImportedConfig):
-    """A set in the layout of WiFo, one file a split; those that are there count."""
+    """A set in the layout of WiFo, one file a split; files of splits may be absent."""
 
     files: Mapping[str, str] = field(
         default_factory=lambda: {
@@ -97,7 +97,7 @@ class WifoConfig(ImportedConfig):
             "test": "X_test.mat",
         }
     )
-    # The file's axes, sample first: some sets have antennas before subcarriers.
+    # The file's axes, sample first; some sets have antennas before subcarriers.
     axes: tuple[str, ...] = CSI_AXES
     time_step_s: float = 5e-4
     num_times: int = 16
@@ -120,7 +120,7 @@ class WifoConfig(ImportedConfig):
         }
 
     def _count(self, path: Path) -> int:
-        """The samples of a file whose other axes are as this config has them."""
+        """Samples of a file; its other axes must be those of this config."""
         shape = self.shapes().csi.shape
         needed = [shape[CSI_AXES.index(axis)] for axis in self.axes[1:]]
         with opened(path, self.variable, self.axes, MAX_BYTES) as array:
@@ -132,7 +132,7 @@ class WifoConfig(ImportedConfig):
 
 @dataclass(frozen=True, eq=False)
 class WifoShard:
-    """Makes examples of samples `start` to `stop` of a file."""
+    """Examples of samples `start` to `stop` of a file."""
 
     path: str
     radio: Radio
@@ -158,11 +158,11 @@ class DeepMimoConfig(ImportedConfig):
     """Path tables of DeepMIMO as one snapshot per user; each file is a shard."""
 
     files: Mapping[str, str] = field(default_factory=lambda: {"train": "BS1_UE_*.mat"})
-    # Power in dBm that the ray tracer transmitted; it is divided out.
+    # Transmit power of the ray tracer in dBm; gains are relative to it.
     tx_power_dbm: float = 0.0
 
     def _time_step_s(self) -> float:
-        return 1.0  # there is one snapshot
+        return 1.0  # one snapshot
 
     def shapes(self) -> Csi:
         return self._csi(1, DEEPMIMO_LABELS)
@@ -183,7 +183,7 @@ class DeepMimoConfig(ImportedConfig):
 
 @dataclass(frozen=True, eq=False)
 class DeepMimoShard:
-    """Makes examples of the users of a file; places that it lacks are NaN."""
+    """Examples of the users of a file; positions that it lacks are NaN."""
 
     path: str
     number: int
@@ -201,7 +201,7 @@ class DeepMimoShard:
             tx_power_dbm=self.tx_power_dbm,
         )
         for i, row in enumerate(samples(data)):
-            labels = NO_PLACE | row["labels"] | {"file": np.int32(self.number)}
+            labels = NO_POSITION | row["labels"] | {"file": np.int32(self.number)}
             yield i, row | {"labels": labels}
 
 

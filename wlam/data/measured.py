@@ -1,7 +1,7 @@
 """Measured data as the tensors of `wlam.types`, cut and cleaned for evaluation.
 
-Every case follows the protocol under which the floors of the sets were computed, so
-that a model and a floor see the same windows. Cleaning happens here; the prepared
+Every case follows the protocol of the published baselines of its set, so that a model
+and a baseline have the same windows. Cleaning happens here; the prepared
 folders of `wlam.data.builders` keep the raw values.
 """
 
@@ -18,7 +18,7 @@ from wlam.types import Antennas, Csi, DataError, Series, Sweeps, Traffic
 Example = dict[str, Any]  # feature -> numpy array or scalar; text as bytes
 Read = Callable[[str, str], list[Example]]  # ("name" or "name/config", split)
 
-# What the logger of kpi_ucc5g writes where it has no value, by column (float32).
+# Error codes of the logger of kpi_ucc5g for missing values, by column (float32).
 KPI_ERROR_CODES = {
     "RSRP": (-200.0,),
     "NRxRSRP": (-205.0,),
@@ -28,19 +28,19 @@ KPI_ERROR_CODES = {
 
 @dataclass(frozen=True)
 class MeasuredCase:
-    """One evaluation on measured data: the windows and how they are used."""
+    """One evaluation on measured data: series, windows and scoring."""
 
     name: str
     dataset: str  # "name" or "name/config" of the prepared data
     task: str  # a name of wlam.tasks.TASKS
-    context: int  # steps (csi_frequency: subcarriers) that are given
-    horizon: int  # steps or subcarriers that follow and are predicted
+    context: int  # known steps (csi_frequency: subcarriers)
+    horizon: int  # steps or subcarriers to forecast after them
     stride: int  # steps between the targets of two windows of a series
-    tail: float  # targets lie in this last share of a series; 1: wherever they fit
+    tail: float  # targets lie in this last share of a series; 1: anywhere
     # labels["group"] [sample], int32: resample groups, not samples, for intervals.
     data: Traffic | Series | Csi | Sweeps
     about: str  # source, licence, unit and assumptions
-    skip: int = 0  # first steps of the horizon, which are forecast but not scored
+    skip: int = 0  # first steps of the horizon, forecast but not scored
 
 
 _CASES = {  # name: dataset, task, context, horizon, stride, tail
@@ -61,10 +61,10 @@ _CASES = {  # name: dataset, task, context, horizon, stride, tail
 
 SINGLE_HORIZONS = ("deepsense_h1", "deepsense_h3", "deepsense_h5")
 """Cases that score only the last step of their horizon."""
-SCANS = ("deepsense_scan_4", "deepsense_scan_8")
-"""Cases that models complete sweeps in, if they can."""
+SPARSE_SWEEPS = ("deepsense_scan_4", "deepsense_scan_8")
+"""Cases of completing sparse sweeps."""
 
-_SOURCES = {  # whom to name, and the licence
+_SOURCES = {  # attribution and licence
     "traffic_milan_5x5": "Telecom Italia Big Data Challenge (Barlacchi et al. 2015), "
     "processed by suemon-suemon/DGRN-wireless-traffic-forecast; ODbL 1.0 and MIT",
     "traffic_uomo": "UoMo (Chai et al., KDD 2025), tsinghua-fib-lab/UoMo; MIT, "
@@ -78,12 +78,12 @@ _SOURCES = {  # whom to name, and the licence
 
 
 def reader(root: str | Path, manual_dir: str | Path | None = None) -> Read:
-    """What the cases read with: examples of the newest prepared data below `root`.
+    """A reader of the examples of the newest prepared data below `root`.
 
-    Given `manual_dir`, the folder of the fetched files, what is missing is prepared.
+    Given `manual_dir`, the folder of the fetched files, it prepares missing sets.
     """
 
-    # Here, not above: TFDS takes its time, and few need it.
+    # Imported here, since TFDS is slow to import and seldom needed.
     from wlam.data import builders
 
     def read(dataset: str, split: str) -> list[Example]:
@@ -100,7 +100,7 @@ def reader(root: str | Path, manual_dir: str | Path | None = None) -> Read:
 def milan(read: Read, name: str) -> MeasuredCase:
     """The 25 cells of Milan, arbitrary unit, 10 minutes a step, as they are.
 
-    Day-ahead windows overlap by half a day, like those of the published floors.
+    Day-ahead windows overlap by half a day, like those of the published baselines.
     """
     examples = read("traffic_milan_5x5", "train")
     data = Traffic(
@@ -114,9 +114,9 @@ def milan(read: Read, name: str) -> MeasuredCase:
 def uomo(read: Read, name: str) -> MeasuredCase:
     """UoMo's test windows clipped at `clip`; each (window, cell) is one series.
 
-    Windows of one block overlap and cells that never carry traffic stay in, as in the
-    published floors. A group is one cell of one block (NJ has one block, SD six);
-    labels["block"] is there for the stricter resampling of whole blocks.
+    Windows of one block overlap and cells without traffic are kept, as in the published
+    baselines. A group is one cell of one block (NJ has one block, SD six);
+    labels["block"] allows the stricter resampling of whole blocks.
     """
     examples = read(_CASES[name][0], "test")
     # [time, cell] -> [window, cell, time]
@@ -139,7 +139,7 @@ def csu_amplitude(read: Read) -> MeasuredCase:
 
     A window starts at every 16th packet: 24 windows a position. Each is divided by the
     root mean square of its own context, since the receiver's gain control is not
-    removed; the published floors do the same.
+    removed; the published baselines do the same.
     """
     windows, group = [], []
     for example in _csu_positions(read):
@@ -154,7 +154,7 @@ def csu_amplitude(read: Read) -> MeasuredCase:
 def csu_frequency(read: Read, *, every: int = 5) -> MeasuredCase:
     """Upper 28 subcarriers from the lower 28 of one packet, raw I + jQ.
 
-    Taken is every n-th packet (`every`) of every 5th reference position.
+    Every n-th packet (`every`) of every 5th reference position is used.
     """
     csi, group, carrier = [], [], []
     for example in _csu_positions(read):
@@ -181,14 +181,14 @@ def csu_frequency(read: Read, *, every: int = 5) -> MeasuredCase:
 
 
 def ucc_rsrp(read: Read, *, keep_error_codes: bool = False) -> MeasuredCase:
-    """RSRP in dBm of every 5th of the 83 traces if it is a drive, 32 -> 8 rows.
+    """RSRP in dBm of every 5th of the 83 traces if it is a drive, 32 -> 8 steps.
 
     Rows that repeat the time stamp of the row before are dropped. A row then counts as
     one second, though about a tenth of the steps are two or three.
 
     Args:
       keep_error_codes: False drops the windows with an error code or NaN; True keeps
-        them, as the published floors do.
+        them, as the published baselines do.
     """
     windows, group = [], []
     for example in read("kpi_ucc5g", "train"):
@@ -213,11 +213,11 @@ def ucc_rsrp(read: Read, *, keep_error_codes: bool = False) -> MeasuredCase:
 def deepsense(read: Read, name: str, *, last_only: bool = True) -> MeasuredCase:
     """64 beams of a vehicle pass, stride 1: 10 log10 of the power.
 
-    The published floors of tracking are of the last sweep of a horizon (`last_only`) of
-    1, 3 or 5 after 8; those of sparse sweeps know nothing but the sweep.
+    The published baselines of tracking score the last sweep of a horizon (`last_only`)
+    of 1, 3 or 5 after 8; those of sparse sweeps use that sweep alone.
     """
     _, _, context, horizon, _, _ = _CASES[name]
-    length = 1 if name in SCANS else context + horizon
+    length = 1 if name in SPARSE_SWEEPS else context + horizon
     windows, group, scenario = [], [], []
     for example in read("beam_deepsense_60ghz", "train"):
         power = np.maximum(example["power"], np.finfo(np.float32).tiny)
@@ -242,7 +242,10 @@ CASES: dict[str, Callable[[Read], MeasuredCase]] = {
     "csu_frequency": csu_frequency,
     "ucc_rsrp": ucc_rsrp,
     "deepsense_beams": partial(deepsense, name="deepsense_beams", last_only=False),
-    **{name: partial(deepsense, name=name) for name in (*SINGLE_HORIZONS, *SCANS)},
+    **{
+        name: partial(deepsense, name=name)
+        for name in (*SINGLE_HORIZONS, *SPARSE_SWEEPS)
+    },
 }
 
 
@@ -252,10 +255,10 @@ def find_measured(
     *,
     manual_dir: str | Path | None = None,
 ) -> tuple[dict[str, MeasuredCase], dict[str, str]]:
-    """The cases whose data are prepared below `root`, or can be from `manual_dir`.
+    """The cases whose data are prepared below `root`, or come from `manual_dir`.
 
     Returns:
-      The cases by name, and name -> reason of those that were skipped.
+      The cases by name, and the reason of each skipped one by name.
 
     Raises:
       DataError: an unknown name.

@@ -1,8 +1,8 @@
-"""CSI traced in the city scenes of Sionna RT, for which the extra [rt] is needed.
+"""CSI traced in the city scenes of Sionna RT, which needs the extra [rt].
 
-A base station stands still; every sample is a user of his own who is outdoors and whom
-at least one path reaches. Angles, delays and gains of a sample are those of one place,
-and the velocity turns the phases.
+The base station is fixed; every sample is another outdoor user with at least one path.
+Angles, delays and gains of a sample are those of one position, and the velocity rotates
+the phases.
 """
 
 import functools
@@ -22,7 +22,7 @@ from wlam.ops.units import SPEED_OF_LIGHT
 from wlam.phy.arrays import upa
 from wlam.types import Antennas, Csi, DataError
 
-# Ground of each scene; a place of the base station in m, on a roof or a mast.
+# Ground of each scene; position of the base station in m, on a roof or a mast.
 SCENES: dict[str, tuple[str, tuple[float, float, float]]] = {
     "munich": ("ground", (8.5, 21.0, 27.0)),
     "etoile": ("Plane", (-160.0, 70.0, 15.0)),
@@ -35,18 +35,18 @@ LABELS = {
     **dict.fromkeys(("position_m", "velocity_mps"), ((3,), np.float32)),
     "state": ((), np.int32),
 }
-ROUNDS = 50  # of a block of users each, before a place counts as unreachable
+ROUNDS = 50  # of a block of users each, before a position counts as unreachable
 
 
 @dataclass(frozen=True)
 class SceneConfig:
-    """What is traced; pairs are (lowest, highest)."""
+    """Scene, array, grid and users; pairs are (lowest, highest)."""
 
     # "munich", "etoile", "florence" or "san_francisco".
     scene: str = "munich"
-    # Place of the base station in the coordinates of the scene, in m.
+    # Position of the base station in the coordinates of the scene, in m.
     base_m: tuple[float, float, float] = SCENES["munich"][1]
-    # Where its array looks, counted from x to y.
+    # Boresight of its array, from x to y.
     azimuth_deg: float = 0.0
     # Rows and columns of its isotropic, vertically polarised antennas, half a
     # wavelength apart. The user has one such antenna.
@@ -64,9 +64,9 @@ class SceneConfig:
     user_height_m: float = 1.5
     # Signal-to-noise ratio in dB; uniform.
     snr_db: tuple[float, float] = (0.0, 30.0)
-    # Reflections and refractions of a path, at the most.
+    # Largest number of reflections and refractions of a path.
     max_depth: int = 3
-    # Whether paths bend round edges.
+    # Whether paths diffract at edges.
     diffraction: bool = False
     # Rays that leave the base station.
     rays: int = 1_000_000
@@ -86,14 +86,14 @@ class SceneConfig:
                 )
 
     def positions(self) -> Float[np.ndarray, "antenna 3"]:
-        """Of the base station's antennas in wavelengths, about their middle."""
+        """Of the base station's antennas in wavelengths, relative to their centre."""
         corner = upa(*self.array)
         return corner - corner.mean(axis=0, keepdims=True)
 
 
 @dataclass(eq=False)
 class RayTracedConfig(GeneratedConfig):
-    """How many users of a scene are traced; about a second each on two CPU cores.
+    """Users of a scene to trace; about a second each on two CPU cores.
 
     Rays run in parallel: a sample traced twice may differ by 0.001 of its amplitude.
     """
@@ -107,7 +107,7 @@ class RayTracedConfig(GeneratedConfig):
         return (SceneConfig,)
 
     def draw(self) -> Draw:
-        _sionna()  # or one line on what is missing, before anything is written
+        _sionna()  # raises before anything is written
         return draw_block
 
     def shapes(self) -> Csi:
@@ -130,13 +130,13 @@ def draw_block(
 ) -> Csi:
     """`block` users, drawn by (seed, split, number) and traced together.
 
-    The mean power of every sample is 1; what it was is the label path_loss_db. The
-    noise has the drawn ratio to it. Other labels: speed_kmh, snr_db, max_doppler_hz,
-    state (0 in line of sight, 1 not), distance_m, position_m and velocity_mps in the
-    coordinates of the scene.
+    The mean power of every sample is normalised to 1; before that it is the label
+    path_loss_db. The noise has the drawn ratio to it. Other labels: speed_kmh, snr_db,
+    max_doppler_hz, state (0 in line of sight, 1 not), distance_m, position_m and
+    velocity_mps in the coordinates of the scene.
 
     Raises:
-        DataError: Sionna RT cannot be imported, or hardly any place has a path.
+        DataError: Sionna RT cannot be imported, or too few positions have a path.
     """
     rng = np.random.default_rng([seed, zlib.crc32(split.encode()), number])
     found: list[dict[str, np.ndarray]] = []
@@ -151,8 +151,9 @@ def draw_block(
             break
     else:
         raise DataError(
-            f"base_m: {ROUNDS * block} places about {source.base_m} in {source.scene} "
-            f"have fewer than {block} with a path; needed is another place or distance"
+            f"base_m: found fewer than {block} of {ROUNDS * block} positions about "
+            f"{source.base_m} in {source.scene} with a path; needed another position "
+            "or distance"
         )
     rows = {name: np.concatenate([p[name] for p in found])[:block] for name in found[0]}
     return _tensor(source, rng, rows)
@@ -165,7 +166,7 @@ def trace(
 ) -> tuple[
     Complex64[np.ndarray, "user time subcarrier antenna"], Bool[np.ndarray, "user"]
 ]:
-    """The channels of users, 0 where no path leads, and who is in line of sight.
+    """Channels of users, 0 for those without a path, and who is in line of sight.
 
     Sums of `Paths.cir`, as `Paths.a` lacks the phase of the carrier. The first path
     arrives at 0 s.
@@ -198,8 +199,8 @@ def trace(
 
 
 def _draw_users(source, rng, count) -> dict[str, np.ndarray]:
-    """Places on the ground under the open sky, and velocities."""
-    places = np.empty((0, 3))
+    """Positions on open ground, and velocities."""
+    positions = np.empty((0, 3))
     near, far = source.distances_m
     for _ in range(ROUNDS):
         distance = np.sqrt(rng.uniform(near**2, far**2, count))
@@ -208,35 +209,35 @@ def _draw_users(source, rng, count) -> dict[str, np.ndarray]:
         xy += np.array(source.base_m[:2])
         height = _ground_height(source, xy, count)
         here = np.column_stack([xy, height + source.user_height_m])
-        places = np.concatenate([places, here[np.isfinite(height)]])[:count]
-        if len(places) == count:
+        positions = np.concatenate([positions, here[np.isfinite(height)]])[:count]
+        if len(positions) == count:
             break
     else:
         raise DataError(
-            f"base_m: found next to no open ground about {source.base_m} in "
-            f"{source.scene}; needed is another place or distance"
+            f"base_m: found too little open ground about {source.base_m} in "
+            f"{source.scene}; needed another position or distance"
         )
     speed = rng.uniform(*source.speeds_kmh, count)
     heading = rng.uniform(0, 2 * math.pi, count)
     course = np.stack([np.cos(heading), np.sin(heading), np.zeros(count)], axis=-1)
     return {
-        "position_m": places.astype(np.float32),
+        "position_m": positions.astype(np.float32),
         "velocity_mps": (course * speed[:, None] / 3.6).astype(np.float32),
         "speed_kmh": speed,
     }
 
 
 def _ground_height(source, xy, count) -> np.ndarray:
-    """Of the ground at places [user, 2]; NaN where something stands on it."""
+    """Height of the ground at positions [user, 2]; NaN under buildings."""
     _, scene = _scene(source, count)
-    mi = importlib.import_module("mitsuba")  # Sionna RT has brought it
+    mi = importlib.import_module("mitsuba")  # installed with Sionna RT
     top = float(scene.mi_scene.bbox().max.z) + 1.0
     x, y = xy.T.astype(np.float32)
     ray = mi.Ray3f(o=mi.Point3f(x, y, top), d=mi.Vector3f(0, 0, -1))
     hit = scene.mi_scene.ray_intersect(ray)
     ground = scene.objects[SCENES[source.scene][0]].mi_mesh
-    seen = (hit.is_valid() & (hit.shape == mi.ShapePtr(ground))).numpy()
-    return np.where(seen, hit.p.z.numpy(), np.nan)
+    open_ground = (hit.is_valid() & (hit.shape == mi.ShapePtr(ground))).numpy()
+    return np.where(open_ground, hit.p.z.numpy(), np.nan)
 
 
 def _tensor(source, rng, rows) -> Csi:
@@ -274,7 +275,7 @@ def _tensor(source, rng, rows) -> Csi:
 
 @functools.lru_cache(maxsize=1)
 def _scene(source: SceneConfig, users: int) -> tuple[Any, Any]:
-    """Sionna RT, and the scene with the base station and so many users."""
+    """Sionna RT, and the scene with the base station and that many users."""
     rt = _sionna()
     scene = rt.load_scene(
         getattr(rt.scene, source.scene),
@@ -285,8 +286,8 @@ def _scene(source: SceneConfig, users: int) -> tuple[Any, Any]:
     rows, columns = source.array
     scene.tx_array = rt.PlanarArray(num_rows=rows, num_cols=columns, **one)
     scene.rx_array = rt.PlanarArray(num_rows=1, num_cols=1, **one)
-    looking = [math.radians(source.azimuth_deg), 0.0, 0.0]
-    scene.add(rt.Transmitter("base", list(source.base_m), orientation=looking))
+    orientation = [math.radians(source.azimuth_deg), 0.0, 0.0]
+    scene.add(rt.Transmitter("base", list(source.base_m), orientation=orientation))
     for user in range(users):
         scene.add(rt.Receiver(f"user{user}", [0.0, 0.0, 0.0]))
     return rt, scene

@@ -1,4 +1,4 @@
-"""Files and folders as what models take: `wlam.read`."""
+"""Files and folders as inputs of models: `wlam.read`."""
 
 import json
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from wlam.data.files import StrPath, read_arrays
 from wlam.types import Antennas, Csi, DataError, Question, Series, Sweeps, Traffic
 
 KINDS = {"csi": Csi, "rsrp_db": Sweeps, "traffic": Traffic, "series": Series}
-"""The array that a file holds, and what it becomes."""
+"""The type of data, by the array that a file holds."""
 SCALARS = ("time_step_s", "subcarrier_spacing_hz", "carrier_hz")
 GEOMETRY = ("antenna_positions", "antenna_polarisation")
 KNOWN = (*KINDS, *SCALARS, *GEOMETRY, "mask", "measured", "pilots", "clean")
@@ -26,10 +26,12 @@ MOST_BYTES = 2**32
 
 
 @overload
-def read(path: StrPath, *, notes: Literal[False] = False, **said: Any) -> Question: ...
+def read(
+    path: StrPath, *, notes: Literal[False] = False, **arguments: Any
+) -> Question: ...
 @overload
 def read(
-    path: StrPath, *, notes: Literal[True], **said: Any
+    path: StrPath, *, notes: Literal[True], **arguments: Any
 ) -> tuple[Question, list[str]]: ...
 def read(
     path: Any,
@@ -43,7 +45,7 @@ def read(
     notes: bool = False,
     **options: Any,
 ) -> Any:
-    """Read measurements or simulations as what models take.
+    """Read measurements or simulations as inputs of models.
 
     >>> csi = wlam.read("my_csi.npz")
     >>> csi = wlam.read("H.mat", time_step_s=5e-4, subcarrier_spacing_hz=3e4,
@@ -51,35 +53,35 @@ def read(
 
     Args:
         path: an .npz in the format of `wlam.data.files`, in which NaN, or False in an
-            array `mask`, says what is missing; a .mat with the same names ("save -v7")
+            array `mask`, marks missing values; a .mat with the same names ("save -v7")
             or in a layout of `wlam.data.readers`; a folder of such .npz files, which
-            are joined along their samples; or a folder that TFDS has prepared.
+            are joined along samples; or a prepared TFDS folder.
         format: the layout of another simulator or data set, a name of
-            `wlam.data.readers.FORMATS`; None: what the arrays suggest.
-        split: of a prepared folder, such as "test" or "train[:10%]"; None: its only
+            `wlam.data.readers.FORMATS`; None: from the arrays.
+        split: of a prepared folder, such as "test" or "train[:10%]"; None: the only
             one.
-        time_step_s, subcarrier_spacing_hz, carrier_hz, antennas: what the file does not
-            say; they go before what it says.
-        notes: whether to return (data, notes) too: one line for each thing that was
-            converted, assumed or ignored.
+        time_step_s, subcarrier_spacing_hz, carrier_hz, antennas: values that the file
+            lacks; they override those of the file.
+        notes: whether to return (data, notes): one line for each converted, assumed or
+            ignored field.
         options: those of the format's own reader.
 
     Returns:
-        `Csi`, `Sweeps`, `Series` or `Traffic` in arrays of NumPy; its mask says what is
-        missing, and is None if nothing is.
+        `Csi`, `Sweeps`, `Series` or `Traffic` in arrays of NumPy; its mask is False
+        for missing values, and None if there are none.
 
     Raises:
-        DataError: one line: no such file, one of another kind, broken, of another
-            layout, or with values that cannot be used. Pickles are never loaded.
+        DataError: one line: no such file, an unknown format, a broken file, an unknown
+            layout, or invalid values. Pickles are never loaded.
     """
     path = Path(path)
-    said: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "time_step_s": time_step_s,
         "subcarrier_spacing_hz": subcarrier_spacing_hz,
         "carrier_hz": carrier_hz,
         "antennas": antennas,
     }
-    given = {name: x for name, x in said.items() if x is not None}
+    given = {name: x for name, x in arguments.items() if x is not None}
     lines: list[str] = []
     if path.is_dir():
         if format or options:
@@ -155,7 +157,7 @@ def _matlab5(path: Path) -> dict[str, Any]:
 
 
 def _layout_of_matlab73(path: Path, name: str | None) -> str:
-    """The format that the only complex array, or the named one, is in."""
+    """The format of the only complex array, or of the named one."""
     from wlam.data.readers.matlab73 import opened
 
     try:
@@ -179,8 +181,8 @@ def _foreign(
     for name in SCALARS:
         if name not in given:
             raise DataError(
-                f"{name}: found none in {path} ({format}), whose layout does not say "
-                f"it; needed wlam.read(path, {name}=...)"
+                f"{name}: found none in {path} ({format}), whose layout lacks it; "
+                f"needed wlam.read(path, {name}=...)"
             )
     try:
         scalars = {name: float(given[name]) for name in SCALARS}
@@ -191,7 +193,7 @@ def _foreign(
     radio = readers.Radio(*scalars.values(), *geometry)
     try:
         data, found = readers.read(path, format, radio, **options)
-    except TypeError as cause:  # an option that it does not have, or one that it needs
+    except TypeError as cause:  # an unknown option, or a missing one
         why = str(cause).partition("() ")[2] or str(cause)
         raise DataError(f"options: {format} {why} ({path})") from cause
     notes += found
@@ -223,7 +225,7 @@ def _as_of_numpy(arrays: dict[str, Any], notes: list[str]) -> dict[str, np.ndarr
 def _question(
     path: Path, arrays: dict[str, np.ndarray], given: dict[str, Any], notes: list[str]
 ) -> Question:
-    """What the arrays of a file say, checked."""
+    """The data of the arrays of a file, checked."""
     name = next((name for name in KINDS if name in arrays), None)
     if name is None:
         held = ", ".join(arrays) or "no array that is known"
@@ -277,7 +279,7 @@ def _note(name: str, values: np.ndarray, canonical: Any, notes: list[str]) -> No
 
 
 def _with_gaps(values: np.ndarray, measured: np.ndarray, name: str) -> np.ndarray:
-    """NaN in place of the snapshots or sweeps that were not measured."""
+    """Values with NaN for the snapshots or sweeps that were not measured."""
     samples = {"csi": values.ndim > 3, "rsrp_db": values.ndim > 2}
     lead = values.shape[: 1 + samples.get(name, values.ndim > 1)]
     fits = measured.shape in (lead, lead[-1:])
@@ -291,7 +293,7 @@ def _with_gaps(values: np.ndarray, measured: np.ndarray, name: str) -> np.ndarra
 
 
 def _mask(mask: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Files may say [time, subcarrier] of what all samples and antennas share."""
+    """The mask; [time, subcarrier] in a file applies to all samples and antennas."""
     if values.ndim == 4 and mask.ndim == 2 and mask.shape == values.shape[1:3]:
         return mask[..., None]
     return mask
@@ -303,7 +305,7 @@ def _of_channels(
     given: dict[str, Any],
     notes: list[str],
 ) -> dict[str, Any]:
-    """Geometry, pilots and the strength of the noise."""
+    """Geometry, pilots and noise variance."""
     fields: dict[str, Any] = {}
     count = values.shape[-1] if values.ndim else 0
     if "antennas" in given:
@@ -321,7 +323,7 @@ def _of_channels(
         )
     for name in SCALARS:
         if name not in arrays and name not in given:
-            notes.append(f"{name}: not there; some questions need it")
+            notes.append(f"{name}: not given; some requests need it")
     if "pilots" in arrays and values.ndim in (3, 4):
         subcarriers = values.shape[-2]
         pilots = arrays["pilots"]
@@ -357,7 +359,7 @@ def _folder(
         held = sorted(x.name for x in path.iterdir())[:8]
         raise DataError(
             f"path: found {', '.join(held) or 'nothing'} in the folder {path}; needed "
-            ".npz files, or what TFDS has prepared (dataset_info.json)"
+            ".npz files, or a prepared TFDS folder (dataset_info.json)"
         )
     if split is not None:
         raise DataError(f"split: found {split!r} for {path}; needed a prepared folder")
@@ -378,10 +380,10 @@ def join(parts: list[Question], names: list[str]) -> Question:
     first = parts[0]
     whole = [_checked(part) for part in parts]
     for part, x, name in zip(parts, whole, names, strict=True):
-        if type(part) is not type(first) or _frame(x) != _frame(whole[0]):
+        if type(part) is not type(first) or _common(x) != _common(whole[0]):
             raise DataError(
-                f"path: found {type(part).__name__} {_frame(x)[0]} in {name}, and "
-                f"{type(first).__name__} {_frame(whole[0])[0]} in {names[0]}; needed "
+                f"path: found {type(part).__name__} {_common(x)[0]} in {name}, and "
+                f"{type(first).__name__} {_common(whole[0])[0]} in {names[0]}; needed "
                 "equal axes after the first, equal antennas and equal fields"
             )
     samples = [len(np.asarray(x.mask)) for x in whole]
@@ -406,8 +408,8 @@ def join(parts: list[Question], names: list[str]) -> Question:
     return found
 
 
-def _frame(x: Csi | Sweeps | Series) -> tuple[Any, ...]:
-    """What must be equal in data that are joined."""
+def _common(x: Csi | Sweeps | Series) -> tuple[Any, ...]:
+    """Properties that must be equal in data to join."""
     fields = [name for name, value in vars(x).items() if value is not None]
     antennas = getattr(x, "antennas", None)
     geometry = [] if antennas is None else np.asarray(antennas.positions).tolist()
@@ -419,7 +421,7 @@ def _frame(x: Csi | Sweeps | Series) -> tuple[Any, ...]:
 
 
 def _prepared(path: Path, split: str | None, given: dict[str, Any]) -> Question:
-    from wlam.data import builders  # and TFDS with it, which takes its time
+    from wlam.data import builders  # imports TFDS, which is slow
 
     if split is None:
         info = json.loads((path / "dataset_info.json").read_text())

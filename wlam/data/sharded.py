@@ -1,7 +1,7 @@
-"""TFDS builders of sets of any size: every shard is made and written on its own.
+"""TFDS builders of sets of any size: shards are made and written independently.
 
-TFDS's other kind of builder holds a split in memory and beyond 1 GB needs TensorFlow.
-Here one shard is in memory at a time, and Beam workers may write them side by side.
+TFDS's other kind of builder holds a split in memory and needs TensorFlow beyond 1 GB.
+Here one shard is in memory at a time, and Beam workers may write shards in parallel.
 """
 
 import dataclasses
@@ -30,10 +30,10 @@ Shard = Callable[[], Iterator[tuple[int, Example]]]  # pickled where Beam runs i
 
 @dataclass(eq=False)
 class ShardedConfig(tfds.core.BuilderConfig):
-    """What a set is made from; the fields of subclasses and nothing else decide it."""
+    """The recipe of a set: fields of subclasses determine its examples."""
 
     def recipe(self) -> dict[str, Any]:
-        """All that decides the examples, as JSON values (`wlam.serialise.to_json`)."""
+        """The fields that determine the examples, as JSON (`wlam.serialise`)."""
         others = {field.name for field in dataclasses.fields(tfds.core.BuilderConfig)}
         return {
             field.name: to_json(getattr(self, field.name))
@@ -51,11 +51,11 @@ class ShardedConfig(tfds.core.BuilderConfig):
     def make_shards(
         self, manual_dir: Callable[[], Any], shards: int | None
     ) -> dict[str, list[Shard]]:
-        """What makes the examples of every shard, by split.
+        """Iterators over the examples of every shard, by split.
 
         Args:
-            manual_dir: Gives the folder of the fetched files, for those who need it.
-            shards: Files of a split, at the most; None: as many as their size asks for.
+            manual_dir: Gives the folder of the fetched files.
+            shards: Largest number of files of a split; None: by their size.
         """
         raise NotImplementedError
 
@@ -66,8 +66,8 @@ class ShardedConfig(tfds.core.BuilderConfig):
 
         Args:
             total: Samples of the split.
-            shards: How many, at the most; None: of about SHARD_BYTES each.
-            block: Samples that are made at once.
+            shards: Largest number; None: shards of about SHARD_BYTES each.
+            block: Samples that are generated at once.
         """
         if shards is None:
             shards = -(-total * sample_bytes(self.shapes()) // SHARD_BYTES)
@@ -78,7 +78,7 @@ class ShardedConfig(tfds.core.BuilderConfig):
 
 
 class ShardedBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
-    """A set whose config says it all; an example is a sample of a tensor."""
+    """A set that its config determines; an example is a sample of a tensor."""
 
     HOMEPAGE: ClassVar[str] = "https://github.com/wlam/wlam"
     LICENSE: ClassVar[str] = "Apache-2.0"
@@ -94,7 +94,7 @@ class ShardedBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
         config: Any = self.builder_config
         metadata: Any = self.info.metadata
         metadata |= shared_fields(config.shapes()) | {"recipe": config.recipe()}
-        # Split by split: TFDS keeps a pipeline of Beam, and would run what is in it
+        # Split by split: TFDS keeps one pipeline of Beam, and would run its contents
         # again for every further split.
         done = []
         count = download_config.num_shards if download_config else None

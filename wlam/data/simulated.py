@@ -1,4 +1,4 @@
-"""Simulated data by name: `wlam.generate`, for notebooks and first tries."""
+"""Simulated data by name: `wlam.generate`, for notebooks and first experiments."""
 
 import dataclasses
 from collections.abc import Callable
@@ -30,7 +30,7 @@ SOURCES: dict[str, Callable[[], Any]] = {
     "kpi": KpiConfig,
     "mobility": MobilityConfig,
 }
-"""Configs by name: cells and delay lines of TR 38.901, sets of the literature, and
+"""Configs by name: cells, CDL and TDL profiles of TR 38.901, sets of the literature,
 sweeps, traffic, KPIs and positions."""
 
 _draw = jax.jit(generators.generate, static_argnums=(1, 2))
@@ -43,16 +43,16 @@ def generate(source: Any, samples: int = 1, seed: int = 0, **fields: Any) -> Any
 
     Args:
         source: a name of SOURCES, or the config of a generator.
-        samples: how many.
+        samples: number of samples.
         seed: the same seed gives the same data.
-        **fields: of the config. A number stands for a range or a tuple of one, a pair
-            for a panel of rows and columns.
+        **fields: of the config. A number also sets a range or a tuple of one, and a
+            pair a panel of rows and columns.
 
     Returns:
         `wlam.Csi`, `wlam.Sweeps`, `wlam.Traffic` or `wlam.Series`.
 
     Raises:
-        DataError: an unknown name or field, or a value that cannot be.
+        DataError: an unknown name or field, or an invalid value.
     """
     if isinstance(source, str):
         if source not in SOURCES:

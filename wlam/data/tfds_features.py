@@ -1,8 +1,8 @@
-"""What the builders under `datasets/` share: features, and tensors as examples.
+"""Features, and tensors as examples, for the builders under `datasets/`.
 
 An example of a generated or simulated set is one sample of a tensor of
 `wlam.types`. Complex numbers are stored as (re, im) along a last axis, since
-TFDS cannot serialise them. What all samples share lies in the metadata of the set.
+TFDS cannot serialise them. Fields that all samples share are in the metadata.
 """
 
 import math
@@ -21,7 +21,7 @@ Example = dict[str, Any]  # feature -> numpy array or scalar; text as bytes
 TENSORS: dict[str, type[Data]] = {
     kind.__name__: kind for kind in (Csi, Sweeps, Traffic, Series)
 }
-TENSORS["Beams"] = Sweeps  # as sets say that were prepared before it had that name
+TENSORS["Beams"] = Sweeps  # the name in sets that were prepared earlier
 # Fields without a sample axis: those of the antennas, in the metadata of the set.
 SHARED = {"antenna_positions": np.float32, "antenna_polarisation": np.int32}
 UNSTORED = ("labels", "antennas", "receive_antennas", "mask")
@@ -32,7 +32,7 @@ COMPLEX: dict[type[Data], tuple[str, ...]] = {Csi: ("csi", "clean")}
 def tensor(
     shape: tuple[int | None, ...], dtype: Any, *, compress: bool = True
 ) -> tfds.features.Tensor:
-    """A feature that is stored as bytes, by default zipped; noise does not shrink."""
+    """A feature that is stored as bytes, compressed by default."""
     # The default encoding keeps float64 as float32 and is slow for integers.
     encoding = tfds.features.Encoding
     return tfds.features.Tensor(
@@ -46,7 +46,7 @@ def describe(
     homepage: str,
     license: str,
 ) -> tfds.core.DatasetInfo:
-    """What a builder's `_info` returns; examples keep the order of the source."""
+    """The return value of a builder's `_info`; examples keep the source's order."""
     return builder.dataset_info_from_configs(
         features=tfds.features.FeaturesDict(dict(features)),
         homepage=homepage,
@@ -60,7 +60,7 @@ def sample_features(data: Data) -> dict[str, Any]:
     """The features of one sample of a tensor.
 
     Args:
-        data: The tensor, or what `jax.eval_shape` makes of it; values are not read.
+        data: The tensor, or its `jax.eval_shape`; values are not read.
     """
     found: dict[str, Any] = {
         name: _numbers(value, complex=name in COMPLEX.get(type(data), ()))
@@ -72,13 +72,13 @@ def sample_features(data: Data) -> dict[str, Any]:
 
 
 def sample_bytes(data: Data) -> int:
-    """Of one sample in memory, labels left out; values are not read."""
+    """Bytes of one sample in memory, without labels; values are not read."""
     values = [value for _, value in _columns(data)]
     return sum(math.prod(v.shape[1:]) * np.dtype(v.dtype).itemsize for v in values)
 
 
 def shared_fields(data: Data) -> dict[str, Any]:
-    """What all samples share, as JSON values for the metadata of the set."""
+    """Fields that all samples share, as JSON for the metadata of the set."""
     found: dict[str, Any] = {"tensor": type(data).__name__}
     if isinstance(data, Csi) and data.antennas is not None:
         values = data.antennas.positions, data.antennas.polarisation
@@ -103,10 +103,10 @@ def samples(data: Data) -> Iterator[Example]:
 
 
 def assemble(rows: Sequence[Example], metadata: Mapping[str, Any]) -> Data:
-    """The tensor whose `samples` and `shared_fields` these are, in numpy arrays.
+    """The inverse of `samples` and `shared_fields`: the tensor, in numpy arrays.
 
     Raises:
-        DataError: The examples are not those of a tensor, or there are none.
+        DataError: The metadata name no tensor, or there are no examples.
     """
     kind = TENSORS.get(metadata.get("tensor", ""))
     if kind is None:
@@ -136,7 +136,7 @@ def assemble(rows: Sequence[Example], metadata: Mapping[str, Any]) -> Data:
 
 
 def _columns(data: Data) -> Iterator[tuple[str, Any]]:
-    """The fields with a sample axis that are there, except the labels."""
+    """The fields that are given and have a sample axis, except the labels."""
     for name in (field.name for field in fields(data)):
         value = getattr(data, name)
         if name not in UNSTORED and value is not None:
@@ -144,7 +144,7 @@ def _columns(data: Data) -> Iterator[tuple[str, Any]]:
 
 
 def _numbers(value: Any, *, complex: bool = False) -> tfds.features.Tensor:
-    # As bytes even a single number, which would come back as a float64 or int64.
+    # Also single numbers as bytes; TFDS would return float64 or int64.
     if complex:
         return tensor((*value.shape[1:], 2), np.float32, compress=False)
     return tensor(value.shape[1:], value.dtype, compress=False)

@@ -1,13 +1,13 @@
-"""Diffusion: noise schedules, the forward process, and what runs it backwards.
+"""Diffusion: noise schedules, the forward process, and samplers of the reverse one.
 
-schedule     how much signal is left after each step
-process      noising, what a network predicts, and losses
+schedule     share of signal after each step
+process      noising, parametrisations, and losses
 samplers     from noise, or from a noisy observation, to data
 guidance     conditions, dropped in training and amplified in sampling
-shortcut     networks that are told how far to go, for one call or a few
-posterior    data of which only a linear look is known, such as pilots
-restoration  the same by a denoiser, without randomness
-equalised    symbols behind an equaliser, each in noise of its own strength
+shortcut     networks conditioned on the step size, for one or a few evaluations
+posterior    data given linear measurements, such as pilots
+restoration  the same by a denoiser, deterministic
+equalised    symbols after an equaliser, each with its own noise variance
 
 Step 0 is the data, steps 1 to T are noisier and noisier. Arrays are real, with noise of
 variance 1, or complex, with circular noise of variance 1 (1/2 in each part).

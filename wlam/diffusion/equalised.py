@@ -1,4 +1,4 @@
-"""Diffusion of symbols behind an equaliser, each in noise of its own strength (CDDM).
+"""Diffusion of symbols after an equaliser, each with its own noise variance (CDDM).
 
 Wu et al., "CDDM: Channel denoising diffusion models for wireless semantic
 communications", IEEE Trans. Wireless Commun. 23(9), 2024 (arXiv 2309.08895). A symbol
@@ -7,15 +7,15 @@ x goes through a gain h and noise, y = h x + n, and the linear equaliser gives
     signal x + noise sqrt(v) n',  signal = |h|^2 / (|h|^2 + v),
                                   noise = |h| / (|h|^2 + v),
 
-v the variance of n and n' of variance 1. The forward process is matched to that: it
-adds `noise` sqrt(1 - s) e to `signal` sqrt(s) x, s of `Schedule.signal`, so that what a
-receiver has is a step of it. A network that is told |h| says what x was.
+with v the variance of n, and n' of variance 1. The forward process matches that: it
+adds `noise` sqrt(1 - s) e to `signal` sqrt(s) x, s of `Schedule.signal`, so that the
+received symbols are a step of it. A network conditioned on |h| estimates x.
 
-Over `signal` this is the plain process with noise 1 / |h| as strong, which changes no
-coefficient of a reverse step: the samplers are those of `wlam.diffusion.samplers`. The
-paper's network predicts the noise and its receiver keeps the factor `signal`; here the
-data are predicted and the factor is taken out, without which Gaussian sources, of which
-there is nothing to learn, would be worse than equalised.
+Divided by `signal` this is the plain process with noise scaled by 1 / |h|, which
+changes no coefficient of a reverse step: the samplers are those of
+`wlam.diffusion.samplers`. The paper's network predicts the noise and its receiver keeps
+the factor `signal`; here the network predicts the data and the factor is removed.
+Otherwise Gaussian sources, which the equaliser already estimates best, would get worse.
 """
 
 from collections.abc import Callable
@@ -30,18 +30,18 @@ from wlam.diffusion.process import rates, standard_noise
 from wlam.diffusion.samplers import Method, PosteriorMean, evenly_spaced, sample
 from wlam.diffusion.schedule import Schedule
 
-Told = Callable[
+GainDenoiser = Callable[
     [Complex[Array, "n *d"], Int[Array, " n"], Float[Array, "n *d"]],
     Complex[Array, "n *d"],
 ]
-"""Equalised symbols at a step, steps and |h|, to the symbols that were sent."""
+"""(equalised symbols at a step, steps, |h|) -> the transmitted symbols."""
 
 
 class Equalised(NamedTuple):
-    """What the linear equaliser makes of what is received."""
+    """Output of the linear equaliser."""
 
     symbols: Complex[Array, "n *d"]
-    signal: Float[Array, "n *d"]  # what of x is left in them
+    signal: Float[Array, "n *d"]  # factor of x in them
     noise: Float[Array, "n *d"]  # standard deviation of the noise, over that of n
 
 
@@ -50,11 +50,11 @@ def equalise(
     gain: Complex[Array, "n *d"],
     noise_variance: float,
 ) -> Equalised:
-    """Linear minimum mean square error of symbols of unit power, one by one.
+    """Linear minimum mean square error estimate of symbols of unit power, one by one.
 
     Args:
-        received: gain times symbol, and noise.
-        gain: h; where it is 0 the symbol is.
+        received: gain times symbol, plus noise.
+        gain: h; where it is 0, the estimate is 0.
         noise_variance: of the noise, more than 0.
 
     Raises:
@@ -70,7 +70,7 @@ def equalise(
 
 
 def equalised_loss(
-    predict: Told,
+    predict: GainDenoiser,
     schedule: Schedule,
     data: Complex[Array, "n *d"],
     gain: Complex[Array, "n *d"],
@@ -96,51 +96,53 @@ def equalised_loss(
 def first_step(
     schedule: Schedule, noise_variance: float, least_snr_db: float = -np.inf
 ) -> int:
-    """The step of the process that a receiver's symbols are at.
+    """The step of the process at the SNR of received symbols.
 
     Args:
         noise_variance: of the channel, for symbols of unit power.
-        least_snr_db: begin no noisier than this, as the paper does (10 or 15 dB).
+        least_snr_db: lowest SNR to begin at, 10 or 15 dB in the paper.
     """
     snr = max(1 / noise_variance, 10 ** (least_snr_db / 10))
     return int(schedule.nearest(jnp.array([snr]))[0])
 
 
 def denoise_equalised(
-    predict: Told,
+    predict: GainDenoiser,
     schedule: Schedule,
     equalised: Equalised,
     gain: Complex[Array, "n *d"],
     first: int,
-    calls: int = 1,
+    nfe: int = 1,
     method: Method | None = None,
 ) -> Complex[Array, "n *d"]:
-    """The symbols that were sent, by running the process backwards.
+    """The transmitted symbols, by the reverse process.
 
-    One call gives their mean given what was received, and no estimate has a smaller
-    error. A chain of calls decides instead: for symbols of a constellation it goes to
-    one point of it, which is worse than the equaliser where noise is strong. The paper
-    begins its chains at 10 or 15 dB at the least, see `first_step`.
+    One evaluation gives their conditional mean, which has the smallest error. A chain
+    of evaluations makes a decision instead: it ends at a point of the constellation,
+    which is worse than the equaliser in strong noise. The paper begins its chains at 10
+    or 15 dB at the least, see `first_step`.
 
     Args:
         predict: a trained network.
         equalised: of `equalise`.
-        gain: that the equaliser was told.
-        first: of `first_step`; the schedule there must have the channel's SNR.
-        calls: of the network, up to one for each step.
+        gain: h, as for the equaliser.
+        first: of `first_step`; the step must have the channel's SNR.
+        nfe: network evaluations, at most one for each step.
         method: of the chain; `PosteriorMean` if not given.
 
     Raises:
-        ValueError: more calls than steps, or none.
+        ValueError: more evaluations than steps, or none.
     """
     there = equalised.signal > 0
     unit = jnp.where(there, equalised.signal, 1)
     start = jnp.sqrt(schedule.signal[first]) * equalised.symbols / unit
 
-    def told(x: Complex[Array, "n *d"], step: Int[Array, ""]) -> Array:
+    def predict_data(x: Complex[Array, "n *d"], step: Int[Array, ""]) -> Array:
         steps = jnp.full(len(x), step)
         return predict(equalised.signal * x, steps, abs(gain))
 
-    grid = evenly_spaced(first, calls)
-    found = sample(told, schedule, start, grid, method or PosteriorMean(), "data")
+    grid = evenly_spaced(first, nfe)
+    found = sample(
+        predict_data, schedule, start, grid, method or PosteriorMean(), "data"
+    )
     return jnp.where(there, found, 0)

@@ -1,9 +1,9 @@
-"""Classifier-free guidance (Ho & Salimans, arXiv 2207.12598), in one convention.
+"""Classifier-free guidance (Ho & Salimans, arXiv 2207.12598).
 
     guided = without + scale * (with - without)
 
-Scale 1 is the network with its condition, 0 the one without, more than 1 amplifies
-what the condition says. (The paper's w is scale - 1.)
+Scale 1 is the network with its condition, 0 the one without, and more than 1 amplifies
+the effect of the condition. (The paper's w is scale - 1.)
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact, Int, PRNGKeyArray
 
 None_ = tuple[int, ...]
-"""What stands for no condition, of each kind."""
+"""The value that means no condition, of each kind."""
 
 
 def without(condition: Int[Array, "n c"], none: None_) -> Int[Array, "n c"]:
@@ -32,8 +32,8 @@ def drop_conditions(
     """Conditions, in part replaced by `none`.
 
     Args:
-        share: of the samples, that have none at all.
-        each: of the conditions of the others, one by one: any may be left open.
+        share: of the samples, which lose all conditions.
+        each: probability with which each condition of the other samples is dropped.
 
     Raises:
         ValueError: a share outside 0 to 1.
@@ -56,15 +56,16 @@ def guided(
     """A denoiser for `wlam.diffusion.sample`, both branches in one batch.
 
     Args:
-        predict: x [m, ...], what the sampler says of the step, conditions [m, ...].
-        condition: of the samples that will be drawn.
-        none: what stands for no condition, of each kind.
+        predict: x [m, ...], the sampler's input for the step, conditions [m, ...].
+        condition: of the samples to draw.
+        none: the value that means no condition, of each kind.
         scale: see above.
     """
     both = jnp.concatenate([condition, without(condition, none)])
 
     def denoise(x: Array, about: Any) -> Array:
-        told, untold = jnp.split(predict(jnp.concatenate([x, x]), about, both), 2)
-        return untold + scale * (told - untold)
+        predictions = predict(jnp.concatenate([x, x]), about, both)
+        conditional, unconditional = jnp.split(predictions, 2)
+        return unconditional + scale * (conditional - unconditional)
 
     return denoise

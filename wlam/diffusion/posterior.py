@@ -1,14 +1,14 @@
-"""Posterior sampling: a diffusion model of the data, and a linear look at them.
+"""Posterior sampling: a diffusion model of the data, given linear measurements.
 
-What is known of the data at a step is the network's estimate, taken for the mean of a
-white Gaussian whose variance is that of the noise that is left for data of variance 1;
-with the observation y = A x + n its mean moves to
+At a step the data are taken as white Gaussian: their mean is the network's estimate,
+their variance that of the remaining noise for data of variance 1. With the observation
+y = A x + n the mean becomes
 
     argmin |y - A x|^2 / noise variance + |x - estimate|^2 / spread,
 
-from which the reverse process goes on (Song, Vahdat, Mardani & Kautz, "Pseudoinverse-
+from which the reverse process continues (Song, Vahdat, Mardani & Kautz, "Pseudoinverse-
 guided diffusion models for inverse problems", ICLR 2023; exact where the data are white
-and Gaussian). The network is trained without any A, and serves all.
+and Gaussian). The network is trained without A, and serves any.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from wlam.ops.einsum import einsum
 
 X = Inexact[Array, "n *d"]
 Pull = Callable[[X, Float[Array, "*#n"]], X]
-"""An estimate of the data, and the variance of its error, to what y makes of it.
+"""(estimate of the data, variance of its error) -> the estimate given y.
 
 The variance is one number for all, or [n, 1, ...]."""
 
@@ -33,10 +33,10 @@ The variance is one number for all, or [n, 1, ...]."""
 def through_mask(
     observed: X, seen: Bool[Array, "#n *d"], noise_variance: Float[Array, " n"]
 ) -> Pull:
-    """Some entries are seen, in noise.
+    """Some entries are observed, in noise.
 
     Args:
-        observed: y; what is not seen may be anything.
+        observed: y; entries that are not observed may be any number.
         noise_variance: of every entry; may be zero.
     """
     level = noise_variance.reshape(-1, *(1,) * (observed.ndim - 1))
@@ -53,10 +53,10 @@ def through_matrix(
     sensing: Inexact[Array, "m d"],
     noise_variance: Float[Array, " n"],
 ) -> Pull:
-    """All are seen through a matrix A, in front of white noise.
+    """All entries are observed through a matrix A, in white noise.
 
     Args:
-        observed: y; the data it pulls are [n, ...] with d entries each.
+        observed: y; the data are [n, ...] with d entries each.
         noise_variance: of every measurement; may be zero.
     """
     # Eigenvalues of A A^H once, and no inverse for every step.
@@ -85,13 +85,14 @@ def sample_posterior(
     key: PRNGKeyArray,
     dtype: str = "complex64",
 ) -> Inexact[Array, "n *d"]:
-    """One draw for each sample, of mean power about 1.
+    """One posterior sample for each observation, of mean power about 1.
 
     Args:
         predict: x [n, ...] and a step [] to the data.
         pull: see `through_mask` and `through_matrix`.
         shape: of the data, [n, ...].
-        grid: falling steps, see `evenly_spaced`; one call for each but the last, 0.
+        grid: falling steps, see `evenly_spaced`; one evaluation for each but the last,
+            which is 0.
 
     Raises:
         ValueError: a grid that does not fall to 0.
@@ -105,7 +106,7 @@ def sample_posterior(
     first_key, key = jax.random.split(key)
     steps = jnp.array(grid)
 
-    def call(x: X, inputs: tuple) -> tuple[X, None]:
+    def reverse(x: X, inputs: tuple) -> tuple[X, None]:
         now, after, key = inputs
         at, to = schedule.signal[now], schedule.signal[after]
         data = pull(predict(x, now), 1 - at)
@@ -118,4 +119,4 @@ def sample_posterior(
 
     start = standard_noise(first_key, shape, jnp.dtype(dtype))
     keys = jax.random.split(key, len(grid) - 1)
-    return jax.lax.scan(call, start, (steps[:-1], steps[1:], keys))[0]
+    return jax.lax.scan(reverse, start, (steps[:-1], steps[1:], keys))[0]

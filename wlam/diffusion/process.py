@@ -1,4 +1,4 @@
-"""The forward process, what a network predicts of it, and the loss that teaches it."""
+"""The forward process, parametrisations of its prediction, and the training loss."""
 
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
@@ -10,14 +10,14 @@ from jaxtyping import Array, Float, Inexact, Int, PRNGKeyArray
 from wlam.diffusion.schedule import Schedule
 
 Parametrisation = Literal["noise", "data", "velocity"]
-"""What a network says of x_t: the noise in it (epsilon), the data (x_0), or v =
+"""Prediction of a network from x_t: the noise (epsilon), the data (x_0), or v =
 sqrt(signal) noise - sqrt(1 - signal) data (Salimans & Ho, arXiv 2202.00512)."""
 
 X = Inexact[Array, "n *d"]
 
 
 class Estimates(NamedTuple):
-    """What x_t is made of."""
+    """Data and noise of x_t."""
 
     data: X
     noise: X
@@ -31,7 +31,7 @@ def standard_noise(key: PRNGKeyArray, shape: tuple[int, ...], dtype: Any) -> Arr
 def rates(
     schedule: Schedule, step: Int[Array, "#n"], ndim: int
 ) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
-    """Amplitudes of data and noise at a step, ready to multiply [n, ...]."""
+    """Amplitudes of data and noise at a step, shaped to multiply [n, ...]."""
     signal = schedule.signal[step].reshape(-1, *(1,) * (ndim - 1))
     return jnp.sqrt(signal), jnp.sqrt(1 - signal)
 
@@ -51,10 +51,10 @@ def estimates(
     prediction: X,
     parametrisation: Parametrisation,
 ) -> Estimates:
-    """Data and noise, from x_t and what a network predicts of it.
+    """Data and noise, from x_t and the prediction of a network.
 
-    At step 0 the data are x, whatever is predicted, and noise is what a network that
-    predicts noise or velocity says, or 0.
+    At step 0 the data are x for any prediction. The noise is the predicted one, or 0
+    where the network predicts data.
     """
     of_data, of_noise = rates(schedule, step, x.ndim)
     if parametrisation == "noise":
@@ -74,7 +74,7 @@ def prediction_of(
     parts: Estimates,
     parametrisation: Parametrisation,
 ) -> Inexact[Array, "n *d"]:
-    """What a network with perfect knowledge would predict."""
+    """The ideal prediction, given data and noise."""
     if parametrisation == "noise":
         return parts.noise
     if parametrisation == "data":
@@ -94,11 +94,11 @@ def denoising_loss(
     """Mean square error of the prediction at a random step of every sample.
 
     Args:
-        predict: x_t [n, ...] and steps [n], 1..T, to the prediction.
+        predict: (x_t [n, ...], steps [n], 1..T) -> the prediction.
         data: x_0.
-        most_snr: weigh errors of the noise by min(SNR, most_snr) / SNR, as Hang et al.,
-            arXiv 2303.09556, do with 5, and those of data and velocity so that the
-            data's error weighs the same; None: all steps alike.
+        most_snr: weight of noise errors is min(SNR, most_snr) / SNR (Hang et al., arXiv
+            2303.09556, with 5), and those of data and velocity give the error of the
+            data the same weight; None: all steps have equal weight.
     """
     step_key, noise_key = jax.random.split(key)
     step = jax.random.randint(step_key, (len(data),), 1, schedule.num_steps + 1)

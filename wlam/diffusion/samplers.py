@@ -15,7 +15,7 @@ from wlam.diffusion.schedule import Schedule
 
 X = Inexact[Array, "n *d"]
 Denoiser = Callable[[X, Any], X]
-"""x [n, ...] and what `prepare` says of its step, to the prediction."""
+"""(x [n, ...], output of `prepare` for its step) -> the prediction."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Ddim:
     """Song, Meng & Ermon, "Denoising diffusion implicit models", arXiv 2010.02502.
 
     Equations 12 and 16, for any two steps. With eta = 1 and neighbouring steps this is
-    the sampler of arXiv 2006.11239 (DDPM); with eta = 0 nothing is random.
+    the sampler of arXiv 2006.11239 (DDPM); with eta = 0 it is deterministic.
     """
 
     eta: float = 0.0
@@ -31,10 +31,10 @@ class Ddim:
 
 @dataclass(frozen=True)
 class PosteriorMean:
-    """Ddim with eta = 1 without its noise: each step is the mean of the one before.
+    """Ddim with eta = 1 without its noise: each step is a conditional mean.
 
-    Fesl et al., arXiv 2403.03545: of all such chains the one that estimates, since it
-    never draws. From an observation, not from pure noise.
+    Fesl et al., arXiv 2403.03545: a deterministic chain that estimates data from an
+    observation, not from pure noise.
     """
 
 
@@ -42,7 +42,7 @@ class PosteriorMean:
 class DpmSolver:
     """DPM-Solver++(2M): Lu et al., arXiv 2211.01095, algorithm 2.
 
-    Second order from the last two estimates of the data; the first step and the last
+    Second order from the last two estimates of the data; the first and the last step
     are of first order.
     """
 
@@ -50,21 +50,21 @@ class DpmSolver:
 Method = Ddim | PosteriorMean | DpmSolver
 
 
-def evenly_spaced(first: int, calls: int) -> tuple[int, ...]:
-    """A falling grid of steps from `first` to 0, with that many calls of the network.
+def evenly_spaced(first: int, nfe: int) -> tuple[int, ...]:
+    """A falling grid of steps from `first` to 0, for `nfe` network evaluations.
 
     Raises:
-        ValueError: more calls than steps, or none.
+        ValueError: more evaluations than steps, or none.
     """
-    if not 1 <= calls <= first:
-        raise ValueError(f"calls: found {calls}; needed 1 to {first}")
-    return tuple(round(x) for x in np.linspace(first, 0, calls + 1))
+    if not 1 <= nfe <= first:
+        raise ValueError(f"nfe: found {nfe}; needed 1 to {first}")
+    return tuple(round(x) for x in np.linspace(first, 0, nfe + 1))
 
 
 def scale_to_step(
     schedule: Schedule, observed: X, step: Int[Array, " n"]
 ) -> Inexact[Array, "n *d"]:
-    """An observation data + sqrt(1 / SNR) noise, brought to x of a step of its SNR."""
+    """x of a step with the SNR of the observation data + sqrt(1 / SNR) noise."""
     signal = schedule.signal[step].reshape(-1, *(1,) * (observed.ndim - 1))
     return jnp.sqrt(signal) * observed
 
@@ -77,19 +77,19 @@ def sample(
     method: Method = Ddim(),
     parametrisation: Parametrisation = "noise",
     key: PRNGKeyArray | None = None,
-    prepare: Callable[[Int[Array, " calls"]], Any] | None = None,
+    prepare: Callable[[Int[Array, " nfe"]], Any] | None = None,
 ) -> Inexact[Array, "n *d"]:
     """Takes x from the first step of the grid to the last.
 
     Args:
-        denoise: a network, told its step by what `prepare` made of it.
+        denoise: a network; its second input is the output of `prepare` for the step.
         x: at the first step of the grid: noise, or `scale_to_step`.
-        grid: falling steps, see `evenly_spaced`; one call for each but the last.
-        parametrisation: of what the network predicts.
+        grid: falling steps, see `evenly_spaced`; one evaluation for each but the last.
+        parametrisation: of the network.
         key: needed by `Ddim` with eta > 0.
-        prepare: all steps at which the network is called, at once, to a tree of arrays
-            [call, ...]: embeddings and modulations, which need not be computed again in
-            the loop. Without it the network is told the step itself.
+        prepare: steps of all evaluations -> a tree of arrays [nfe, ...]: embeddings and
+            modulations, computed once and not in the loop. Without it the network gets
+            the step itself.
 
     Raises:
         ValueError: a grid that does not fall within the schedule; no key.
@@ -108,7 +108,9 @@ def sample(
     about = now if prepare is None else prepare(now)
     keys = jax.random.split(jax.random.key(0) if key is None else key, len(now))
 
-    def call(carry: tuple[X, X, Array], inputs: Any) -> tuple[tuple[X, X, Array], None]:
+    def reverse(
+        carry: tuple[X, X, Array], inputs: Any
+    ) -> tuple[tuple[X, X, Array], None]:
         x, last_data, last_now = carry
         now, after, about, key = inputs
         prediction = denoise(x, about)
@@ -126,9 +128,9 @@ def sample(
                 x += spread * standard_noise(key, x.shape, x.dtype)
         return (x, parts.data, now), None
 
-    # No data are known at first, which step 0 stands for.
+    # There is no last estimate at first: step 0 marks that.
     start = (x, jnp.zeros_like(x), jnp.zeros((), now.dtype))
-    return jax.lax.scan(call, start, (now, after, about, keys))[0][0]
+    return jax.lax.scan(reverse, start, (now, after, about, keys))[0][0]
 
 
 def second_order(
@@ -142,11 +144,11 @@ def second_order(
     """One step of DPM-Solver++(2M), in half the logarithm of the SNR.
 
     Args:
-        data, last_data: as estimated at this step and at the one before.
-        before, at, to: signal of that one (1: there was none), this, and the next.
+        data, last_data: estimates at this step and at the previous one.
+        before, at, to: signal of the previous step (1: none), this one, and the next.
     """
-    # Where nothing of the noise is left (SNR infinite), or nothing was known before,
-    # the step is of first order: the weight of the difference is 0.
+    # Where no noise remains (SNR infinite), or there is no previous estimate, the step
+    # is of first order: the weight of the difference is 0.
     clean, fresh = to >= 1, before >= 1
     safe = jnp.where(clean, 0.5, to)
     old = jnp.where(fresh, at / 2, before)
@@ -160,5 +162,5 @@ def second_order(
 
 
 def log_snr(signal: Float[Array, ""]) -> Float[Array, ""]:
-    """Of a step that is neither clean nor pure noise."""
+    """Logarithm of the SNR of a step that is neither clean nor pure noise."""
     return jnp.log(signal) - jnp.log1p(-signal)

@@ -1,4 +1,4 @@
-"""Noise schedules: how much of the data is left after each step."""
+"""Noise schedules: the share of signal after each step."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ class Schedule:
 
     @property
     def snr(self) -> Float[Array, " steps"]:
-        """Of every step, linear; infinite at step 0."""
+        """SNR of every step, linear; infinite at step 0."""
         return self.signal / (1 - self.signal)
 
     def nearest(self, snr: Float[Array, " n"]) -> Int[Array, " n"]:
@@ -50,7 +50,7 @@ def linear(num_steps: int, first: float = 1e-4, last: float = 0.02) -> Schedule:
 
 
 def linear_to(snr_first: float, last: float, num_steps: int) -> Schedule:
-    """`linear`, its first step at a given linear SNR: no cleaner data are of use."""
+    """`linear` with the first step at a given linear SNR, the highest in use."""
     return linear(num_steps, 1 / (1 + snr_first), last)
 
 
@@ -62,9 +62,9 @@ def cosine(num_steps: int, offset: float = 0.008, most: float = 0.999) -> Schedu
     """
     if num_steps < 1:
         raise ValueError(f"num_steps: found {num_steps}; needed at least 1")
-    place = (np.arange(num_steps + 1) / num_steps + offset) / (1 + offset)
-    left = np.cos(place * np.pi / 2) ** 2
-    return _from_betas(np.minimum(1 - left[1:] / left[:-1], most))
+    time = (np.arange(num_steps + 1) / num_steps + offset) / (1 + offset)
+    signal = np.cos(time * np.pi / 2) ** 2
+    return _from_betas(np.minimum(1 - signal[1:] / signal[:-1], most))
 
 
 def sigmoid(num_steps: int, start: float = -3.0, end: float = 3.0) -> Schedule:
@@ -77,14 +77,14 @@ def sigmoid(num_steps: int, start: float = -3.0, end: float = 3.0) -> Schedule:
         raise ValueError(f"num_steps: found {num_steps}; needed at least 1")
     if end <= start:
         raise ValueError(f"start, end: found {start}, {end}; needed an end beyond it")
-    place = np.linspace(start, end, num_steps + 1)
-    curve = 1 / (1 + np.exp(place))
-    left = (curve - curve[-1]) / (curve[0] - curve[-1])
-    return _from_signal(np.maximum(left, 1e-9))
+    time = np.linspace(start, end, num_steps + 1)
+    curve = 1 / (1 + np.exp(time))
+    signal = (curve - curve[-1]) / (curve[0] - curve[-1])
+    return _from_signal(np.maximum(signal, 1e-9))
 
 
 def even_db(num_steps: int, first_db: float, last_db: float) -> Schedule:
-    """SNRs evenly spaced in dB: all of them are as often trained on.
+    """SNRs evenly spaced in dB: training samples them uniformly.
 
     Raises:
         ValueError: fewer than two steps, or a last SNR that is not below the first.
@@ -103,5 +103,5 @@ def _from_betas(betas: Float[np.ndarray, " step"]) -> Schedule:
 
 
 def _from_signal(signal: Float[np.ndarray, " steps"]) -> Schedule:
-    """In float64 up to here: a thousand factors close to one."""
+    """From float64, since the signal is a product of a thousand factors close to 1."""
     return Schedule(jnp.asarray(signal, jnp.float32))

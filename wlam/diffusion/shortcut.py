@@ -1,13 +1,13 @@
-"""Shortcuts: a network that is told how far to go, and is there in one call or a few.
+"""Shortcuts: a network conditioned on its step size, for one or a few evaluations.
 
 Frans, Hafner, Levine & Abbeel, "One step diffusion via shortcut models", arXiv
-2410.12557, with steps that are turns: the signal's and the noise's amplitudes are a
-cosine and a sine, so that `Ddim` turns x towards its velocity, and the velocity of a
-shortcut is whatever makes one turn end where two turns of half the steps do. Salimans &
-Ho, arXiv 2202.00512, appendix G, have the same target for a network of its own.
+2410.12557, with steps as rotations: the signal's and the noise's amplitudes are a
+cosine and a sine, so that `Ddim` rotates x towards its velocity, and the velocity of a
+shortcut makes one rotation end where two rotations over half the steps do. Salimans &
+Ho, arXiv 2202.00512, appendix G, have the same target for a separate network.
 
-A shortcut of d doublings goes over 2**d steps, from a multiple of them. One of none is
-a plain call, so that one network serves every sampler.
+A shortcut of d doublings covers 2**d steps, from a multiple of them. One of 0 doublings
+is a plain prediction, so that one network serves every sampler.
 """
 
 import math
@@ -29,7 +29,7 @@ from wlam.diffusion.schedule import Schedule
 
 X = Inexact[Array, "n *d"]
 Predict = Callable[[X, Int[Array, " n"], Int[Array, " n"]], X]
-"""x [n, ...], its steps, and doublings, to the velocity."""
+"""(x [n, ...], its steps, doublings) -> the velocity."""
 
 
 def most_doublings(schedule: Schedule) -> int:
@@ -44,28 +44,28 @@ def most_doublings(schedule: Schedule) -> int:
     return steps.bit_length() - 1
 
 
-def doublings_of(schedule: Schedule, calls: int) -> int:
-    """Of every shortcut on the way from noise to data in that many calls.
+def doublings_of(schedule: Schedule, nfe: int) -> int:
+    """Doublings of every shortcut from noise to data in `nfe` network evaluations.
 
     Raises:
-        ValueError: calls that are no power of 2 up to the number of steps.
+        ValueError: evaluations that are no power of 2 up to the number of steps.
     """
     most = most_doublings(schedule)
-    if not 1 <= calls <= schedule.num_steps or calls & (calls - 1):
+    if not 1 <= nfe <= schedule.num_steps or nfe & (nfe - 1):
         raise ValueError(
-            f"calls: found {calls}; needed a power of 2, 1 to {schedule.num_steps}"
+            f"nfe: found {nfe}; needed a power of 2, 1 to {schedule.num_steps}"
         )
-    return most - int(math.log2(calls))
+    return most - int(math.log2(nfe))
 
 
-def turned(
+def ddim_step(
     schedule: Schedule,
     x: X,
     now: Int[Array, "#n"],
     after: Int[Array, "#n"],
     velocity: X,
 ) -> Inexact[Array, "n *d"]:
-    """Where x gets from a step to another: `Ddim` in one call, nothing random."""
+    """x at another step: one deterministic step of `Ddim`."""
     parts = estimates(schedule, x, now, velocity, "velocity")
     return add_noise(schedule, parts.data, after, parts.noise)
 
@@ -77,7 +77,7 @@ def velocity_to(
     after: Int[Array, "#n"],
     there: X,
 ) -> Inexact[Array, "n *d"]:
-    """The velocity with which `turned` ends there; `after` is a step before `now`."""
+    """The velocity with which `ddim_step` ends at `there`; `after` is before `now`."""
     of_data, of_noise = rates(schedule, now, x.ndim)
     to_data, to_noise = rates(schedule, after, x.ndim)
     cosine = of_data * to_data + of_noise * to_noise
@@ -92,15 +92,15 @@ def shortcut_loss(
     key: PRNGKeyArray,
     share: float = 0.25,
 ) -> Float[Array, ""]:
-    """Mean square error of velocities, of plain calls and of shortcuts.
+    """Mean square error of velocities, of plain predictions and of shortcuts.
 
     Args:
-        predict: of the first rows of the batch, as many as it is given.
+        predict: of the first samples of the batch, any number of them.
         schedule: with a power of 2 steps.
         data: x_0.
-        share: of the rows, the first ones, that learn shortcuts, of 1 to most doublings
-            all alike, from what the network itself says of half of them. The others
-            learn the velocity, at all steps alike.
+        share: of the samples, the first ones, that learn shortcuts: of uniformly drawn
+            doublings, from the network's own predictions of half the step. The others
+            learn the velocity, at uniformly drawn steps.
 
     Raises:
         ValueError: a number of steps that is no power of 2, or a share outside 0 to 1.
@@ -132,11 +132,11 @@ def shortcut_velocity(
     step: Int[Array, " n"],
     doublings: Int[Array, " n"],
 ) -> Inexact[Array, "n *d"]:
-    """What a shortcut learns: to end where two of one doubling less do."""
+    """Target of a shortcut: it ends where two shortcuts of one doubling less do."""
     half = 2 ** (doublings - 1)
     middle, end = step - half, step - 2 * half
     velocity = predict(x, step, doublings - 1)
-    on_the_way = turned(schedule, x, step, middle, velocity)
-    velocity = predict(on_the_way, middle, doublings - 1)
-    there = turned(schedule, on_the_way, middle, end, velocity)
+    half_way = ddim_step(schedule, x, step, middle, velocity)
+    velocity = predict(half_way, middle, doublings - 1)
+    there = ddim_step(schedule, half_way, middle, end, velocity)
     return velocity_to(schedule, x, step, end, there)

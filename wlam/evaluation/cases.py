@@ -10,15 +10,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from wlam.data.files import check_window, read_npz, whole_block
-from wlam.data.measured import CASES, SCANS, SINGLE_HORIZONS, find_measured
+from wlam.data.measured import CASES, SINGLE_HORIZONS, SPARSE_SWEEPS, find_measured
 from wlam.evaluation.forecast import Case
 from wlam.phy.noise import awgn
 from wlam.tasks import layout_of
 from wlam.tasks.estimate import NOISE
+from wlam.tasks.own import UserData
 from wlam.types import Csi, DataError
 
 NOISE_SEED = 0
-USUAL = tuple(name for name in CASES if name not in (*SINGLE_HORIZONS, *SCANS))
+USUAL = tuple(name for name in CASES if name not in (*SINGLE_HORIZONS, *SPARSE_SWEEPS))
 
 
 def measured_cases(
@@ -44,17 +45,9 @@ def measured_cases(
 
 
 @dataclass(frozen=True, kw_only=True)
-class OwnData:
-    """A user's file and what is asked of it; options of eval.py."""
+class OwnData(UserData):
+    """A user's file to evaluate on; options of eval.py."""
 
-    # An .npz file of your own, see docs/data_formats.md.
-    data: str | None = None
-    # A name of wlam.tasks.TASKS.
-    task: str | None = None
-    # Steps (subcarriers, antennas for those tasks) that the model sees.
-    context: int | None = None
-    # Steps (subcarriers) to forecast.
-    horizon: int | None = None
     # Steps between two windows (beam, traffic, series); the horizon if not given.
     stride: int | None = None
     # Share of each series, at its end, that targets lie in (beam, traffic, series).

@@ -16,6 +16,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from wlam.tasks import layout_of
 from wlam.types import Batch, Csi, DataError, Question, Series, Sweeps, Traffic
 
 Figures = dict[str, Float[Array, ""]]
@@ -25,6 +26,19 @@ VERBS = (*VERBS, "head", "draw", "precode")
 """What may be asked of a model; `Model.can` says which of them."""
 
 
+CHANNEL_SERIES = 48
+"""Number of series that a sample counts for which enters as a whole."""
+
+
+@dataclass(frozen=True)
+class TrainingWindow:
+    """How samples of a user's file enter a network in training."""
+
+    steps: int  # of a random window
+    context: int | None  # known steps of a whole sample; None: as single series
+    series: int  # how many a sample counts for
+
+
 @dataclass(frozen=True)
 class NetworkConfig:
     """Base of every network's configuration: everything that fixes its parameters."""
@@ -32,6 +46,22 @@ class NetworkConfig:
     def build(self, rngs: nnx.Rngs) -> "Network":
         """Makes the network with fresh parameters."""
         raise NotImplementedError
+
+    def training_window(
+        self, task: str, shape: tuple[int, ...], context: int, horizon: int
+    ) -> TrainingWindow:
+        """How a user's file enters in training: as it will in use.
+
+        Args:
+            task: a name of `wlam.tasks.TASKS`.
+            shape: of the array to train on, with the axes of the task's layout.
+            context, horizon: known steps, and steps to forecast.
+
+        Raises:
+            DataError: the network cannot be trained on such data.
+        """
+        steps = layout_of(task).span(context, horizon)
+        return TrainingWindow(steps, context, CHANNEL_SERIES)
 
 
 class Network(nnx.Module):

@@ -1,4 +1,4 @@
-"""What tokens are made of: patches of samples, and the interval between samples."""
+"""Embeddings of tokens: patches of samples, and the interval between samples."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,8 +14,8 @@ from wlam.types import AXES
 class ResidualMlp(nnx.Module):
     """W2 silu(W1 norm(x)) + W3 x, the residual block of TimesFM (arXiv 2310.10688).
 
-    The linear path leaves magnitudes alone: a linear predictor is a special case of the
-    whole model. The hidden path may see a normalised input.
+    The linear path keeps magnitudes: a linear predictor is a special case of the whole
+    model. The input of the hidden path may be normalised.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class ResidualMlp(nnx.Module):
 
 
 class PatchEmbedding(nnx.Module):
-    """A token from the samples of a patch, which are hidden, and what else is known."""
+    """A token from the samples of a patch, their mask, and other inputs."""
 
     def __init__(
         self, patch: int, beside: int, width: int, rngs: nnx.Rngs, dtype: jnp.dtype
@@ -59,9 +59,9 @@ class PatchEmbedding(nnx.Module):
 
 @dataclass(frozen=True)
 class GranularityConfig:
-    """How the model is told the interval between two samples."""
+    """How the interval between two samples is encoded."""
 
-    # Fourier features of log10(interval); a table of known intervals; nothing.
+    # Fourier features of log10(interval); a table of known intervals; no encoding.
     kind: Literal["continuous", "lookup", "none"] = "continuous"
     # Sine-cosine pairs of the continuous form, at pi/8 * 2^k per decade.
     num_frequencies: int = 6
@@ -74,8 +74,8 @@ class Granularity(nnx.Module):
 
     The continuous form is an MLP of Fourier features of log10(interval), so that an
     interval between those of training lands between their embeddings. Frequencies stop
-    at 4 pi per decade: higher ones tell intervals apart that a model should treat
-    alike. The axis enters as more features, because 1e5 seconds and 1e5 Hz have nothing
+    at 4 pi per decade: higher ones separate intervals that a model should treat
+    alike. The axis gives further features, because 1e5 seconds and 1e5 Hz have nothing
     in common.
     """
 

@@ -1,13 +1,13 @@
-"""A feed-forward layer of several experts, of which every token uses a few.
+"""A mixture of experts: a feed-forward layer of which every token uses a few experts.
 
 Shazeer et al., "Outrageously large neural networks: the sparsely-gated
 mixture-of-experts layer", arXiv 1701.06538; Fedus et al., "Switch transformers",
 arXiv 2101.03961.
 
-All experts are computed for all tokens, and gates of zero hide those that a token does
-not use. That is exact and drops no token, but every expert costs its compute:
-parameters grow, and time with them. A kernel that computes the used experts alone
-belongs into `Experts.__call__`.
+All experts are computed for all tokens, and gates of zero remove those that a token
+does not use. That is exact and drops no token, but every expert costs its compute:
+time grows with the parameters. A kernel that computes the used experts alone belongs
+in `Experts.__call__`.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ class Load:
         """E sum_e f_e P_e of every layer (arXiv 2101.03961, eq. 4 to 6).
 
         P_e is the mean probability of expert e. It is 1 where all experts are used
-        alike, and E where one has all tokens. Only P_e has a gradient.
+        alike, and E where one expert has all tokens. Only P_e has a gradient.
         """
         wished = self.wished / jnp.maximum(self.wished.sum(-1, keepdims=True), 1)
         return self.used.shape[-1] * (self.shares() * wished).sum(-1)
@@ -48,7 +48,7 @@ def in_layers(loads: Sequence[Load]) -> Load:
 
 
 def in_all(loads: Sequence[Load]) -> Load:
-    """The load of several sets of tokens, as if they had come together."""
+    """The load of several sets of tokens, as if they were one."""
     return jax.tree.map(lambda *x: jnp.stack(x).sum(0), *loads)
 
 
@@ -56,8 +56,9 @@ class Experts(nnx.Module):
     """y = sum_e g_e(x) W2_e gelu(W1_e x), with g_e = 0 for all but `active` experts.
 
     The router's probabilities are p = softmax(W x), in float32. A token uses the
-    experts of the largest ones. One alone has the gate p_e (Switch, eq. 2): divided by
-    itself, it would give the router no gradient. Several have p_e over their sum.
+    experts of the largest ones. A single expert has the gate p_e (Switch, eq. 2):
+    divided by itself, it would give the router no gradient. Several have p_e over
+    their sum.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
-"""Fixed points z = f(z) as layers: found by iteration, differentiated where they are.
+"""Fixed points z = f(z) as layers: found by iteration, differentiated implicitly.
 
 Bai, Kolter & Koltun, "Deep equilibrium models", arXiv 1909.01377. Only the fixed point
-is kept for the gradient, so that training takes the memory of one call of f, whatever
-the number of iterations.
+is kept for the gradient, so that training takes the memory of one evaluation of f,
+whatever the number of iterations.
 """
 
 from collections.abc import Callable
@@ -17,24 +17,25 @@ from jaxtyping import Array, Float, Inexact, Int
 from wlam.ops.einsum import einsum
 
 Step = Callable[[Any, Array], Array]
-"""(what it depends on, z [n, ...]) -> f(z), of the same shape."""
+"""(parameters and observations, z [n, ...]) -> f(z), of the same shape."""
 
 
 @dataclass(frozen=True)
 class Solver:
-    """How a fixed point is found; ValueError where it cannot be."""
+    """How a fixed point is found; ValueError for values that are not allowed."""
 
-    # z goes this part of the way to f(z). Maps that are only non-expansive, such as
-    # reflections, converge for less than 1 (Krasnoselskii, Uspekhi Mat. Nauk 10, 1955).
+    # Damping: z moves this share of the way to f(z). Maps that are only
+    # non-expansive, such as reflections, converge for less than 1 (Krasnoselskii,
+    # Uspekhi Mat. Nauk 10, 1955).
     weight: float = 0.8
-    # Differences that Anderson's acceleration combines, 0: none of it (Walker & Ni,
+    # Differences that Anderson's acceleration combines, 0: none (Walker & Ni,
     # SIAM J. Numer. Anal. 49, 2011), and the penalty of its least squares.
     memory: int = 0
     penalty: float = 1e-4
-    # Stops when no sample's change is larger, over its z; or after that many calls.
+    # Stops when no sample's relative change is larger, or after `most` evaluations.
     tolerance: float = 1e-3
     most: int = 50
-    # By the adjoint's own fixed point, or through the last call of f alone (Fung et
+    # By the adjoint's fixed point, or through the last evaluation alone (Fung et
     # al., "Jacobian-free backpropagation", arXiv 2103.12803).
     gradient: Literal["implicit", "one step"] = "implicit"
 
@@ -52,18 +53,18 @@ class Solver:
 
 
 class Solution(NamedTuple):
-    """A fixed point, or how far it got."""
+    """A fixed point, or the last iterate where it was not reached."""
 
     z: Inexact[Array, "n *d"]
-    # Largest relative change of a sample in every call; NaN after the last.
+    # Largest relative change of a sample in every evaluation; NaN after the last.
     residuals: Float[Array, " most"]
-    calls: Int[Array, ""]
+    evaluations: Int[Array, ""]  # of f
 
 
 def solve(
     step: Callable[[Array], Array], start: Inexact[Array, "n *d"], solver: Solver
 ) -> Solution:
-    """Iterates from a start; not to be differentiated, see `fixed_point`."""
+    """Iterates from a start; `fixed_point` is the form to differentiate."""
     n, memory = len(start), max(solver.memory, 1)
     flat = start.reshape(n, -1)
 
@@ -73,25 +74,25 @@ def solve(
         return (k < solver.most) & (last > solver.tolerance)
 
     def once(carry: tuple) -> tuple:
-        z, places, values, residuals, k = carry
+        z, points, values, residuals, k = carry
         value = step(z.reshape(start.shape)).reshape(n, -1)
         change = jnp.linalg.norm(value - z, axis=1)
         size = jnp.maximum(jnp.linalg.norm(value, axis=1), 1e-30)
         residuals = residuals.at[k].set((change / size).max())
         slot = k % memory
-        places, values = places.at[:, slot].set(z), values.at[:, slot].set(value)
+        points, values = points.at[:, slot].set(z), values.at[:, slot].set(value)
         if solver.memory:
             used = jnp.arange(memory) <= k
-            share = _anderson(values - places, used, solver.penalty)
-            z, value = (einsum("nm,nmd->nd", share, part) for part in (places, values))
+            share = _anderson(values - points, used, solver.penalty)
+            z, value = (einsum("nm,nmd->nd", share, part) for part in (points, values))
         z = (1 - solver.weight) * z + solver.weight * value
-        return z, places, values, residuals, k + 1
+        return z, points, values, residuals, k + 1
 
     past = jnp.zeros((n, memory, flat.shape[1]), flat.dtype)
     residuals = jnp.full(solver.most, jnp.nan)
     carry = (flat, past, past, residuals, jnp.zeros((), jnp.int32))
-    z, _, _, residuals, calls = jax.lax.while_loop(unfinished, once, carry)
-    return Solution(z.reshape(start.shape), residuals, calls)
+    z, _, _, residuals, evaluations = jax.lax.while_loop(unfinished, once, carry)
+    return Solution(z.reshape(start.shape), residuals, evaluations)
 
 
 def _anderson(
@@ -102,7 +103,7 @@ def _anderson(
     both = used[:, None] & used[None]
     gram = jnp.where(both[None], gram, 0)
     size = jnp.trace(gram, axis1=1, axis2=2).real[:, None, None]
-    # A sample that has arrived changes by nothing, and rounding has no inverse.
+    # A converged sample has no change, and the matrix of its rounding no inverse.
     least = penalty + 8 * jnp.finfo(gram.dtype).eps
     gram = gram / jnp.where(size > 0, size, 1) + least * jnp.eye(len(used))[None]
     ones = jnp.broadcast_to(
@@ -118,12 +119,13 @@ def fixed_point(
 ) -> Inexact[Array, "n *d"]:
     """z = step(about, z), differentiable in `about` (and constant in `start`).
 
-    By the implicit function theorem: with v the gradient at z, what goes back through
-    one call of `step` is u = v + (d step / d z)^T u, itself a fixed point.
+    By the implicit function theorem: with v the gradient at z, the gradient that goes
+    back through one evaluation of `step` is u = v + (d step / d z)^T u, itself a fixed
+    point.
 
     Args:
-        step: a contraction in z, or one on average, see `Solver.weight`; of the same
-            identity from call to call, as it is compiled once for each.
+        step: a contraction in z, or an averaged map, see `Solver.weight`; the same
+            function object in every call, since each is compiled once.
         about: a tree of arrays, parameters and observations.
         start: where the iteration begins.
     """

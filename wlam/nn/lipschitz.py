@@ -1,10 +1,10 @@
-"""A network that brings no two inputs farther apart than they are, by construction.
+"""A 1-Lipschitz network: by construction, it moves no two inputs farther apart.
 
-A fixed point of such a network, damped, exists and is one (see `wlam.nn.fixed_point`).
+A damped network of this kind has exactly one fixed point (see `wlam.nn.fixed_point`).
 Norms of full convolutions are only bounded in practice; here a layer is a convolution
 of every channel by itself, whose norm is the peak of its transfer function, and a
 matrix over channels, whose norm is its largest singular value: both are exact and
-cheap, and each layer is divided by its own where that is more than 1.
+cheap, and each layer is divided by its norm where that is more than 1.
 """
 
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ from wlam.ops.einsum import einsum
 
 @dataclass(frozen=True)
 class LipschitzConfig:
-    """Everything that fixes the parameters; ValueError where it cannot be."""
+    """Sizes of the network; ValueError for sizes that are not allowed."""
 
     # Planes of the input: twice its complex channels.
     planes: int = 8
-    # Channels inside.
+    # Channels of the hidden layers.
     width: int = 64
     # Residual blocks between the first layer and the last.
     blocks: int = 3
@@ -44,14 +44,14 @@ def contracted(
     matrix: Float[Array, "out in"],
 ) -> Float[Array, "out in"]:
     """The matrix over its largest singular value, if that is more than 1."""
-    # By the small Gram matrix: eigenvalues are exact, iterations would be bounds.
+    # From the smaller Gram matrix: eigenvalues are exact, power iteration is a bound.
     tall = matrix.shape[0] > matrix.shape[1]
     gram = einsum("ki,kj->ij" if tall else "ik,jk->ij", matrix, matrix)
     largest = jnp.sqrt(jnp.maximum(jnp.linalg.eigvalsh(gram)[-1], 0))
     return matrix / jnp.maximum(largest, 1)
 
 
-class Layer(nnx.Module):
+class LipschitzLayer(nnx.Module):
     """A circular convolution of every plane, then a matrix over planes."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, rngs: nnx.Rngs):
@@ -68,14 +68,14 @@ class Layer(nnx.Module):
         response = jnp.fft.rfft2(window[:rows, :columns], shape, axes=(0, 1))
         peak = abs(response).max((0, 1))
         response = response / jnp.maximum(peak, 1)[None, None]
-        seen = jnp.fft.rfft2(x, axes=(1, 2)) * response[None]
-        seen = jnp.fft.irfft2(seen, shape, axes=(1, 2))
-        mixed = einsum("nuvc,kc->nuvk", seen, contracted(self.matrix[...]))
+        filtered = jnp.fft.rfft2(x, axes=(1, 2)) * response[None]
+        filtered = jnp.fft.irfft2(filtered, shape, axes=(1, 2))
+        mixed = einsum("nuvc,kc->nuvk", filtered, contracted(self.matrix[...]))
         return mixed + self.bias[...][None, None, None]
 
 
 def sorted_pairs(x: Float[Array, "*b c"]) -> Float[Array, "*b c"]:
-    """Neighbouring channels in order: bends without losing gradient.
+    """Sorts neighbouring channels: a nonlinearity that keeps the gradient norm.
 
     Anil, Lucas & Grosse, "Sorting out Lipschitz function approximation", arXiv
     1811.05381: 1-Lipschitz networks with it approximate any 1-Lipschitz function.
@@ -86,26 +86,26 @@ def sorted_pairs(x: Float[Array, "*b c"]) -> Float[Array, "*b c"]:
 
 
 class LipschitzNetwork(nnx.Module):
-    """[n, u, v, planes] to the same; changes never grow, whatever the parameters.
+    """[n, u, v, planes] to the same; differences never grow, for any parameters.
 
-    Convolutions are circular, so that shifts of the input shift the answer.
+    Convolutions are circular, so that shifts of the input shift the output.
     """
 
     def __init__(self, config: LipschitzConfig, rngs: nnx.Rngs):
         k, width = config.kernel, config.width
-        self.first = Layer(config.planes, width, k, rngs)
+        self.first = LipschitzLayer(config.planes, width, k, rngs)
         self.blocks = nnx.List(
             [
-                nnx.List([Layer(width, width, k, rngs) for _ in range(2)])
+                nnx.List([LipschitzLayer(width, width, k, rngs) for _ in range(2)])
                 for _ in range(config.blocks)
             ]
         )
-        self.last = Layer(width, config.planes, 1, rngs)
+        self.last = LipschitzLayer(width, config.planes, 1, rngs)
 
     def __call__(self, x: Float[Array, "n u v c"]) -> Float[Array, "n u v c"]:
         h = sorted_pairs(self.first(x))
         for one, other in self.blocks:
-            # Half of each: a sum of two such maps may be twice as steep.
+            # The mean: a sum of two such maps has a Lipschitz constant of up to 2.
             h = (h + other(sorted_pairs(one(h)))) / 2
             h = sorted_pairs(h)
         return self.last(h)

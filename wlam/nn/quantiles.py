@@ -1,4 +1,4 @@
-"""Predictive distributions of rows: quantiles around a forecast, draws from them."""
+"""Predictive distributions of series: quantiles around a forecast, and samples."""
 
 from itertools import pairwise
 from statistics import NormalDist
@@ -16,7 +16,7 @@ def check_levels(levels: tuple[float, ...]) -> None:
     if levels and not (rising and both_sides):
         raise ValueError(
             f"quantiles: found {levels}; needed none, or increasing levels in (0, 1) "
-            "on both sides of 0.5, which the forecast itself stands for"
+            "on both sides of 0.5, which is the forecast itself"
         )
 
 
@@ -64,15 +64,15 @@ def quantile(
     """The quantile function minus the forecast, at normal scores.
 
     Linear in the score between levels, as for a normal distribution; beyond the
-    outermost levels the last slope goes on.
+    outermost levels the last slope continues.
     """
     below = sum(level < 0.5 for level in levels)
-    places = np.array([score(x) for x in (*levels[:below], 0.5, *levels[below:])])
+    knot_scores = np.array([score(x) for x in (*levels[:below], 0.5, *levels[below:])])
     middle = jnp.zeros_like(offsets[..., :1])
     knots = jnp.concatenate([offsets[..., :below], middle, offsets[..., below:]], -1)
     found = knots[..., 0]
-    last = len(places) - 2
-    for i, (begin, end) in enumerate(pairwise(places)):
+    last = len(knot_scores) - 2
+    for i, (begin, end) in enumerate(pairwise(knot_scores)):
         share = (scores - begin) / (end - begin)
         share = share if i == 0 else jnp.maximum(share, 0)
         share = share if i == last else jnp.minimum(share, 1)
@@ -83,16 +83,16 @@ def quantile(
 def draw_scores(
     key: PRNGKeyArray, offsets: Float[Array, "*b q level"]
 ) -> Float[Array, "*b q"]:
-    """Normal scores for the q steps of a patch, dependent as errors of forecasts are.
+    """Normal scores for the q steps of a patch, correlated as forecast errors are.
 
-    Quantiles tell the spread of every step and not how errors of two steps go together.
-    But spread that grows with the step tells that errors are carried on. We draw as for
-    the AR(1) process whose spread grows alike, x[t+1] = phi x[t] + w with errors
+    Quantiles give the spread of every step, not the correlation of errors of two steps.
+    But spread that grows with the step shows that errors accumulate. Samples are those
+    of the AR(1) process whose spread grows alike, x[t+1] = phi x[t] + w with errors
 
         s_k^2 = (1 - phi^2k) / (1 - phi^2),  corr(e_k, e_k+1) = phi s_k / s_k+1:
 
     independent scores where the spread is the same at all steps (white noise), and the
-    increments of a random walk where it grows with the root of the step.
+    increments of a random walk where spread grows with the root of the step.
     """
     spread = offsets[..., -1] - offsets[..., 0]
     spread = jnp.maximum(spread, 1e-30)

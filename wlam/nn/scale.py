@@ -6,22 +6,22 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-# Inputs and targets are cut here for the same reason.
+# Normalised inputs and targets are clipped here for the same reason.
 INPUT_LIMIT = 20.0
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Scale:
-    """Mean and spread of a context; `apply` and `invert` go there and back."""
+    """Mean and spread of a context; `apply` normalises and `invert` undoes it."""
 
     mean: Float[Array, " b"]
     spread: Float[Array, " b"]
 
     def apply(self, x: Float[Array, "b g t"]) -> Float[Array, "b g t"]:
-        # A constant context has nothing to scale by: it becomes 0, and since `invert`
-        # multiplies by 0, its forecast is that constant. An added epsilon would break
-        # scale equivariance for channels of 1e-7.
+        # A constant context has spread 0: it becomes 0, and since `invert` multiplies
+        # by 0, its forecast is that constant. An added epsilon would break scale
+        # equivariance for channels of 1e-7.
         divisor = jnp.where(self.spread == 0, 1.0, self.spread)
         return (x - self.mean[:, None, None]) / divisor[:, None, None]
 
@@ -35,12 +35,12 @@ def fit_scale(
     """Statistics of the visible samples, one mean and one spread for each group.
 
     Args:
-        values: groups of g series that are scaled alike: (re, im) of a complex series,
-            all beams of a sweep, or a single series.
-        visible: which samples count. They must lie in the context: statistics that see
-            the target are a leak.
+        values: groups of g series with one scale: (re, im) of a complex series, all
+            beams of a sweep, or a single series.
+        visible: which samples count. They must lie in the context: statistics of the
+            target are a leak.
         center: subtract the mean. False for complex series, whose mean is zero by
-            physics and whose angle would be bent by subtracting an estimate.
+            physics and whose angle would change if an estimate were subtracted.
     """
     seen = jnp.broadcast_to(visible, values.shape)
     count = jnp.maximum(seen.sum((-2, -1), keepdims=True), 1)

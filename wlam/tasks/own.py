@@ -1,7 +1,7 @@
 """A user's file as a source of training data, and the part of it that is held out.
 
-The first share of its samples is trained on and the rest is judged; of a file with one
-long series it is the first share of the time. Batches are random samples and, where
+The first share of its samples is trained on and the rest is evaluated; of a file with
+one long series it is the first share of the time. Batches are random samples and, where
 they are longer than needed, random windows of them: pure functions of a key, like those
 of every generator. Measured data have no noise-free version, so that targets are the
 values themselves.
@@ -21,7 +21,7 @@ from wlam.data.files import (
     Data,
     Layout,
     check_window,
-    guess_task,
+    infer_task,
     read_npz,
     whole_block,
 )
@@ -34,17 +34,23 @@ seconds more to compile."""
 
 
 @dataclass(frozen=True)
-class OwnFile:
-    """A user's file and what is asked of it."""
+class UserData:
+    """A user's file and its task; options of train.py and eval.py."""
 
-    # An .npz file of your own to train on, see docs/data_formats.md.
+    # An .npz file of your own, see docs/data_formats.md.
     data: str | None = None
-    # A name of wlam.tasks.TASKS; what the file's array suggests.
+    # A name of wlam.tasks.TASKS; train.py infers it from the file's array.
     task: str | None = None
-    # Steps (subcarriers, antennas for those tasks) that the model sees.
+    # Known steps (subcarriers, antennas for those tasks); train.py has defaults.
     context: int | None = None
-    # Steps (subcarriers) to forecast.
+    # Steps (subcarriers) to forecast; train.py has defaults.
     horizon: int | None = None
+
+
+@dataclass(frozen=True)
+class OwnFile(UserData):
+    """A user's file to train on."""
+
     # Share of the samples (of the time, if there is one) that may be trained on.
     train_share: float = 0.8
     # Samples of these that are trained on (windows, if there is one); None: all.
@@ -85,7 +91,7 @@ def settle(own: OwnFile) -> tuple[OwnFile, Data, list[str]]:
     """
     path = str(own.data)
     layouts = {name: task.layout for name, task in TASKS.items() if task.layout}
-    task = own.task or guess_task(path, layouts)
+    task = own.task or infer_task(path, layouts)
     layout, (context, horizon) = layout_of(task), task_of(task).window
     data, notes = read_npz(path, layout)
     if layout.pilots:

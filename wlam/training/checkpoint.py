@@ -1,7 +1,7 @@
-"""Checkpoints: parameters, optimiser, PRNG key, stream position and config, as one.
+"""Checkpoints: parameters, optimiser, PRNG key, stream position and config.
 
-Everything of a step is written to a temporary folder that is renamed when it is
-complete, so that a process killed at any moment leaves the previous checkpoint intact.
+A checkpoint is written to a temporary folder that is renamed when it is complete, so
+that a process killed at any moment leaves the previous checkpoint intact.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
-# orbax-checkpoint: its new API is reached through this name only.
+# orbax-checkpoint: its new API has this name only.
 from orbax.checkpoint import v1 as ocp
 
 from wlam.serialise import from_json, to_json
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import wlam.config
 
 FOLDER = "checkpoints"
-# What may change between a run and its resumption: nothing that the bits depend on.
+# Fields that may change between a run and its resumption: no bit depends on them.
 FREE = frozenset(
     {"run", "evaluation", "mesh", "checkpoint", "validate_every", "conflicts_every"}
 )
@@ -47,6 +47,10 @@ class CheckpointConfig:
                 f"every_minutes: found {self.every_minutes}; needed more than 0"
             )
 
+    def is_due(self, steps: int, minutes: float) -> bool:
+        """Whether to save, so many steps and minutes after the last checkpoint."""
+        return steps >= self.every_steps or minutes > self.every_minutes
+
 
 class Checkpoints:
     """The checkpoints of one run; a context manager that finishes writing on exit."""
@@ -58,7 +62,7 @@ class Checkpoints:
             ocp.training.preservation_policies,
         )
         options: dict[str, Any] = {
-            # When to save is decided by the training loop: orbax obeys every call.
+            # The training loop decides when to save: orbax saves at every call.
             "save_decision_policy": policies[0].FixedIntervalPolicy(1),
             "preservation_policy": policies[1].LatestN(keep),
             "cleanup_tmp_directories": True,
@@ -85,12 +89,12 @@ class Checkpoints:
         )
 
     def save(self, step: int, state: Any, config: "wlam.config.Config") -> None:
-        """Writes a checkpoint in the background; waits for the one before."""
+        """Writes a checkpoint in the background; waits for the previous one."""
         if self.latest == step:
             return
         if jax.default_backend() == "cpu":
-            # Orbax moves arrays to the host before it returns. On a CPU they are there
-            # already, and the next step, which the state is given to, overwrites them.
+            # Orbax moves arrays to the host before it returns. On a CPU it does not
+            # copy, and the next step overwrites the donated state.
             state = jax.tree.map(jnp.copy, state)
         self._orbax.save_checkpointables_async(
             step, {"state": state}, custom_metadata={"config": to_json(config)}
@@ -125,7 +129,7 @@ def saved_config(orbax: Any, step: int) -> "wlam.config.Config":
 def check_same(
     saved: "wlam.config.Config", config: "wlam.config.Config", run: Path
 ) -> None:
-    """ValueError: going on by `config` would give other bits than by `saved`."""
+    """ValueError: resuming with `config` would give other bits than with `saved`."""
     for field, there, here in differences(to_json(saved), to_json(config)):
         raise ValueError(
             f"{field}: {here} here but {there} in {run}; resume with the same config, "
@@ -133,7 +137,7 @@ def check_same(
         )
     samples = samples_of(config)
     for name, there in samples_of(saved).items():
-        # Of devices that share a batch each has as many samples.
+        # Devices that share a batch have equal numbers of samples.
         if (here := samples[name]) != there:
             raise ValueError(
                 f"mesh.data: {config.mesh.data} here, for {here} samples of {name} a "
@@ -143,7 +147,7 @@ def check_same(
 
 
 def differences(there: Any, here: Any, path: str = "") -> list[tuple[str, Any, Any]]:
-    """(field, saved value, given value) of everything that must agree and does not."""
+    """(field, saved value, given value) where values must agree and differ."""
     if isinstance(there, dict) and isinstance(here, dict):
         found = []
         for key in [*there, *(k for k in here if k not in there)]:
@@ -169,7 +173,7 @@ def load_params(
 ) -> tuple[Any, "wlam.config.Config", int]:
     """Parameters, config and step of a run's newest checkpoint, on the default device.
 
-    An adapted model's are merged: they are those of a model like any other.
+    Those of an adapted model are merged.
 
     Args:
         shapes_of: config -> tree of the shapes of its training state.

@@ -1,4 +1,4 @@
-"""How far the gradients of the data sources of a mixture point apart.
+"""Conflicts between the gradients of the data sources of a mixture.
 
 Two conflict where their cosine is negative: a step along one raises the loss of the
 other (Yu et al., "Gradient surgery for multi-task learning", arXiv 2001.06782).
@@ -16,10 +16,10 @@ from jaxtyping import Array, Float
 def gradient_cosines(
     losses: Callable[[Any], Float[Array, " n"]], params: Any
 ) -> Float[Array, "n n"]:
-    """Cosines between the gradients of several losses; 0 where a gradient is.
+    """Cosines between the gradients of several losses; 0 where a gradient is 0.
 
-    One forward pass and a backward pass for each loss, one after the other. The
-    gradients are held together: n times the memory of the parameters.
+    One forward pass and a backward pass for each loss, one after the other. All
+    gradients are in memory at once: n times the memory of the parameters.
     """
     values, pull = jax.vjp(losses, params)
     gradients = jax.lax.map(lambda one: pull(one)[0], jnp.eye(len(values)))
@@ -33,16 +33,16 @@ def gradient_cosines(
 def conflicts(
     losses: Callable[[Any], Float[Array, " n"]], params: Any, names: Sequence[str]
 ) -> dict[str, Float[Array, ""]]:
-    """What is logged of the gradients of a mixture.
+    """Logged figures of the gradients of a mixture.
 
     Args:
-        losses: parameters -> the loss of the whole, then those of all data sources.
+        losses: parameters -> the total loss, then those of all data sources.
         params: where gradients are taken.
         names: of the data sources.
 
     Returns:
         `conflict/NAME`, the cosine between the gradient of a source and that of
-        the whole, and `conflict`, the share of pairs of sources with a negative
+        the total, and `conflict`, the share of pairs of sources with a negative
         cosine (0 of a single one).
     """
     cosines = gradient_cosines(losses, params)

@@ -1,4 +1,4 @@
-"""Where metrics go: a progress bar, JSON lines, TensorBoard events."""
+"""Logging of metrics: a progress bar, JSON lines, TensorBoard events."""
 
 import json
 import os
@@ -12,15 +12,16 @@ METRICS = "metrics.jsonl"
 
 
 class MetricLogger:
-    """Records one number per name and step. A resumed run continues its own record:
+    """Records one number per name and step.
 
-    what was written after the restored step is taken back, since it happens again.
+    A resumed run continues its log: lines after the restored step are removed, since
+    these steps run again.
     """
 
     def __init__(self, run: str | Path, step: int, total: int):
         self.path = Path(run) / METRICS
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._forget_after(step)
+        self._drop_after(step)
         self._lines = self.path.open("a")
         self._events = SummaryWriter(
             str(Path(run) / "tensorboard"), purge_step=step + 1
@@ -38,7 +39,7 @@ class MetricLogger:
         self._events.close()
 
     def write(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Appends metrics of a step and moves the bar there."""
+        """Appends metrics of a step and advances the progress bar to it."""
         self._lines.write(json.dumps({"step": step, **metrics}) + "\n")
         self._lines.flush()
         for name, value in metrics.items():
@@ -47,7 +48,7 @@ class MetricLogger:
         if "loss" in metrics:
             self._bar.set_postfix(loss=f"{metrics['loss']:.4f}", refresh=False)
 
-    def _forget_after(self, step: int) -> None:
+    def _drop_after(self, step: int) -> None:
         if not self.path.exists():
             return
         kept = []

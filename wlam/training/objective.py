@@ -1,4 +1,4 @@
-"""The loss of a training step: what a network makes of all data sources, weighed."""
+"""The loss of a training step: the weighted losses of all data sources."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,23 +18,23 @@ def total_loss(
     shares: Mapping[str, float],
     key: PRNGKeyArray,
 ) -> tuple[Float[Array, ""], tuple[Figures, Figures]]:
-    """The share-weighted sum of the losses of a network, and each of them.
+    """The share-weighted sum of the losses of a network, and the losses.
 
     Args:
         graph, params: of the network, see `flax.nnx.split`.
         batch: by the name of its data source.
         shares: the weight of each source; a loss of another name counts in full.
-        key: of everything that is random.
+        key: for all random draws.
 
     Returns:
-        The sum, and what `Network.losses` gives.
+        The sum, and the result of `Network.losses`.
 
     Raises:
         ValueError: the network cannot be trained on such a batch.
     """
     losses, figures = nnx.merge(graph, params).losses(batch, key)
-    weighed = [shares[name] * x for name, x in losses.items() if name in shares]
-    total = jnp.sum(jnp.stack(weighed))
+    weighted = [shares[name] * x for name, x in losses.items() if name in shares]
+    total = jnp.sum(jnp.stack(weighted))
     for name, extra in losses.items():
         if name not in shares:
             total += extra

@@ -1,8 +1,8 @@
-"""The optimiser of a run, as a config with `build`.
+"""Optimisers, as configs with `build`.
 
 To add one, write a dataclass that inherits from `OptimizerConfig`, override `rule`, and
 name it in an experiment's `Config(optimizer=...)`: schedule, clipping, accumulation,
-factors of the rate and averaging are then shared.
+learning rates by path and averaging then apply to it.
 """
 
 import re
@@ -28,14 +28,15 @@ class OptimizerConfig:
     weight_decay: float = 0.05
     # Global norm that gradients are clipped to.
     clip_norm: float = 1.0
-    # Memory of the second moment.
+    # Decay of the second moment.
     beta2: float = 0.98
-    # The rate after the warm-up: a cosine or a line to zero at the last step, or as is.
+    # The rate after the warm-up: cosine or linear decay to zero at the last step, or
+    # constant.
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    # Steps whose mean gradient makes one update; the batch is larger by this factor.
+    # Steps whose mean gradient gives one update; the batch is larger by this factor.
     accumulate: int = 1
-    # Decay of an exponential moving average of the parameters, which is what is
-    # validated, loaded and released; None: the last parameters are.
+    # Decay of an exponential moving average of the parameters, which is validated,
+    # loaded and released; None: the last parameters are.
     ema: float | None = None
     # (pattern, factor of the learning rate): the first pattern that a parameter's path,
     # such as backbone/blocks/0/up/kernel, contains; a factor of 0 freezes.
@@ -70,10 +71,10 @@ class OptimizerConfig:
                 ) from error
 
     def build(self, steps: int) -> optax.GradientTransformation:
-        """The optimiser of a run of so many steps.
+        """The optimiser of a run of `steps` steps.
 
         Raises:
-            ValueError: the run is shorter than what makes one update.
+            ValueError: the run is shorter than one update.
         """
         if self.accumulate > steps:
             raise ValueError(
@@ -92,7 +93,7 @@ class OptimizerConfig:
         return optax.MultiSteps(whole, self.accumulate).gradient_transformation()
 
     def rule(self, learning_rate: optax.Schedule) -> optax.GradientTransformation:
-        """What makes updates of clipped gradients."""
+        """The update rule, applied to clipped gradients."""
         return optax.adamw(
             learning_rate,
             b2=self.beta2,
@@ -101,7 +102,7 @@ class OptimizerConfig:
         )
 
     def learning_rates(self, steps: int) -> optax.Schedule:
-        """The learning rate of every update of a run of so many steps."""
+        """The learning rate of every update of a run of `steps` steps."""
         updates = steps // self.accumulate
         warmup = min(self.warmup_steps // self.accumulate, updates - 1)
         if self.schedule == "cosine":
@@ -124,19 +125,19 @@ class OptimizerConfig:
 
 @dataclass(frozen=True)
 class MuonConfig(OptimizerConfig):
-    """Muon for matrices, AdamW for all else.
+    """Muon for matrices, AdamW for all other parameters.
 
     Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024: the
     momentum of a matrix is replaced by the nearest matrix with orthonormal rows or
     columns, which Newton-Schulz iterations approximate. Updates are scaled by the root
-    of max(1, outputs over inputs). Stacks of matrices, as of experts, are all else.
+    of max(1, outputs over inputs). AdamW updates stacks of matrices, as of experts.
     """
 
     # Peak of the schedule, for matrices.
     learning_rate: float = 1e-2
-    # Of AdamW for all else, as a factor of the learning rate.
+    # Learning rate of AdamW for other parameters, as a factor of that of matrices.
     adam_rate: float = 0.1
-    # Memory of the momentum of matrices.
+    # Decay of the momentum of matrices.
     momentum: float = 0.95
 
     def __post_init__(self) -> None:
@@ -159,7 +160,7 @@ class MuonConfig(OptimizerConfig):
         def kinds(params: Any) -> Any:
             return jax.tree.map(lambda x: "muon" if x.ndim == 2 else "adam", params)
 
-        # The AdamW within optax's Muon would decay biases and norms too.
+        # The AdamW within optax's Muon would also decay biases and norms.
         muon = optax.contrib.muon(
             learning_rate, beta=self.momentum, weight_decay=self.weight_decay
         )
@@ -174,7 +175,7 @@ def matrices(params: Any) -> Any:
 def scale_by_path(
     rates: tuple[tuple[str, float], ...],
 ) -> optax.GradientTransformation:
-    """Multiplies updates by the factor of the first pattern in their path, or by 1.
+    """Multiplies updates by the factor of the first pattern in their path, else by 1.
 
     `init` raises a ValueError if a pattern matches no parameter.
     """
@@ -205,7 +206,7 @@ def scale_by_path(
 
 
 class AverageState(NamedTuple):
-    """What `average_parameters` keeps."""
+    """State of `average_parameters`."""
 
     average: Any  # like the parameters
 
@@ -213,7 +214,7 @@ class AverageState(NamedTuple):
 def average_parameters(decay: float) -> optax.GradientTransformation:
     """Keeps a <- decay a + (1 - decay) p of the parameters p after each update.
 
-    It begins with the first parameters and leaves updates as they are: it comes last.
+    It begins with the initial parameters. It does not change updates, and comes last.
     """
 
     def init(params: Any) -> AverageState:
@@ -230,7 +231,7 @@ def average_parameters(decay: float) -> optax.GradientTransformation:
 
 
 def averaged(optimizer: Any) -> Any | None:
-    """The average of the parameters that an optimiser's state keeps, if any."""
+    """The average of the parameters in an optimiser's state, if any."""
 
     def is_average(node: Any) -> bool:
         return isinstance(node, AverageState)

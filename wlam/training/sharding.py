@@ -1,10 +1,10 @@
-"""Where arrays live: a mesh of data x model devices and rules by path.
+"""Placement of arrays: a mesh of data x model devices, and rules by path.
 
-Batches are split over "data"; XLA then averages gradients by itself. Matrices are split
+Batches are split over "data"; XLA then averages gradients. Matrices are split
 over "model" in the pattern of Megatron: the first of a pair by columns, the second by
 rows, so that a block needs one reduction. A rule names a pattern of the parameter's
-path; the first that matches is used, and the optimiser's moments follow their parameter
-because their paths end alike. Axes that do not divide stay whole.
+path; the first that matches is used, and the optimiser's moments have the partition of
+their parameter, since their paths end alike. Axes that do not divide are not split.
 """
 
 import re

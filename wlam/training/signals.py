@@ -1,11 +1,11 @@
-"""SIGTERM and SIGINT as a polite request to save and leave."""
+"""SIGTERM and SIGINT as requests to save and exit."""
 
 import signal
 from types import FrameType
 
 
 class StopRequest:
-    """Remembers the first stop signal; a second one ends the process at once."""
+    """Records the first stop signal; a second one ends the process at once."""
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
@@ -21,5 +21,5 @@ class StopRequest:
 
     @property
     def exit_code(self) -> int:
-        """128 + signal, the shell's convention, so that `make` and Slurm notice."""
+        """128 + signal, the convention of shells, for `make` and Slurm."""
         return 128 + (self.signal or 0)

@@ -1,4 +1,4 @@
-"""The state of a run that follows gradients: how it begins, and the model it holds."""
+"""The training state of gradient descent: its beginning, and its model."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -27,12 +27,12 @@ def init_state(
     """A fresh state; call it under `jax.eval_shape` or `jax.jit`.
 
     Args:
-        start: parameters to start from; those that the seed gives if None.
+        start: parameters to start from; None: initial ones from the seed.
 
     Returns:
         `params`, `optimizer` (its state), `step` (also the position in the data stream)
-        and `key`. Of an adapted model, `params` are those that move, and `frozen` the
-        others, if any.
+        and `key`. Of an adapted model, `params` are the trained parameters and
+        `frozen` the others, if any.
     """
     params_key, data_key = jax.random.split(jax.random.key(config.seed))
     if start is None:
@@ -49,15 +49,15 @@ def init_state(
 
 
 def merged(state: State, config: "wlam.config.Config") -> dict[str, Any]:
-    """The parameters of the model that the next step starts from, adapted or not."""
+    """The model parameters at the next step, with adapted ones merged."""
     return merge_params(state["params"], state.get("frozen", {}), config.adapt)
 
 
 def model_params(state: State, config: "wlam.config.Config") -> dict[str, Any]:
-    """The parameters of the model that a state holds: what is loaded and released.
+    """The parameters of the model of a state, to load and release.
 
-    Those of an adapted model are merged. Of a run that averages its parameters
-    (`OptimizerConfig.ema`) it is the average.
+    Those of an adapted model are merged. With `OptimizerConfig.ema` they are the
+    average.
     """
     average = averaged(state["optimizer"])
     return merged(state if average is None else state | {"params": average}, config)

@@ -1,4 +1,4 @@
-"""What the tests of readers share: a radio, refusals, and files like MATLAB's."""
+"""Fixtures of the tests of readers: a radio, errors, and files like MATLAB's."""
 
 import h5py
 import numpy as np

@@ -90,7 +90,7 @@ def test_the_transmitted_power_is_divided_out(path):
     assert_close(strong.csi, 10 * weak.csi)
 
 
-def test_users_without_paths_are_left_out_and_counted(path):
+def test_users_without_paths_are_omitted_and_counted(path):
     tables = (NONE, ONE, np.zeros((0, 0)), TWO, NONE)
     data, notes = read(path, {"channels": cells(*tables)})
     assert_close(data.csi[:, 0], np.stack([plane_wave(ONE), plane_wave(TWO)]))
@@ -106,13 +106,13 @@ def test_empty_cells_are_users_without_paths(path):
     np.testing.assert_array_equal(data.labels["user"], [1])
 
 
-def test_places_stay_with_their_users(path):
-    places = np.arange(15.0).reshape(3, 5)
-    in_file, _ = read(path, {"channels": cells(NONE, ONE, TWO), "rx_locs": places})
-    in_cells, _ = read(path, {"channels": cells(NONE, ONE, TWO, loc=list(places))})
+def test_positions_are_those_of_their_users(path):
+    positions = np.arange(15.0).reshape(3, 5)
+    in_file, _ = read(path, {"channels": cells(NONE, ONE, TWO), "rx_locs": positions})
+    in_cells, _ = read(path, {"channels": cells(NONE, ONE, TWO, loc=list(positions))})
     for data in (in_file, in_cells):
         found = np.stack([data.labels[name] for name in ("x_m", "y_m", "z_m")], axis=1)
-        np.testing.assert_array_equal(found, places[1:, :3])
+        np.testing.assert_array_equal(found, positions[1:, :3])
 
 
 def test_many_paths_take_several_blocks(path, monkeypatch):
@@ -156,7 +156,7 @@ BAD = {
         {"channels": changed(2, -1200)},
         "csi of channels{2}: holds values beyond",
     ),
-    "2 places": (
+    "2 positions": (
         {"channels": cells(ONE), "rx_locs": np.ones((2, 5))},
         "rx_locs: has shape [2, 5], must be real [1, 3 or more]",
     ),
@@ -164,7 +164,7 @@ BAD = {
         {"channels": cells(ONE), "rx_locs": np.full((1, 5), np.nan)},
         "rx_locs: has 5 NaN",
     ),
-    "places of text": (
+    "positions of text": (
         {"channels": cells(ONE), "loc": np.array([["a", "b", "c"]])},
         "loc: ",
     ),

@@ -17,7 +17,7 @@ SHAPE = (
 
 
 def place(*index):
-    """A value that tells where it is from."""
+    """A value that encodes its indices."""
     return np.ravel_multi_index(index, SHAPE) + 1j
 
 
@@ -31,7 +31,7 @@ def path(tmp_path, save73):
     return path
 
 
-def test_every_value_is_in_its_place(path, radio):
+def test_every_value_is_at_its_indices(path, radio):
     data, notes = llm4cp.read(path, radio, name="H_U_his_train")
     assert data.csi.shape == (6, 4, 5, 12)
     assert len(data.time_step_s) == 6

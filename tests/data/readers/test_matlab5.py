@@ -1,4 +1,4 @@
-"""MATLAB v5: what scipy wrote comes back, and bad files are named."""
+"""MATLAB v5: files of scipy are read exactly, and invalid ones are named."""
 
 import struct
 
@@ -32,7 +32,7 @@ def save(path):
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-def test_what_was_written_comes_back(path, compressed):
+def test_written_variables_are_read_back(path, compressed):
     variables = {"version": "v3", "channels": CELLS, "rx_locs": PLACES, "z": 1j}
     scipy.io.savemat(path, variables, do_compression=compressed)
     found = load(path, ("channels", "rx_locs"), LIMIT)
@@ -45,7 +45,7 @@ def test_what_was_written_comes_back(path, compressed):
 
 
 @pytest.mark.parametrize("dtype", ["f8", "f4", "c16", "i1", "u2", "i4", "u8"])
-def test_numbers_come_back(path, save, dtype):
+def test_numbers_are_read_back(path, save, dtype):
     values = RNG.integers(0, 99, (2, 3, 4)).astype(dtype)
     if dtype == "c16":
         values = values * (1 - 2j)
@@ -56,7 +56,7 @@ def test_numbers_come_back(path, save, dtype):
     assert found["y"] == "text"
 
 
-def test_structure_arrays_come_back_in_order(path, save):
+def test_structure_arrays_are_read_in_order(path, save):
     records = np.zeros((1, 3), [("a", object), ("b", object)])
     for index in range(3):
         records[0, index] = (np.array([[index]]), "text")
@@ -82,7 +82,7 @@ def test_small_types_in_both_byte_orders(path, order, mark):
     np.testing.assert_array_equal(found, [[7, 8, 250]])
 
 
-def test_what_is_not_asked_for_may_be_anything(path, save):
+def test_other_variables_may_be_anything(path, save):
     save(noise=scipy.sparse.eye_array(3).tocsc(), text="abc", rx_locs=PLACES)
     np.testing.assert_array_equal(load(path, ("rx_locs",), LIMIT)["rx_locs"], PLACES)
 
@@ -114,7 +114,7 @@ def test_sizes_are_limited(path, problem):
     assert found.shape == (512, 512)
 
 
-def test_declared_shapes_must_be_there(path, save, problem):
+def test_declared_shapes_must_be_stored(path, save, problem):
     save(channels=CELLS)
     content = path.read_bytes()
     dims = struct.pack("<4I", 5, 8, 1, 3)
@@ -129,7 +129,7 @@ def test_declared_shapes_must_be_there(path, save, problem):
         assert "path: " in problem(load, path, ("channels",), LIMIT)
 
 
-def test_a_name_twice_is_refused(path, save, problem):
+def test_a_name_twice_is_named(path, save, problem):
     save(rx_locs=PLACES)
     content = path.read_bytes()
     path.write_bytes(content + content[128:])

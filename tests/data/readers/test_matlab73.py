@@ -1,4 +1,4 @@
-"""MATLAB v7.3: the axes come back in MATLAB's order, and bad files are named."""
+"""MATLAB v7.3: axes have MATLAB's order, and invalid files are named."""
 
 import h5py
 import numpy as np
@@ -31,7 +31,7 @@ def change(path, name="H"):
 
 @pytest.mark.parametrize("compression", [None, "gzip"])
 @pytest.mark.parametrize("dtype", [SINGLE, ">f4", "<f8"])
-def test_what_matlab_shows_is_what_comes_back(path, save73, dtype, compression):
+def test_axes_have_the_order_of_matlab(path, save73, dtype, compression):
     compound = (
         np.dtype([("real", dtype), ("imag", dtype)]) if dtype != SINGLE else dtype
     )
@@ -50,14 +50,14 @@ def test_slabs_and_slices_equal_the_whole(path, save73, monkeypatch):
         np.testing.assert_array_equal(read(path, start=1, stop=4), whole[1:4])
 
 
-def test_a_last_axis_of_length_one_comes_back(path, save73):
+def test_a_last_axis_of_length_one_is_restored(path, save73):
     save73(path, H=VALUES[..., 0])
     np.testing.assert_array_equal(read(path), VALUES[..., :1].astype(np.complex64))
     save73(path, H=VALUES)
     assert read(path, axes=("row", "...")).shape == (5, 4, 3)
 
 
-def test_the_array_must_be_known(path, save73, problem):
+def test_the_array_must_be_unambiguous(path, save73, problem):
     save73(path, H=VALUES, G=VALUES, t=np.arange(3.0))
     message = problem(read, path)
     assert message.startswith("name: 2 complex arrays, the file holds G (complex), H")
@@ -150,7 +150,7 @@ def test_data_in_other_files_are_not_read(path, tmp_path, problem):
         assert "lies in another file" in problem(read, path, name)
 
 
-def test_declared_sizes_must_be_there(path, save73, problem):
+def test_declared_sizes_must_be_stored(path, save73, problem):
     dtype = np.dtype([("real", "<f8"), ("imag", "<f8")])
     with h5py.File(path, "w") as file:
         options = {"chunks": (1, 1, 1024)}

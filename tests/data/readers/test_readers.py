@@ -37,7 +37,7 @@ def test_unknown_formats_are_named(tmp_path, radio, problem):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_a_format_refuses_the_files_of_all_others(
+def test_each_format_names_files_of_the_others(
     tmp_path, radio, save73, problem, format
 ):
     options = {"num_subcarriers": 2} if format in ("deepmimo", "sionna") else {}

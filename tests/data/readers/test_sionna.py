@@ -1,4 +1,4 @@
-"""Impulse responses: one path is a delay ramp, paths add, links are in place."""
+"""Impulse responses: one path is a delay ramp, paths add, links have their indices."""
 
 import io
 import zipfile
@@ -54,7 +54,7 @@ def frequency_response(b, r, m, s, n, t):
 
 @pytest.mark.parametrize("side", ["tx", "rx"])
 @pytest.mark.parametrize("rank", [4, 6])
-def test_every_link_is_in_its_place(read, side, rank):
+def test_every_link_is_at_its_indices(read, side, rank):
     tau = TAU
     if rank == 6:
         tau = np.broadcast_to(TAU[:, :, None, :, None], SHAPE[:6])
@@ -76,7 +76,7 @@ def test_every_link_is_in_its_place(read, side, rank):
                 )
 
 
-def test_delays_of_each_antenna_count(read):
+def test_delays_per_antenna_are_used(read):
     a = np.ones((1, 1, 1, 1, 2, 1, 1), np.complex64)
     tau = np.array([0, 1e-6]).reshape(1, 1, 1, 1, 2, 1)
     data, _ = read(a=a, tau=tau)

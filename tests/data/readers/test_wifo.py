@@ -75,7 +75,7 @@ def test_antennas_before_subcarriers(tmp_path, radio, save73, problem):
     assert message.startswith("axes: are time, antenna, subcarrier, sample, must be")
 
 
-def test_one_antenna_is_restored_and_said_so(tmp_path, radio, save73):
+def test_one_antenna_is_restored_and_noted(tmp_path, radio, save73):
     path = tmp_path / "one.mat"
     save73(path, X_val=VALUES[..., 0])
     data, notes = wifo.read(path, radio)

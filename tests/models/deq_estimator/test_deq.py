@@ -61,7 +61,7 @@ def test_residuals_fall_as_the_damping_and_the_place_is_one(model, sensing, obse
     estimate, found = jax.jit(
         lambda s, y: nnx.merge(*nnx.split(model)).solve(s, y, solver)
     )(splitting, observed)
-    residuals = np.asarray(found.residuals)[: int(found.calls)]
+    residuals = np.asarray(found.residuals)[: int(found.evaluations)]
     assert residuals[-1] <= 1e-6
     # Over the size of z, which settles after a few calls.
     assert (residuals[11:] <= 1.02 * CONFIG.damping * residuals[10:-1]).all()

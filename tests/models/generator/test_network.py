@@ -143,7 +143,7 @@ def test_conditions_have_names():
         ({"number": 1, "nfe": 17}, "1 to 16 network evaluations"),
         (
             {"number": 1, "nfe": 3, "shortcuts": True},
-            "calls: found 3; needed a power",
+            "nfe: found 3; needed a power",
         ),
         ({"number": 1, "nfe": 1, "snr_db": np.inf}, "snr_db: found inf"),
         ({"number": 1, "nfe": 1, "guidance": np.nan}, "guidance: found nan"),

@@ -173,10 +173,10 @@ def test_attention_says_what_the_backbone_takes(model, channel):
         tokens = model.channels.tokens(channel, chosen, H)
         visible = jnp.arange(tokens.values.shape[1])[None] != 2
         visible = jnp.broadcast_to(visible, tokens.values.shape[:2])
-        weights = model.backbone.attention(tokens.values, visible, tokens.places)
-        through = model.backbone(tokens.values, visible, tokens.places)
+        weights = model.backbone.attention(tokens.values, visible, tokens.positions)
+        through = model.backbone(tokens.values, visible, tokens.positions)
         moved = tokens.values.at[:, 2].set(0)
-        return weights, through, model.backbone(moved, visible, tokens.places)
+        return weights, through, model.backbone(moved, visible, tokens.positions)
 
     weights, through, other = map(np.asarray, look(channel))
     assert weights.shape == (1, N, 2, 3 * K, 3 * K)

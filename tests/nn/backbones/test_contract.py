@@ -1,4 +1,4 @@
-"""What every backbone does: series at once and token by token, and sets of tokens."""
+"""The contract of backbones: series at once and by tokens, and sets of tokens."""
 
 from dataclasses import replace
 
@@ -23,8 +23,8 @@ RNG = np.random.default_rng(0)
 X = RNG.normal(size=(B, N, D)).astype(np.float32)
 VISIBLE = np.ones((B, N), bool)
 VISIBLE[:, 0] = VISIBLE[0, 3] = VISIBLE[1, 4:] = False
-# Distinct places in time and on a grid, and the order they are to be read in.
-PLACES = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0], [1, 1, 0], [0, 0, 1], [1, 0, 1]])
+# Distinct positions in time and on a grid, and the order of reading.
+POSITIONS = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0], [1, 1, 0], [0, 0, 1], [1, 0, 1]])
 READ = [2, 0, 4, 5, 1, 3]
 BACKBONES = {
     "transformer": TransformerConfig(D, layers=2, heads=2),
@@ -76,7 +76,7 @@ def test_hidden_tokens_have_no_influence_on_a_stream(streamed):
     np.testing.assert_array_equal(found, same)
 
 
-def test_all_tokens_are_visible_unless_said(streamed):
+def test_all_tokens_are_visible_by_default(streamed):
     backbone, _, _ = streamed
     state, token = backbone.start(B, N), jnp.asarray(X[:, 0])
     expected = backbone.step(state, token, jnp.ones(B, bool))[1]
@@ -96,11 +96,11 @@ def of_sets(request):
     """(call of a series, call of a set)."""
     _, made = built(request.param)
     series = jax.jit(lambda x, visible: made()(x, visible))
-    return series, jax.jit(lambda x, visible, places: made()(x, visible, places))
+    return series, jax.jit(lambda x, visible, positions: made()(x, visible, positions))
 
 
-def placed(places):
-    return np.broadcast_to(places[None], (B, *places.shape))
+def per_batch(positions):
+    return np.broadcast_to(positions[None], (B, *positions.shape))
 
 
 def test_sets_are_read_along_the_stated_order_in_both_directions(of_sets):
@@ -111,31 +111,35 @@ def test_sets_are_read_along_the_stated_order_in_both_directions(of_sets):
     )
     expected = np.zeros_like(X)
     expected[:, READ] = (forward + backward[:, ::-1]) / 2
-    np.testing.assert_allclose(sets(X, VISIBLE, placed(PLACES)), expected, atol=1e-5)
+    np.testing.assert_allclose(
+        sets(X, VISIBLE, per_batch(POSITIONS)), expected, atol=1e-5
+    )
 
 
 def test_the_order_in_which_a_set_is_given_does_not_matter(of_sets):
     _, sets = of_sets
     order = np.array([3, 5, 0, 1, 4, 2])
-    out = sets(X, VISIBLE, placed(PLACES))
-    found = sets(X[:, order], VISIBLE[:, order], placed(PLACES[order]))
+    out = sets(X, VISIBLE, per_batch(POSITIONS))
+    found = sets(X[:, order], VISIBLE[:, order], per_batch(POSITIONS[order]))
     np.testing.assert_allclose(found, out[:, order], atol=1e-6)
 
 
 def test_every_output_of_a_set_depends_on_every_visible_token(of_sets):
     _, sets = of_sets
-    shown, places = np.ones((B, N), bool), placed(PLACES)
-    slopes = jax.jacobian(lambda x: sets(x, shown, places)[0].sum(-1))(jnp.asarray(X))
+    shown, positions = np.ones((B, N), bool), per_batch(POSITIONS)
+    slopes = jax.jacobian(lambda x: sets(x, shown, positions)[0].sum(-1))(
+        jnp.asarray(X)
+    )
     size = abs(slopes[:, 0]).sum(-1)  # of output [0], of token [1]
     assert (size > 1e-9).all(), size
     hidden = X.copy()
     hidden[~VISIBLE] = 9
-    found, same = (sets(x, VISIBLE, placed(PLACES)) for x in (hidden, X))
+    found, same = (sets(x, VISIBLE, per_batch(POSITIONS)) for x in (hidden, X))
     np.testing.assert_array_equal(found[VISIBLE], same[VISIBLE])
 
 
 @pytest.mark.parametrize("name", ["gru", "cfc"])
-def test_channels_and_sweeps_are_learned_by_what_reads_series(name):
+def test_series_backbones_learn_channels_and_sweeps(name):
     """Ten steps on two tones and a moving beam."""
     config = PredictorConfig(
         BACKBONES[name],

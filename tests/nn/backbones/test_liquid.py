@@ -1,4 +1,4 @@
-"""The liquid backbone: its cells, what they may see, where they do not fit."""
+"""The liquid backbone: cells, causality, masks, invalid sizes."""
 
 import jax
 import jax.numpy as jnp
@@ -58,7 +58,7 @@ def test_hidden_tokens_have_no_influence_and_padding_changes_nothing(case):
     np.testing.assert_allclose(run(moved, SHOWN)[0, :4], out[1, 2:], atol=1e-6)
 
 
-def test_a_hidden_token_is_a_longer_time(case):
+def test_a_hidden_token_is_a_longer_elapsed_time(case):
     _, _, run = case
     visible = SHOWN.copy()
     visible[0, 2] = False

@@ -1,4 +1,4 @@
-"""Recurrent backbones: their equations, what they may see, where they do not fit."""
+"""Recurrent backbones: equations, causality, masks."""
 
 import jax
 import jax.numpy as jnp
@@ -55,7 +55,7 @@ def test_the_equations(case):
     np.testing.assert_allclose(run(X, SHOWN)[1], want, atol=1e-5)
 
 
-def test_a_fresh_layer_remembers(case):
+def test_an_untrained_layer_keeps_its_memory(case):
     config, backbone, _ = case
     for layer in backbone.layers:
         square = np.asarray(layer.around.kernel[...]).reshape(D, -1, D)[:, 0]

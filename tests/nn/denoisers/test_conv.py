@@ -20,7 +20,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def predict(model):
-    """Compiled, (x, steps) in numpy to the noise in numpy."""
+    """Compiled: (x, steps) in numpy to the noise in numpy."""
     run = jax.jit(model.predict)
     return lambda x, steps: np.asarray(run(jnp.asarray(x), jnp.asarray(steps)))
 
@@ -42,7 +42,7 @@ def test_prepared_modulations_are_those_of_the_step(model, predict):
     assert abs(other - each).max() > 1e-3
 
 
-def test_it_sees_what_is_near_and_not_what_is_far(predict):
+def test_the_receptive_field_is_local(predict):
     """Four convolutions of three: four entries to either side."""
     x = np.asarray(draw(jax.random.key(0), (1, 16, 16)))
     step, other = np.array([5]), x.copy()

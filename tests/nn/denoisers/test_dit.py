@@ -1,4 +1,4 @@
-"""The diffusion Transformer: how it begins, and what it is told."""
+"""The diffusion Transformer: initialisation, conditioning, positions."""
 
 import jax
 import jax.numpy as jnp
@@ -31,7 +31,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def predict(model):
-    """Compiled: (x, steps, condition or None) -> the answer."""
+    """Compiled: (x, steps, condition or None) -> the prediction."""
     graph, state = nnx.split(model)
     return jax.jit(
         lambda x, steps, condition=None: nnx.merge(graph, state).predict(
@@ -45,18 +45,18 @@ def x():
     return complex_normal(jax.random.key(0), (2, 4, 8))
 
 
-def test_at_first_blocks_change_nothing_and_the_answer_is_zero(fresh, x):
+def test_initial_blocks_are_the_identity_and_the_prediction_is_zero(fresh, x):
     modulation = fresh.modulation(STEPS, CONDITION)
     assert (modulation.blocks == 0).all()
     tokens = jax.random.normal(jax.random.key(2), (2, 4, 16))
-    places = jnp.zeros((2, 4, 2), int)
+    positions = jnp.zeros((2, 4, 2), int)
     for i, block in enumerate(fresh.blocks):
-        same = jax.jit(block)(tokens, modulation.blocks[:, i], places)
+        same = jax.jit(block)(tokens, modulation.blocks[:, i], positions)
         np.testing.assert_array_equal(same, tokens)
     np.testing.assert_array_equal(jax.jit(fresh)(x, modulation), 0)
 
 
-def test_steps_and_conditions_are_told(predict, x):
+def test_the_prediction_depends_on_steps_and_conditions(predict, x):
     base = predict(x, STEPS, CONDITION)
     assert base.shape == x.shape
     for steps, condition in (
@@ -69,27 +69,27 @@ def test_steps_and_conditions_are_told(predict, x):
     np.testing.assert_allclose(predict(x, STEPS, none), predict(x, STEPS), atol=1e-5)
 
 
-def test_samples_do_not_see_each_other(predict, x):
+def test_samples_are_independent_of_each_other(predict, x):
     alone = predict(x[1:], STEPS[1:], CONDITION[1:])
     together = predict(x, STEPS, CONDITION)[1:]
     np.testing.assert_allclose(alone, together, atol=1e-5)
 
 
-def test_every_entry_sees_every_other(predict, x):
+def test_every_entry_depends_on_every_other(predict, x):
     moved = predict(x.at[0, 0, 0].add(1.0), STEPS) - predict(x, STEPS)
     assert (abs(moved[0]) > 0).all()
     assert (moved[1] == 0).all()
 
 
-def test_the_order_of_patches_is_known(predict):
-    """Two that change places: their answers would, if places were not told."""
+def test_the_prediction_depends_on_the_order_of_patches(predict):
+    """Two patches are swapped: without positions their predictions would be, too."""
     x = complex_normal(jax.random.key(3), (1, 2, 8))
     first, second = (predict(a, STEPS[:1])[0] for a in (x, jnp.roll(x, 4, axis=2)))
     assert abs(jnp.roll(second, -4, axis=1) - first).max() > 1e-4
 
 
-def test_patches_that_are_alike_are_told_apart_by_their_places(predict):
-    """How far patches are from each other does not say where they are."""
+def test_equal_patches_at_different_positions_have_different_predictions(predict):
+    """Distances between patches do not determine their positions."""
     x = jnp.ones((1, 8, 8), jnp.complex64)
     found = predict(x, STEPS[:1])[0]
     p, q = CONFIG.patch

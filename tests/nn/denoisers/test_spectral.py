@@ -1,4 +1,4 @@
-"""The denoiser's transforms, and what holds for it whatever its parameters are."""
+"""The denoiser's transforms, and its properties for any parameters."""
 
 import jax
 import jax.numpy as jnp
@@ -40,7 +40,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def estimate(model):
-    """A denoiser with random parameters, in its head too."""
+    """A denoiser with random parameters, also of its head."""
     graph, params = nnx.split(model)
 
     @jax.jit
@@ -68,7 +68,7 @@ def test_transforms_keep_power_and_have_an_inverse(observed):
 
 
 def test_line_covariances_are_real_between_bins():
-    """F C F^H of a Hermitian Toeplitz C: what makes real filters enough."""
+    """F C F^H of a Hermitian Toeplitz C is real, so that real filters are enough."""
     of_line = jax.jit(lambda centre, power: toeplitz_covariance(centre, power, 5.0, 8))
     covariance = of_line(jnp.array([[20.0, -50.0]]), jnp.array([[0.7, 0.3]]))
     bins = bins_of(np.asarray(covariance)[0][:, :, None])[..., 0]  # along the rows
@@ -77,7 +77,7 @@ def test_line_covariances_are_real_between_bins():
 
 
 @pytest.mark.parametrize("size", [5, 6])
-def test_neighbours_go_round_as_spectra_do(size):
+def test_neighbours_are_periodic_as_spectra_are(size):
     """The spectrum of `size` samples at any whole frequency, by its definition."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=size) + 1j * rng.normal(size=size)
@@ -95,13 +95,13 @@ def test_neighbours_go_round_as_spectra_do(size):
         np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
-def test_unit_and_phase_go_through(estimate, observed):
+def test_the_estimate_scales_and_rotates_with_the_input(estimate, observed):
     base = estimate(observed, jnp.full(3, 0.5))
     other = estimate(100j * observed, jnp.full(3, 0.5e4))
     np.testing.assert_allclose(other, 100j * base, rtol=1e-3, atol=1e-3)
 
 
-def test_untrained_it_is_a_gain_for_every_bin(model, observed):
+def test_an_untrained_denoiser_is_a_gain_for_every_bin(model, observed):
     bins = bins_of(observed)
     ratio = bins_of(jax.jit(model)(observed, jnp.full(3, 0.5))) / bins
     assert abs(ratio.imag).max() < 1e-4
@@ -111,7 +111,7 @@ def test_untrained_it_is_a_gain_for_every_bin(model, observed):
     assert (np.diff(ratio.real.ravel()[order]) > -1e-4).all()
 
 
-def test_white_noise_is_seen_for_what_it_is(model):
+def test_the_variance_of_white_noise_is_estimated(model):
     noise = 3 * draw(jax.random.key(2), (4, 16, 64))
     found = jax.jit(model.noise_variance)(noise)
     np.testing.assert_allclose(found, 9 * np.ones(4), rtol=0.15)

@@ -1,4 +1,4 @@
-"""What ncps says: parameters, outputs and gradients of all of its cells.
+"""Reference values of ncps: parameters, outputs and gradients of all its cells.
 
     pip install -e ".[peers]"
     python tests/nn/liquid/reference.py
@@ -13,7 +13,7 @@ import numpy as np
 FILE = Path(__file__).with_name("ncps.npz")
 B, T, I = 2, 5, 3
 UNITS, MOTOR = 12, 3
-# For each: kind, and what its ncps cell is made with.
+# For each: kind, and the arguments of its ncps cell.
 VARIANTS = {
     "cfc default": ("cfc", "default"),
     "cfc no_gate": ("cfc", "no_gate"),
@@ -31,7 +31,7 @@ HIDDEN = 8
 
 
 def sequences(rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Measurements, elapsed times, and what the outputs are weighed by in the loss."""
+    """Measurements, elapsed times, and the weights of the outputs in the loss."""
     return {
         "x": rng.normal(size=(B, T, I)),
         "elapsed": rng.uniform(0.2, 2.0, size=(B, T)),

@@ -1,4 +1,4 @@
-"""CfC cells: what time does to them, and masks of wired ones."""
+"""CfC cells: the effect of time, and masks of wired cells."""
 
 import jax
 import jax.numpy as jnp
@@ -36,13 +36,13 @@ def parts(cell):
     return f[:, :N], f[:, N : 2 * N]
 
 
-def test_without_a_part_of_time_it_does_not_matter():
+def test_without_a_time_gate_time_has_no_effect():
     cell = made("default", time=0.0)
     np.testing.assert_array_equal(after(cell, 0.1), after(cell, 50.0))
 
 
 @pytest.mark.parametrize(("time", "part"), [(1.0, 1), (-1.0, 0)])
-def test_after_long_one_of_two_targets_is_reached(time, part):
+def test_after_a_long_time_one_of_two_targets_is_reached(time, part):
     cell = made("default", time=time)
     want = np.tanh(parts(cell)[part])
     np.testing.assert_allclose(after(cell, 1e6), want, atol=1e-6)
@@ -68,7 +68,7 @@ def test_states_stay_within_one():
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_no_elapsed_times_are_times_of_one(mode):
+def test_elapsed_times_are_1_by_default(mode):
     cell = made(mode, backbone=8)
     ones, none = after(cell, 1.0), np.asarray(cell(STATE, X)[0])
     np.testing.assert_allclose(none, ones, atol=1e-6)
@@ -101,7 +101,7 @@ def test_where_there_is_no_synapse_there_is_no_gradient(mode):
         sparse = sparse.reshape(rows + units, -1, units)
         assert (sparse[:rows].swapaxes(0, 1)[:, there == 0] == 0).all()
         assert (sparse[:rows].swapaxes(0, 1)[:, there != 0] != 0).all()
-        assert (sparse[rows:] != 0).mean() > 0.9  # every unit hears every one
+        assert (sparse[rows:] != 0).mean() > 0.9  # units are fully connected
 
 
 @pytest.mark.parametrize("sizes", [{"units": 0}, {"backbone": -1}])

@@ -31,7 +31,7 @@ def test_it_solves_its_differential_equation():
     np.testing.assert_allclose(after(0.7), h, atol=2e-5)
 
 
-def test_looking_twice_changes_nothing():
+def test_a_step_in_two_halves_gives_the_same_state():
     np.testing.assert_allclose(after(0.4, after(0.3)), after(0.7), atol=1e-6)
 
 

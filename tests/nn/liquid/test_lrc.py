@@ -48,11 +48,11 @@ def test_for_short_times_it_is_the_published_step():
 
 def test_limits_of_time():
     np.testing.assert_allclose(after(1e-9), STATE, atol=1e-6)
-    # At rest where the rates that hold now would leave it: the slope's zero.
+    # The rest state at the present rates: where the slope is zero.
     rest, moved = np.asarray(after(1e9), np.float64), np.asarray(STATE, np.float64)
     rise = slope(CELL, moved, X[:, 0])
     at_rest = (rest - moved) * rise
-    assert (at_rest > 0).all()  # towards where it rises to
+    assert (at_rest > 0).all()  # towards its rest state
     np.testing.assert_allclose(after(2e9), rest, atol=1e-6)
 
 
@@ -77,7 +77,7 @@ def test_a_sequence_is_the_cell_step_by_step(form):
         np.testing.assert_allclose(state, want[0], atol=1e-5)
 
 
-def test_no_neuron_hears_another():
+def test_no_neuron_depends_on_another():
     jacobian = jax.jacobian(lambda h: CELL(h[None], X[:1, 0])[0][0])(STATE[0])
     off = np.asarray(jacobian)[~np.eye(N, dtype=bool)]
     np.testing.assert_array_equal(off, 0)

@@ -1,4 +1,4 @@
-"""LTC cells: the equation of one neuron, what a potential cannot leave, limits."""
+"""LTC cells: the equation of one neuron, bounds of potentials, limits."""
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ FOREVER = jnp.full(3, 1e9)
 
 
 def one_neuron(unfolds, tau=1.3, target=-0.7, drive=2.1):
-    """dx/dt = -x / tau + f (A - x) with a drive f that nothing changes."""
+    """dx/dt = -x / tau + f (A - x) with a constant drive f."""
     config = LtcConfig(FullyConnected(1), unfolds, positive="clip")
     cell = config.build(1, nnx.Rngs(0))
     for param, value in (
@@ -31,7 +31,7 @@ def one_neuron(unfolds, tau=1.3, target=-0.7, drive=2.1):
 @pytest.mark.parametrize(
     ("unfolds", "error"), [(1, 0.184), (6, 0.0357), (12, 0.0179), (60, 0.00356)]
 )
-def test_a_neuron_that_is_driven_evenly(unfolds, error):
+def test_a_neuron_with_a_constant_drive(unfolds, error):
     tau, target, drive, start = 1.3, -0.7, 2.1, 0.4
     cell = one_neuron(unfolds)
     state, out = cell(jnp.full((1, 1), start), jnp.zeros((1, 1)), jnp.ones(1))
@@ -39,7 +39,7 @@ def test_a_neuron_that_is_driven_evenly(unfolds, error):
     end = drive * target / rate
     exact = (start - end) * np.exp(-rate) + end
     np.testing.assert_allclose(abs(state[0, 0] - exact), error, rtol=0.01)
-    np.testing.assert_array_equal(out, state)  # maps of a fresh cell do nothing
+    np.testing.assert_array_equal(out, state)  # initial output maps are the identity
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def step(cell):
     return jax.jit(lambda state, x, dt: nnx.merge(graph, params)(state, x, dt)[0])
 
 
-def test_fresh_parameters_act_within_their_ranges(cell):
+def test_initial_parameters_lie_within_their_ranges(cell):
     for param, low, high in (
         (cell.leak, 0.001, 1.0),
         (cell.capacitance, 0.4, 0.6),
@@ -70,7 +70,7 @@ def test_fresh_parameters_act_within_their_ranges(cell):
 
 
 @pytest.mark.parametrize("elapsed", [1e-3, 1.0, 100.0, 1e6])
-def test_potentials_stay_in_what_drives_them(step, elapsed):
+def test_potentials_stay_in_the_range_of_their_drives(step, elapsed):
     rng = np.random.default_rng(0)
     state = rng.uniform(-1, 1, size=(64, 16)).astype(np.float32)
     for _ in range(5):
@@ -85,7 +85,7 @@ def test_no_time_changes_nothing(step):
     np.testing.assert_allclose(after, state, atol=1e-6)
 
 
-def test_after_long_a_neuron_is_where_its_synapses_pull_it():
+def test_after_a_long_time_a_neuron_is_at_the_potential_of_its_synapses():
     cell = LtcConfig(auto_ncp(16, 3), unfolds=1).build(2, nnx.Rngs(2))
     wired = auto_ncp(16, 3).wire(2)
     rng = np.random.default_rng(2)
@@ -121,7 +121,7 @@ def test_the_time_constant_lies_between_that_of_the_leak_and_of_all_synapses():
         assert tau / (1 + tau * strongest) - 1e-5 <= constant <= tau + 1e-5
 
 
-def test_clipping_leaves_nothing_negative():
+def test_clipping_leaves_no_negative_parameter():
     cell = LtcConfig(FullyConnected(4), positive="clip").build(2, nnx.Rngs(0))
     cell.inner.weight[...] = cell.inner.weight[...] - 0.5
     cell.leak[...] = -cell.leak[...]

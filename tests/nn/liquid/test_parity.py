@@ -1,4 +1,4 @@
-"""The same parameters give what ncps 1.0.1 gives: outputs, gradients and wirings."""
+"""Equality with ncps 1.0.1 for the same parameters: outputs, gradients, wirings."""
 
 import importlib.util
 from pathlib import Path
@@ -126,7 +126,7 @@ def assert_same(variant, arrays):
 
 
 @pytest.mark.parametrize("variant", reference.VARIANTS)
-def test_what_was_stored(variant):
+def test_stored_reference_values(variant):
     with np.load(reference.FILE) as stored:
         arrays = {
             name.removeprefix(f"{variant}/"): stored[name]
@@ -140,7 +140,7 @@ def test_what_was_stored(variant):
     importlib.util.find_spec("ncps") is None, reason="needs the extra [peers]"
 )
 @pytest.mark.parametrize("variant", reference.VARIANTS)
-def test_ncps_itself(variant):
+def test_the_installed_ncps(variant):
     assert_same(variant, reference.compute(variant, seed=1))
 
 

@@ -1,4 +1,4 @@
-"""Cells to compare with: their equations, and what time does to them."""
+"""Cells to compare with: equations, and the effect of time."""
 
 import jax
 import jax.numpy as jnp
@@ -42,20 +42,20 @@ def test_long_short_term_memory(told):
 
 def test_gru_d_is_a_gru_on_a_state_that_decays():
     cell = GruDConfig(N).build(I, nnx.Rngs(0))
-    cell.shift[...] = jnp.array([0.3, -0.2, -9.0, 0.0])  # of the third nothing decays
+    cell.shift[...] = jnp.array([0.3, -0.2, -9.0, 0.0])  # the third does not decay
     rate = 0.1 * 2.5 + np.array([0.3, -0.2, -9.0, 0.0])
     left = np.asarray(STATE) * np.exp(-np.maximum(rate, 0))[None]
     reset, update = np.split(sigmoid(of(cell.gates, X, left)), 2, axis=-1)
     new = np.tanh(of(cell.candidate, X, reset * left))
     want = (1 - update) * left + update * new
     np.testing.assert_allclose(after(cell, 2.5, STATE), want, atol=1e-6)
-    # After a long time nothing is left but of the third.
+    # After a long time only the third is left.
     late = after(cell, 1e6, STATE)
     kept = jnp.asarray(np.asarray(STATE) * np.array([[0, 0, 1, 0]]), jnp.float32)
     np.testing.assert_allclose(late, after(cell, 1e6, kept), atol=1e-6)
 
 
-def test_ode_lstm_follows_its_equation_from_what_the_lstm_says():
+def test_ode_lstm_follows_its_equation_from_the_output_of_the_lstm():
     cell = OdeLstmConfig(N).build(I, nnx.Rngs(0))
     (begin, _), _ = cell.memory((STATE, MEMORY), X)
     np.testing.assert_allclose(after(cell, 0.0, (STATE, MEMORY)), begin, atol=1e-6)

@@ -1,4 +1,4 @@
-"""The last measurements: which they are, what they were, the times between them."""
+"""The last measurements: their steps, their values, the times between them."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,27 +10,27 @@ SEEN = jnp.asarray([[1, 0, 0, 1, 1, 0, 1], [0, 0, 1, 0, 0, 1, 0], [0] * 7], bool
 X = np.arange(3 * 7 * 2, dtype=np.float32).reshape(3, 7, 2)
 
 
-def test_the_last_ones_in_order_and_those_of_none_first():
+def test_the_last_steps_are_in_order_after_empty_slots():
     at, made = Recent.of(SEEN, 3)
     np.testing.assert_array_equal(at, [[3, 4, 6], [0, 2, 5], [0, 0, 0]])
     np.testing.assert_array_equal(made, [[1, 1, 1], [0, 1, 1], [0, 0, 0]])
     assert Recent.of(SEEN, 20).at.shape == (3, 7)
 
 
-def test_what_was_measured_and_nothing_else():
+def test_values_are_those_of_measured_steps():
     holes = jnp.where(SEEN[..., None], X, jnp.nan)
     found = Recent.of(SEEN, 3).take(holes)
     want = [X[0, [3, 4, 6]], [[0, 0], *X[1, [2, 5]]], np.zeros((3, 2))]
     np.testing.assert_array_equal(found, np.stack([np.asarray(x) for x in want]))
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_times_between_them(told):
+@pytest.mark.parametrize("timed", [True, False])
+def test_times_between_them(timed):
     recent = Recent.of(SEEN, 3)
-    # Before the first of all nobody knows what was; 1 stands for it.
-    want = [[1, 0.5, 1.0], [0, 1, 1.5], [0, 0, 0]] if told else recent.made
-    np.testing.assert_array_equal(recent.elapsed(0.5, told), want)
+    # The time before the first measurement is unknown: 1.
+    want = [[1, 0.5, 1.0], [0, 1, 1.5], [0, 0, 0]] if timed else recent.made
+    np.testing.assert_array_equal(recent.elapsed(0.5, timed), want)
     by_row = jnp.asarray([[0.5], [1.0], [2.0]])
-    if told:
-        found = recent.elapsed(by_row, told)
+    if timed:
+        found = recent.elapsed(by_row, timed)
         np.testing.assert_array_equal(found[:2], [[1, 0.5, 1.0], [0, 1, 3.0]])

@@ -1,4 +1,4 @@
-"""Sequences: holes, pieces, both directions, gradients, and what is refused."""
+"""Sequences: gaps, parts, both directions, gradients, invalid input."""
 
 import jax
 import jax.numpy as jnp
@@ -49,9 +49,9 @@ def said(liquid, *arrays):
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_a_hole_is_a_longer_time(name):
+def test_a_gap_is_a_longer_elapsed_time(name):
     liquid = built(name)
-    noisy = np.where(SEEN[..., None], X, np.nan)  # must not be looked at
+    noisy = np.where(SEEN[..., None], X, np.nan)  # must have no effect
     found = said(liquid, noisy, ELAPSED, SEEN)
     until = np.cumsum(ELAPSED, axis=1)
     for row in (0, 1):
@@ -59,14 +59,14 @@ def test_a_hole_is_a_longer_time(name):
         since = np.diff(until[row, steps], prepend=0.0).astype(np.float32)
         want = said(liquid, X[row : row + 1, steps], since[None])[0]
         np.testing.assert_allclose(found[row, steps], want, atol=2e-5)
-        # In between what was said last, and nothing before the first.
+        # In between the last output, and zero before the first.
         last = np.cumsum(SEEN[row]) - 1
         again = np.where(last[:, None] < 0, 0.0, want[np.maximum(last, 0)])
         np.testing.assert_allclose(found[row], again, atol=2e-5)
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_pieces_give_what_the_whole_gives(name):
+def test_parts_give_the_outputs_of_the_whole(name):
     liquid, pieces = built(name, "cfc"), (1, 1, 1, 4)
     carried, found, at = liquid.start(B), [], 0
     given = [jnp.asarray(a) for a in (X, ELAPSED, SEEN)]
@@ -80,7 +80,7 @@ def test_pieces_give_what_the_whole_gives(name):
     np.testing.assert_allclose(np.concatenate(found, 1), whole, atol=1e-6)
 
 
-def test_pieces_without_holes_nor_times():
+def test_parts_without_gaps_or_times():
     liquid = built("cfc")
     x = jnp.asarray(X)
     first, carried = liquid.stream(liquid.start(B), x[:, :3])
@@ -95,7 +95,7 @@ def test_both_directions_are_mirror_images():
     twin.forward, twin.backward = liquid.backward, liquid.forward
     found = said(liquid, X, ELAPSED, SEEN)
     assert found.shape == (B, T, 12)
-    # Backwards, a step is as far from the one behind it as that is from it.
+    # Backwards, the elapsed time is that until the next step.
     since = np.roll(ELAPSED, -1, axis=1)[:, ::-1]
     turned = said(twin, X[:, ::-1], since, SEEN[:, ::-1])[:, ::-1]
     np.testing.assert_allclose(turned, np.roll(found, 6, axis=2), atol=1e-6)
@@ -138,13 +138,13 @@ def test_the_gradient_of_the_recurrence_is_that_of_its_steps(name, timed, holes)
         ({"x": np.full((B, T, I), np.nan)}, "x: found NaN or infinity"),
     ],
 )
-def test_what_is_refused(given, says):
+def test_invalid_input_is_named(given, says):
     given = {k: jnp.asarray(v, None if k == "seen" else "f") for k, v in given.items()}
     with pytest.raises(ValueError, match=says):
         built("cfc")(given.pop("x", jnp.asarray(X)), **given)
 
 
-def test_shapes_that_do_not_fit_are_refused():
+def test_shapes_that_do_not_fit_are_named():
     with pytest.raises(ValueError, match=r"elapsed: found \(3, 6\); needed \(3, 7\)"):
         check_measured(X, I, ELAPSED[:, 1:], None)
     for wrong in (X[..., :1], X[:, :0], X[0]):
@@ -154,7 +154,7 @@ def test_shapes_that_do_not_fit_are_refused():
         built("cfc")(jnp.asarray(X[..., :1]))
 
 
-def test_what_needs_the_future_cannot_stream():
+def test_bidirectional_networks_cannot_stream():
     liquid = built("cfc", bidirectional=True)
     with pytest.raises(ValueError, match="bidirectional: found True"):
         liquid.stream(liquid.start(B), jnp.asarray(X))
@@ -184,7 +184,7 @@ def test_elapsed_times_help_where_sampling_is_irregular():
         def loss(params, key):
             cell, head = nnx.merge(graph, params)
             value, elapsed = sines(key)
-            # The next sample, from those before it and the time that it comes after.
+            # The next sample, from those before it and the time until it.
             before = value[:, :-1, None]
             out, _ = unroll(cell, before, elapsed[:, 1:] if told else None)
             return ((head(out)[..., 0] - value[:, 1:]) ** 2)[:, 4:].mean()

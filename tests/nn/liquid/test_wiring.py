@@ -1,4 +1,4 @@
-"""Wirings: who reaches whom, how often, and what is refused."""
+"""Wirings: connections, counts, signs, invalid sizes."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def test_counts_of_a_policy(inputs):
     assert [len(x) for x in wired.layers] == [16, 10, 4]
     assert [motor.start, command.start, inter.start, inter.stop] == [0, 4, 14, 30]
     synapses, sensory = abs(wired.synapses), abs(wired.sensory)
-    # Inputs reach inter neurons alone; those whom none picked picked some themselves.
+    # Inputs connect to inter neurons alone; unpicked neurons picked some themselves.
     assert sensory[:, :14].sum() == 0
     picked = inputs * 5
     assert picked <= sensory.sum() <= picked + 16 * max(picked // 16, 1)
@@ -37,7 +37,7 @@ def test_counts_of_a_policy(inputs):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_everybody_of_a_policy_is_reached_and_heard(seed):
+def test_every_neuron_of_a_policy_has_an_input_and_an_output(seed):
     wired = auto_ncp(24, 3, sparsity=0.9, seed=seed).wire(2)
     inter, command, motor = wired.layers
     assert abs(wired.sensory)[:, inter].any(0).all()
@@ -61,13 +61,13 @@ def test_dense_wirings_excite_twice_as_often_as_they_inhibit():
     assert abs(alone.synapses).sum() == 90
 
 
-def test_random_wirings_have_as_many_synapses_as_was_said():
+def test_random_wirings_have_the_asked_number_of_synapses():
     wired = RandomlyConnected(20, sparsity=0.75).wire(8)
     assert abs(wired.synapses).sum() == 100
     assert abs(wired.sensory).sum() == 40
 
 
-def test_the_same_seed_is_the_same_wiring():
+def test_the_same_seed_gives_the_same_wiring():
     one, other = auto_ncp(20, 2, seed=3).wire(4), auto_ncp(20, 2, seed=3).wire(4)
     np.testing.assert_array_equal(one.synapses, other.synapses)
     another = auto_ncp(20, 2, seed=4).wire(4)
@@ -89,6 +89,6 @@ def test_the_same_seed_is_the_same_wiring():
         (lambda: FullyConnected(4).wire(0), "inputs: found 0"),
     ],
 )
-def test_what_is_refused(make, says):
+def test_invalid_sizes_are_named(make, says):
     with pytest.raises(ValueError, match=says):
         make()

@@ -1,4 +1,4 @@
-"""Learners: what train.py asks of one, and that steps are functions of the state."""
+"""Learners: the contract with train.py, and steps as functions of the state."""
 
 import json
 import runpy
@@ -56,7 +56,7 @@ def test_the_state_keeps_its_shapes_and_counts_its_steps(learned):
     assert all(jax.tree.leaves(alike))
 
 
-def test_two_dispatches_of_two_steps_are_one_of_four(learned):
+def test_two_dispatches_of_two_steps_equal_one_of_four(learned):
     advance, _, first = learned
     whole, metrics = advance(first)
     halves = replace(CONFIG, steps_per_dispatch=2)
@@ -68,7 +68,7 @@ def test_two_dispatches_of_two_steps_are_one_of_four(learned):
     np.testing.assert_array_equal(both, metrics["loss"])
 
 
-def test_validation_moves_nothing_and_has_data_of_its_own(learned):
+def test_validation_keeps_the_state_and_has_separate_data(learned):
     advance, validate, first = learned
     found = validate(first)
     assert found.keys() == {"validation", "validation/t"}
@@ -129,7 +129,7 @@ def test_the_training_program_runs_any_learner(tmp_path, monkeypatch):
     assert (run / "checkpoints" / "8").is_dir()
 
 
-def test_an_average_of_the_parameters_is_what_is_validated(learned):
+def test_an_average_of_the_parameters_is_validated(learned):
     _, validate, _ = learned
     optimizer = replace(CONFIG.optimizer, learning_rate=0.1, warmup_steps=0, ema=0.5)
     config = replace(CONFIG, optimizer=optimizer)

@@ -1,12 +1,12 @@
 """Files of other simulators and data sets, read as `wlam.types.Csi`.
 
-  format     file             what it holds
+  format     file             content
   wifo       .mat v7.3        one complex array [sample, time, subcarrier, antenna]
   llm4cp     .mat v7.3        one [speed, user, time, subcarrier, antenna, ...]
   deepmimo   .mat v5          path tables channels{u}.p of DeepMIMO v2 and v3
   sionna     .npz             impulse responses a and tau
 
-None of these says all that a tensor needs: the rest is a `Radio` from the caller.
+None of these has all fields of a tensor: the rest is a `Radio` from the caller.
 """
 
 from typing import Any
@@ -34,12 +34,12 @@ def read(
     Args:
         path: The file.
         format: wifo, llm4cp, deepmimo or sionna.
-        radio: What the file does not say: scalars and array geometry.
+        radio: Metadata that the file lacks: scalars and array geometry.
         options: Those of the format's own `read`.
 
     Returns:
-        The tensor, and notes: one line for each thing that was assumed, ignored or left
-        out, to be shown to the user.
+        The tensor, and notes: one line for each assumed, ignored or omitted field, to
+        show to the user.
 
     Raises:
         DataError: One line with field, what was found, what is needed; nothing partial

@@ -1,7 +1,7 @@
-"""What every reader shares: what the caller has to say, and the last checks.
+"""Metadata from the caller, and checks, for all readers.
 
-A file from elsewhere is believed in nothing: sizes are checked before memory is taken,
-and every refusal is one line with the field, what was found and what is needed.
+Files are untrusted: sizes are checked before memory is allocated, and every error is
+one line with the field, what was found and what is needed.
 """
 
 import os
@@ -17,7 +17,7 @@ from wlam.types import Antennas, Array, Csi, DataError
 
 MAX_BYTES = 2**32  # of one array in memory, unless the caller allows more
 
-# What numpy, zipfile, h5py and scipy raise on broken files.
+# Errors of numpy, zipfile, h5py and scipy for broken files.
 UNREADABLE = (*BROKEN, TypeError, AttributeError, IndexError)
 
 SCALARS = ("time_step_s", "subcarrier_spacing_hz", "carrier_hz")
@@ -27,13 +27,13 @@ HDF5 = b"\x89HDF\r\n\x1a\n"
 
 @dataclass(frozen=True)
 class Radio:
-    """What these files do not say about themselves.
+    """Metadata that these files lack.
 
     Raises:
         DataError: A number that is not finite and positive.
     """
 
-    time_step_s: float  # between two snapshots; of no effect where there is only one
+    time_step_s: float  # between two snapshots; unused where there is only one
     subcarrier_spacing_hz: float
     carrier_hz: float
     # [antenna, 3], in wavelengths; None assumes a half-wavelength line along y
@@ -50,12 +50,12 @@ class Radio:
 
 
 def error(path: StrPath, field: str, problem: str) -> DataError:
-    """A DataError in one line, whatever stands in names and foreign messages."""
+    """A DataError in one line; names and other messages may have several."""
     return DataError(" ".join(f"{field}: {problem} ({os.fspath(path)})".split()))
 
 
 def some(names: Any, most: int = 8) -> str:
-    """A list of a file's names that is short whatever the file holds."""
+    """A list of a file's names, of limited length."""
     listed = sorted(map(str, names))
     shown = [repr(name)[1:-1][:60] for name in listed[:most]]
     more = [f"and {len(listed) - most} more"] if len(listed) > most else []
@@ -63,7 +63,7 @@ def some(names: Any, most: int = 8) -> str:
 
 
 def head(path: StrPath, size: int, needed: str) -> bytes:
-    """The first bytes of a file; or one line on why there are none."""
+    """The first bytes of a file; DataError where there are none."""
     try:
         with open(path, "rb") as file:
             first = file.read(size)
@@ -80,7 +80,7 @@ def head(path: StrPath, size: int, needed: str) -> bytes:
 
 
 def kind(first: bytes) -> str:
-    """What a file is, judged by its first 520 bytes."""
+    """The format of a file, from its first 520 bytes."""
     if first.startswith(MATLAB_5):
         return "a MATLAB v5 file"
     if HDF5 in (first[:8], first[512:520]):
@@ -89,7 +89,7 @@ def kind(first: bytes) -> str:
 
 
 def check_size(path: StrPath, field: str, shape: Any, itemsize: int, limit: int):
-    """Refuse an array before memory is taken for it."""
+    """DataError: an array is too large; before memory is allocated."""
     size = itemsize
     for length in shape:
         size *= int(length)
@@ -114,7 +114,7 @@ def check_finite(path: StrPath, field: str, values: np.ndarray):
 def single(
     path: StrPath, field: str, values: np.ndarray
 ) -> Complex64[np.ndarray, "..."]:
-    """Finite values as complex64; refused where that would lose all of them."""
+    """Finite values as complex64; DataError beyond its range."""
     check_finite(path, field, values)
     with np.errstate(over="ignore", under="ignore"):
         converted = values.astype(np.complex64)
@@ -130,7 +130,7 @@ def tensor(
     radio: Radio,
     labels: dict[str, Array],
 ) -> tuple[Csi, list[str]]:
-    """The tensor, and one line for each thing that was assumed."""
+    """The tensor, and one line for each assumption."""
     samples, antennas = len(csi), csi.shape[-1]
     notes: list[str] = []
     scalars: dict[str, Any] = {
@@ -161,7 +161,7 @@ def tensor(
 def given(
     path: StrPath, field: str, values: Any, dtype: Any, shape: tuple[int, ...]
 ) -> np.ndarray:
-    """What the caller gave as an array; refused where it does not fit."""
+    """The caller's values as an array; DataError for another type or shape."""
     found = np.asarray(values)
     accepted = "iu" if np.dtype(dtype).kind == "i" else "fiu"
     if found.dtype.kind not in accepted or found.shape != shape:

@@ -3,7 +3,7 @@
 A file such as BS1_UE_0-1024.mat holds channels{u}.p, a table with a column per path and
 the rows: phase in degrees, delay in s, power in dBm, azimuth and zenith of arrival,
 azimuth and zenith of departure in degrees, line-of-sight flag. Users out of reach have
-empty tables. Places are in rx_locs or loc [user, 3 or more], or in channels{u}.loc.
+empty tables. Positions are in rx_locs or loc [user, 3 or more], or in channels{u}.loc.
 """
 
 from typing import Any
@@ -52,18 +52,18 @@ def read(
 
     Args:
         path: A MATLAB v5 file.
-        radio: What the file does not say; antenna_positions decides the array and must
+        radio: Metadata that the file lacks; antenna_positions sets the array and must
             be given.
         num_subcarriers: K.
         name: The variable with the tables, e.g. channels_VV of dual-polarised sets.
-        tx_power_dbm: The power that the ray tracer transmitted.
+        tx_power_dbm: Transmit power of the ray tracer.
         max_bytes: The most memory of the file, unpacked, and of the result.
 
     Returns:
         The tensor of the users with paths, labels["user"] their numbers in the file,
         labels["los"] 1 for those in line of sight and, where the file has them,
-        labels["x_m"], ["y_m"] and ["z_m"]; and notes: how many users were left out, and
-        what was assumed.
+        labels["x_m"], ["y_m"] and ["z_m"]; and notes: the number of omitted users, and
+        assumptions.
 
     Raises:
         DataError: One line with field, what was found, what is needed.
@@ -160,7 +160,7 @@ def _records(path, name, variable):
 
 
 def _table(path, field, record) -> Float[np.ndarray, "8 path"]:
-    """The rows that are used; no columns where there are no paths."""
+    """The used rows; no columns where there are no paths."""
     table = _numbers(path, field, record["p"])
     if table.size == 0:
         return np.empty((ROWS, 0))
@@ -191,28 +191,32 @@ def _locations(
     records: list[Any],
     users: Int[np.ndarray, "sample"],
 ) -> dict[str, np.ndarray]:
-    """The places of the users that stay, in m, where the file has them."""
+    """Positions of the kept users, in m, where the file has them."""
     known = [key for key in LOCATIONS if key in variables]
     if known:
         field, needed = known[0], f"real [{len(records)}, 3 or more]"
-        places = _numbers(path, field, variables[field])
-        if places.ndim != 2 or len(places) != len(records) or places.shape[1] < 3:
+        positions = _numbers(path, field, variables[field])
+        if (
+            positions.ndim != 2
+            or len(positions) != len(records)
+            or positions.shape[1] < 3
+        ):
             raise error(
-                path, field, f"has shape {list(places.shape)}, must be {needed}"
+                path, field, f"has shape {list(positions.shape)}, must be {needed}"
             )
-        places = places[users]
+        positions = positions[users]
     elif all("loc" in records[user] for user in users):
         field, needed = "loc", "3 or more real numbers for each user with paths"
         rows = [_numbers(path, field, records[user]["loc"]).ravel() for user in users]
         if min(map(len, rows)) < 3:
             raise error(path, field, f"has {min(map(len, rows))}, must be {needed}")
-        places = np.stack([row[:3] for row in rows])
+        positions = np.stack([row[:3] for row in rows])
     else:
         return {}
-    if places.dtype.kind == "c":
-        raise error(path, field, f"is {places.dtype}, must be {needed}")
-    check_finite(path, field, places)
+    if positions.dtype.kind == "c":
+        raise error(path, field, f"is {positions.dtype}, must be {needed}")
+    check_finite(path, field, positions)
     with np.errstate(over="ignore"):
-        places = places[:, :3].astype(np.float32)
-    check_finite(path, field, places)
-    return dict(zip(("x_m", "y_m", "z_m"), places.T, strict=True))
+        positions = positions[:, :3].astype(np.float32)
+    check_finite(path, field, positions)
+    return dict(zip(("x_m", "y_m", "z_m"), positions.T, strict=True))

@@ -28,14 +28,14 @@ def read(
 
     Args:
         path: A MATLAB v7.3 file.
-        radio: What the file does not say.
+        radio: Metadata that the file lacks.
         name: The array; None takes the only complex one.
         max_bytes: The most memory of the result.
 
     Returns:
         The tensor, labels["first"] and labels["second"] the indices into the two axes
-        (speed and user, or user and sample); and notes, one line for each thing that
-        was assumed.
+        (speed and user, or user and sample); and notes, one line for each
+        assumption.
 
     Raises:
         DataError: One line with field, what was found, what is needed.

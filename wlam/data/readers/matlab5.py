@@ -1,8 +1,8 @@
-"""Cells, structures and numbers of MATLAB v5 files, believing no declared size.
+"""Cells, structures and numbers of MATLAB v5 files, with declared sizes checked.
 
 scipy.io.loadmat allocates what a file declares, follows cells in cells without a limit
-and crashes on some damaged bytes; here every size has to fit into the bytes that are
-there, and nesting ends early.
+and crashes on some damaged bytes; here every size must fit into the bytes that are
+there, and nesting is limited.
 
 The format: MathWorks, "MAT-File Format", chapter 1 (level 5).
 """
@@ -32,7 +32,7 @@ CLASSES = {
 }
 COMPLEX = 0x800  # a flag
 MOST_NESTING = 4  # of cells and structures; channels -> user is 2
-RECORD_BYTES = 256  # what Python takes, about, for one of them
+RECORD_BYTES = 256  # approximate memory of one of them in Python
 EMPTY = np.empty((0, 0))
 
 
@@ -41,11 +41,11 @@ def load(path: StrPath, names: tuple[str, ...], max_bytes: int) -> dict[str, Any
 
     Args:
         path: A MATLAB v5 file ("save -v7" or "-v6"), compressed or not.
-        names: The variables to read; others are passed over.
-        max_bytes: The most memory that the file may take when unpacked.
+        names: The variables to read; others are skipped.
+        max_bytes: Largest memory of the unpacked file.
 
     Returns:
-        Numbers as arrays, text as str, cells as a list of what they hold, structure
+        Numbers as arrays, text as str, cells as a list of their contents, structure
         arrays as a list of dicts; the lists in MATLAB's order, column by column.
 
     Raises:
@@ -110,13 +110,13 @@ class _Content:
         return data
 
     def take(self, size):
-        """Count memory before it is used."""
+        """Counts memory before it is allocated."""
         self.left -= size
         if self.left < 0:
             raise self.broken("unpacks to more than max_bytes")
 
     def matrix(self, data, start, stop, depth):
-        """The matrix in these bytes, which it has to fill."""
+        """The matrix in these bytes, which it must fill."""
         if start == stop:
             return EMPTY
         flags, dims, _, position = self.header(data, start, stop)

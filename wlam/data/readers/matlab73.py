@@ -1,7 +1,7 @@
 """Complex arrays of MATLAB v7.3 files, which are HDF5, slice by slice.
 
 MATLAB writes complex numbers as a compound of `real` and `imag`, and its first axis
-runs fastest: HDF5 shows the axes reversed. Axes of length 1 at the end are not written.
+runs fastest: the axes of HDF5 are reversed. Trailing axes of length 1 are not written.
 """
 
 from collections.abc import Iterator
@@ -27,9 +27,9 @@ from wlam.data.readers.common import (
 from wlam.types import DataError
 
 NEEDED = "a MATLAB v7.3 file (save -v7.3)"
-SLAB_BYTES = 2**26  # read at once, besides the result
+SLAB_BYTES = 2**26  # read at once, in addition to the result
 # Deflate, the only compression of MATLAB, gains at most this factor: an array that
-# declares more holds nothing, or is made to fill the memory.
+# declares more is empty, or made to exhaust the memory.
 MOST_COMPRESSION = 1032
 
 
@@ -52,7 +52,7 @@ class MatArray:
         shape = (stop - start, *self.shape[1:])
         check_size(self.path, self.name, shape, 8, self.max_bytes)
         values = np.empty(shape, np.complex64)
-        # Slabs of MATLAB's last axis, which lie in one piece in the file.
+        # Slabs of MATLAB's last axis, which are contiguous in the file.
         stored = values.reshape(stop - start, *self.dataset.shape[-2::-1])
         length = stored.shape[-1]
         step = max(1, SLAB_BYTES * length // (2 * values.nbytes))
@@ -88,9 +88,9 @@ def opened(
     """A complex array of a file: `name`, or the only one.
 
     Args:
-        axes: The axes it must have, in the order of MATLAB; "..." at the end stands for
-            any further ones. Where there are none, the last axis may be missing: MATLAB
-            drops it when its length is 1, and it comes back.
+        axes: The axes it must have, in the order of MATLAB; "..." at the end allows
+            any further ones. Otherwise the last axis may be missing, since MATLAB drops
+            it when its length is 1; it is restored.
 
     Raises:
         DataError: no such file, another format, broken, no or several such arrays, a
@@ -114,7 +114,7 @@ def opened(
 
 
 def _find(path, file, name) -> str:
-    """The name of the dataset; links other than hard ones may leave the file."""
+    """The name of the dataset; only hard links stay within the file."""
     found = {member: _describe(file, member) for member in file if not _own(member)}
     complex_ones = [member for member in found if found[member] == "complex"]
     held = some(f"{member} ({what})" for member, what in found.items())
@@ -131,7 +131,7 @@ def _find(path, file, name) -> str:
 
 
 def _own(member):
-    """Whether a member is MATLAB's book-keeping: #refs#, #subsystem#."""
+    """Whether a member is internal to MATLAB: #refs#, #subsystem#."""
     return member.startswith("#")
 
 
@@ -157,7 +157,7 @@ def _describe(file, member):
 
 def _checked(path, name, dataset, axes, max_bytes):
     """The shape in the order of MATLAB."""
-    # Without the mark, nobody knows whether the axes are reversed.
+    # Without this attribute the order of axes is unknown.
     if "MATLAB_class" not in dataset.attrs:
         raise error(path, name, "has no MATLAB_class, must be written by MATLAB (v7.3)")
     if dataset.external is not None or dataset.is_virtual:

@@ -38,23 +38,23 @@ def read(
 ) -> tuple[Csi, list[str]]:
     """Compute h[k] = sum_p a_p exp(-j 2 pi f_k tau_p).
 
-    f_k = (k - num_subcarriers // 2) * spacing, as `subcarrier_frequencies` of Sionna
-    has it. Every link and every antenna of the other side is a sample of its own.
+    f_k = (k - num_subcarriers // 2) * spacing, as in `subcarrier_frequencies` of
+    Sionna. Every link and every antenna of the other side gives one sample.
 
     Args:
         path: An .npz with `a` complex [batch, num_rx, num_rx_ant, num_tx, num_tx_ant,
             num_paths, num_time_steps] and `tau` in s [batch, num_rx, num_tx, num_paths]
             or [batch, num_rx, num_rx_ant, num_tx, num_tx_ant, num_paths]. Both may lack
-            the batch, as Sionna RT has them.
-        radio: What the file does not say.
+            the batch, as in Sionna RT.
+        radio: Metadata that the file lacks.
         num_subcarriers: K.
-        side: Whose antennas the CSI has: of the transmitter or of the receiver.
+        side: The antenna axis of the CSI: of the transmitter or of the receiver.
         max_bytes: The most memory of each array and of the result.
 
     Returns:
         The tensor, its samples in the order of labels["batch"], ["rx"], ["tx"] and
-        ["other_ant"], the antenna of the other side; and notes, one line for each thing
-        that was assumed or ignored.
+        ["other_ant"], the antenna of the other side; and notes, one line for each
+        assumed or ignored field.
 
     Raises:
         DataError: One line with field, what was found, what is needed.
@@ -129,7 +129,7 @@ def _arrays(
 
 
 def _member(path, archive, name, kind, axes, max_bytes) -> Any:
-    """An array whose declared size is the one that is there; never a pickle."""
+    """An array whose declared size is the stored one; never a pickle."""
     needed = f"{'complex' if kind == 'c' else 'float'} {axes}"
     entry = f"{name}.npy"
     stored = archive.getinfo(entry).file_size

@@ -24,7 +24,7 @@ def read(
 
     Args:
         path: A MATLAB v7.3 file.
-        radio: What the file does not say.
+        radio: Metadata that the file lacks.
         name: The array; None takes the only complex one.
         axes: The file's axes as MATLAB shows them, sample first. Some sets have the
             antennas before the subcarriers.
@@ -32,7 +32,7 @@ def read(
 
     Returns:
         The tensor, labels["index"] the sample's number in the file; and notes, one line
-        for each thing that was assumed.
+        for each assumption.
 
     Raises:
         DataError: One line with field, what was found, what is needed.
@@ -58,8 +58,8 @@ def stream(
     """Yield the whole file, `samples` at a time (the last may be fewer).
 
     The file may be larger than the memory. Compressed chunks are unpacked as a whole:
-    few large slices are faster than many small ones. What is wrong with the file is
-    raised before the first tensor, what is wrong with a value when its turn comes.
+    few large slices are faster than many small ones. Errors of the file are
+    raised before the first tensor, invalid values when they are read.
 
     Args and errors: see `read`.
     """

@@ -57,7 +57,7 @@ def attention_of(network: Any, csi: Csi, horizon: int, axis: str) -> Attention:
         chosen = channel.strongest_first()[:, : model.channels.config.bins]
         tokens = model.channels.tokens(channel, chosen, horizon)
         visible = jnp.ones(tokens.values.shape[:2], bool)
-        weights = model.backbone.attention(tokens.values, visible, tokens.places)
+        weights = model.backbone.attention(tokens.values, visible, tokens.positions)
         record = jax.nn.softmax(backtest_logits(tokens.bank), axis=-1)
         return chosen[0], weights[:, 0], record[0]
 

@@ -116,7 +116,7 @@ def channel_loss(
     places = begin[:, None] + jnp.arange(k)[None]
     chosen = jnp.take_along_axis(order, places, axis=1)
     tokens = model.channels.tokens(channel, chosen, horizon)
-    features, load = tokens.routed(model.backbone)
+    features, load = tokens.features_and_load(model.backbone)
     forecast, spread = model.channels.answer(tokens, features)
 
     def pick(x: Array) -> Array:

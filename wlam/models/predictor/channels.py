@@ -172,7 +172,7 @@ class Tokens:
     """What the backbone gets for some bins, and what leads back from its answer."""
 
     values: Float[Array, "n kq d"]  # all patches of a bin, then of the next
-    places: Int[Array, "n kq 3"]  # patch, row and column
+    positions: Int[Array, "n kq 3"]  # patch, row and column
     bank: BankForecasts  # in the bins' own frames and units
     turns: Complex[Array, "n h k"]  # back from the frames
     size: Float[Array, "n 1 k"]  # back from the units
@@ -181,12 +181,14 @@ class Tokens:
 
     def through(self, backbone: Backbone) -> Float[Array, "n kq d"]:
         """What the backbone makes of them."""
-        return self.routed(backbone)[0]
+        return self.features_and_load(backbone)[0]
 
-    def routed(self, backbone: Backbone) -> tuple[Float[Array, "n kq d"], Load | None]:
+    def features_and_load(
+        self, backbone: Backbone
+    ) -> tuple[Float[Array, "n kq d"], Load | None]:
         """The features, and the load of the backbone's experts, if any."""
         visible = jnp.ones(self.values.shape[:2], bool)
-        return backbone.routed(self.values, visible, self.places)
+        return backbone.features_and_load(self.values, visible, self.positions)
 
 
 class ChannelTokenizer(nnx.Module):
@@ -246,7 +248,7 @@ class ChannelTokenizer(nnx.Module):
         patches = jnp.arange(tokens.shape[2])
         if channel.completes:  # an estimate is where what it is of would be
             patches = patches % (len(patches) // 2)
-        places = jnp.stack(
+        positions = jnp.stack(
             jnp.broadcast_arrays(
                 patches[None, None],
                 row[..., None],
@@ -256,7 +258,7 @@ class ChannelTokenizer(nnx.Module):
         )
         return Tokens(
             values=rearrange(tokens, "n k q d -> n (k q) d").astype(jnp.float32),
-            places=rearrange(places, "n k q c -> n (k q) c"),
+            positions=rearrange(positions, "n k q c -> n (k q) c"),
             bank=replace(bank, forecasts=options),
             turns=asked.conj(),
             size=size * heard * channel.level[:, None, None],

@@ -5,6 +5,7 @@ univariate decomposition, granularity encoding, causal Transformer and patch mas
 Details that the paper leaves open are ours and are said where they are decided.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -16,7 +17,13 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from wlam.baselines.bank.series import FORECASTS
-from wlam.models.base import Figures, Network, NetworkConfig
+from wlam.models.base import (
+    CHANNEL_SERIES,
+    Figures,
+    Network,
+    NetworkConfig,
+    TrainingWindow,
+)
 from wlam.models.predictor.channel_loss import channel_losses
 from wlam.models.predictor.channels import ChannelTokenizer, ChannelTokenizerConfig
 from wlam.models.predictor.inputs import SeriesInputs
@@ -33,13 +40,18 @@ from wlam.nn.embeddings import (
 )
 from wlam.nn.experts import Load, in_all
 from wlam.nn.quantiles import check_levels, offsets_of
-from wlam.types import Batch, ChannelBatch, SeriesBatch, SweepBatch
+from wlam.tasks import layout_of
+from wlam.types import Batch, ChannelBatch, DataError, SeriesBatch, SweepBatch
 
 if TYPE_CHECKING:
     import wlam.models.predictor.api
 
 SHARPNESS = 2.0
 """The weights of training-free forecasts go with this power of one over their error."""
+BIN_SERIES = 16
+"""Bins of a channel that enter as single series in training on a file."""
+SWEEP_SERIES = 4
+"""Number of series that a sample of sweeps counts for."""
 HEADS = ("line_of_sight",)
 """What a channel may be classified by: a probability for each."""
 TINY = 1e-6
@@ -74,7 +86,7 @@ class PredictorConfig(NetworkConfig):
     def __post_init__(self) -> None:
         check_levels(self.quantiles)
         ways = [n for n in ("channels", "sweeps") if getattr(self, n) is not None]
-        if ways and not (self.baselines and self.backbone.takes_places):
+        if ways and not (self.baselines and self.backbone.takes_positions):
             raise ValueError(
                 f"model.{ways[0]}: found with baselines=False, or a backbone that "
                 "takes no sets; needed None, or baselines and another backbone"
@@ -88,6 +100,35 @@ class PredictorConfig(NetworkConfig):
 
     def build(self, rngs: nnx.Rngs) -> "Predictor":
         return Predictor(self, rngs)
+
+    def training_window(
+        self, task: str, shape: tuple[int, ...], context: int, horizon: int
+    ) -> TrainingWindow:
+        layout = layout_of(task)
+        if layout.pilots:
+            raise DataError(
+                f"task: found {task}, which trains estimators; needed csi_pilots_4 or "
+                "csi_pilots_8 for this model, or an estimator as --init"
+            )
+        if layout.name == "rsrp_db" and self.sweeps:
+            known = min(context, self.sweeps.sweeps)
+            length = known + min(horizon, self.sweeps.ahead)
+            return TrainingWindow(length, known, SWEEP_SERIES)
+        if layout.name == "csi" and self.channels:
+            return super().training_window(task, shape, context, horizon)
+        # As single series, in whole patches.
+        steps = shape[layout.axes.index(layout.target)]
+        length = math.ceil(layout.span(context, horizon) / self.patch) * self.patch
+        length = max(2 * self.patch, length)
+        length = min(length, steps // self.patch * self.patch)
+        if length < 2 * self.patch:
+            raise DataError(
+                f"data: found {steps} steps along the {layout.target} axis to train "
+                f"on; needed at least two patches of the model, {2 * self.patch}"
+            )
+        channels = shape[-1] if len(shape) > 2 else 1
+        series = BIN_SERIES if layout.name == "csi" else min(channels, CHANNEL_SERIES)
+        return TrainingWindow(length, None, series)
 
 
 class Predictor(Network):
@@ -191,7 +232,7 @@ class Predictor(Network):
         self, rows: SeriesInputs
     ) -> tuple[Float[Array, "b n q"], Float[Array, "b n q level"]]:
         """Like a call, and the quantiles of `config.quantiles` minus the forecast."""
-        return self.answer(self.routed(rows)[0], rows)
+        return self.answer(self.features_and_load(rows)[0], rows)
 
     def answer(
         self, features: Float[Array, "b n d"], rows: SeriesInputs
@@ -220,7 +261,9 @@ class Predictor(Network):
         unit = jax.lax.stop_gradient(apart + (weights * missed).sum(-1))
         return forecast, offsets * jnp.sqrt(unit)[..., None]
 
-    def routed(self, rows: SeriesInputs) -> tuple[Float[Array, "b n d"], Load | None]:
+    def features_and_load(
+        self, rows: SeriesInputs
+    ) -> tuple[Float[Array, "b n d"], Load | None]:
         """What the backbone makes of every patch and those before it: features.
 
         And the load of the backbone's experts, if any.
@@ -236,7 +279,7 @@ class Predictor(Network):
             beside = jnp.concatenate([by_step, record], axis=-1)
         tokens = self.embed(patches, masks, beside) + granularity[:, None, :]
         visible = ~jnp.all(masks, axis=-1)
-        return self.backbone.routed(tokens.astype(jnp.float32), visible)
+        return self.backbone.features_and_load(tokens.astype(jnp.float32), visible)
 
 
 def last_visible(

@@ -103,6 +103,8 @@ def row_features(model: Predictor, rows: SeriesContext) -> Float[Array, "b g d"]
     """What the backbone makes of the last patch and those before it."""
     values, hidden, _ = rows.normalised(model.config.patch)
     about = (rows.interval, rows.axis, model.config, not rows.center)
-    features, _ = model.routed(SeriesInputs.of(values, hidden, ~hidden, *about))
+    features, _ = model.features_and_load(
+        SeriesInputs.of(values, hidden, ~hidden, *about)
+    )
     group = values.shape[1]
     return rearrange(features[:, -1], "(b g) d -> b g d", g=group)

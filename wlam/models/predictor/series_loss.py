@@ -94,7 +94,7 @@ def series_loss(
     axis = jnp.full(batch, rows.axis)
     about = (rows.interval, axis, model.config, not rows.center)
     inputs = SeriesInputs.of(values, hidden, in_context, *about)
-    features, load = model.routed(inputs)
+    features, load = model.features_and_load(inputs)
     forecast, offsets = model.answer(features, inputs)
     target, exists = next_patches(clean, p, forecast.shape[-1])
     after_context = jnp.arange(1, patches + 1)[None] >= n[:, None]  # [b, n]

@@ -210,9 +210,9 @@ class SweepTokenizer(nnx.Module):
         )
         tokens = self.embed(inputs.swapaxes(1, 2)).astype(jnp.float32)
         nowhere = jnp.zeros_like(beam)
-        places = jnp.stack([nowhere, nowhere, beam], axis=-1)
+        positions = jnp.stack([nowhere, nowhere, beam], axis=-1)
         visible = jnp.ones((n, beams), bool)
-        features, load = backbone.routed(tokens, visible, places)
+        features, load = backbone.features_and_load(tokens, visible, positions)
         return features, load, bases, top
 
 

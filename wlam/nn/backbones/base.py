@@ -1,4 +1,4 @@
-"""What a backbone is: the one contract between tokens and everything around them.
+"""The contract of a backbone, which maps tokens to features.
 
 To add a backbone, write one file beside this one with a `BackboneConfig` whose `build`
 returns your `Backbone`, and name your config class in an experiment's
@@ -26,33 +26,33 @@ class Backbone(nnx.Module):
         self,
         tokens: Float[Array, "b n d"],
         visible: Bool[Array, "b n"],
-        places: Num[Array, "b n axis"] | None = None,
+        positions: Num[Array, "b n axis"] | None = None,
     ) -> Float[Array, "b n d"]:
         """Hidden tokens (visible False) must not influence any other token.
 
-        Without `places` tokens are a series, and output i may depend on tokens 0..i
-        only. With them tokens are a set that lies in a space of some axes, and every
-        output may depend on every token, and on where they lie by distances or by
+        Without `positions` tokens are a series, and output i may depend on tokens 0..i
+        only. With them tokens are a set of points in a space of some axes, and every
+        output may depend on every token, and on positions by their distances or their
         order alone.
         """
         raise NotImplementedError
 
-    def routed(
+    def features_and_load(
         self,
         tokens: Float[Array, "b n d"],
         visible: Bool[Array, "b n"],
-        places: Num[Array, "b n axis"] | None = None,
+        positions: Num[Array, "b n axis"] | None = None,
     ) -> tuple[Float[Array, "b n d"], Load | None]:
-        """Like a call, and how tokens were spread over experts; None without any."""
-        return self(tokens, visible, places), None
+        """The features of a call, and the load of the router; None without experts."""
+        return self(tokens, visible, positions), None
 
     def start(self, batch: int, length: int) -> State:
-        """What `step` begins with, before the first token.
+        """The state before the first token.
 
         Args:
             batch: series that are read side by side.
-            length: how many tokens of each may be read at most; backbones whose memory
-                does not grow have no use for it.
+            length: the largest number of tokens of a series; backbones with a state of
+                fixed size ignore it.
         """
         raise NotImplementedError
 
@@ -62,18 +62,18 @@ class Backbone(nnx.Module):
         token: Float[Array, "b d"],
         visible: Bool[Array, " b"] | None = None,
     ) -> tuple[State, Float[Array, "b d"]]:
-        """Reads one token of every series: a call without places, token by token.
+        """Reads one token of every series: a call without positions, token by token.
 
         Args:
             state: from `start` or the step before; it is not changed.
             token: the next of every series.
-            visible: see a call; None: all are.
+            visible: see `__call__`; None: all are.
 
         Returns:
-            The state for the next step, and what a call gives for this token.
+            The state for the next step, and the features of a call for this token.
 
         Raises:
-            ValueError: there were `length` tokens already, where this is not traced.
+            ValueError: there were `length` tokens already; not checked while tracing.
         """
         raise NotImplementedError
 
@@ -82,24 +82,24 @@ def read_both_ways(
     read: Callable[[Array, Array], Array],
     tokens: Float[Array, "b n d"],
     visible: Bool[Array, "b n"],
-    places: Num[Array, "b n axis"],
+    positions: Num[Array, "b n axis"],
 ) -> Float[Array, "b n d"]:
-    """A set of tokens for backbones that read series: along a stated order, both ways.
+    """Reads a set of tokens as a series, in a stated order and in the reverse one.
 
-    Tokens are sorted by the second axis of their places, then the third and so on, and
-    by the first axis at last: where the first is time, and the others are a bin, bins
-    follow each other and each is read in time. Tokens of one place stay in the order in
+    Tokens are sorted by the second axis of their positions, then the third and so on,
+    and by the first axis last: where the first is time and the others are a bin, bins
+    follow each other and each is read in time. Tokens of one position keep the order in
     which they are given.
 
     Args:
         read: (tokens, visible) -> features of a series; output i of tokens 0..i.
-        tokens, visible, places: see `Backbone.__call__`.
+        tokens, visible, positions: see `Backbone.__call__`.
 
     Returns:
         The mean of the features in this order and in the reverse one, each where its
         token was given.
     """
-    first, *others = jnp.moveaxis(places, -1, 0)
+    first, *others = jnp.moveaxis(positions, -1, 0)
     order = jnp.lexsort((first, *reversed(others)), axis=-1)
     back = jnp.argsort(order, axis=1)
     tokens = jnp.take_along_axis(tokens, order[..., None], axis=1)
@@ -115,9 +115,9 @@ class BackboneConfig:
 
     # Channels of a token.
     width: int = 128
-    # Whether tokens may be a set with places, as channels as a whole are.
-    takes_places: ClassVar[bool] = True
+    # Whether tokens may be a set with positions, as the tokens of whole channels are.
+    takes_positions: ClassVar[bool] = True
 
     def build(self, rngs: nnx.Rngs, dtype: jnp.dtype) -> Backbone:
-        """Makes the backbone; `dtype` is that of its matrix products."""
+        """The backbone; `dtype` is that of its matrix products."""
         raise NotImplementedError

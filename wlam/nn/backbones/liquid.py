@@ -1,7 +1,7 @@
 """Liquid networks over tokens: blocks of a liquid cell and a feed-forward layer.
 
-Pre-norm residual blocks like the Transformer's, with a cell in the place of attention:
-the tokens of a row are its measurements, a hidden one is a longer time to the next.
+Pre-norm residual blocks like the Transformer's, with a cell in place of attention.
+Tokens of a series are its measurements; a hidden token is a longer time to the next.
 With the input-gated cell, a linear recurrence whose gates the token sets, this is a
 state-space backbone with selection (as in Mamba, arXiv 2312.00752).
 """
@@ -62,7 +62,7 @@ class LiquidBackboneConfig(BackboneConfig):
         return LiquidBackbone(self, rngs, dtype)
 
 
-class Block(nnx.Module):
+class LiquidBlock(nnx.Module):
     """A cell and a feed-forward layer, each on a normalised residual branch."""
 
     def __init__(self, config: LiquidBackboneConfig, rngs: nnx.Rngs, dtype: jnp.dtype):
@@ -81,33 +81,33 @@ class Block(nnx.Module):
         visible: Bool[Array, "b n"],
         carried: Carried | None = None,
     ) -> tuple[Float[Array, "b n d"], Carried]:
-        """The tokens, and what the next piece of the series needs."""
+        """The tokens, and the state for the next part of the series."""
         read, carried = unroll(self.cell, self.norm1(x), elapsed, visible, carried)
         x = x + self.out(read)
         return x + self.down(jax.nn.gelu(self.up(self.norm2(x)))), carried
 
 
 Streamed = tuple[Bool[Array, " b"], tuple[Carried, ...]]
-"""Whether a token was seen yet, and what every block carries."""
+"""Whether a visible token has come yet, and the state of every block."""
 
 
 class LiquidBackbone(Backbone):
-    """A stack of blocks; sets are read as `read_both_ways` says."""
+    """A stack of blocks; sets are read by `read_both_ways`."""
 
     def __init__(self, config: LiquidBackboneConfig, rngs: nnx.Rngs, dtype: jnp.dtype):
         self.blocks = nnx.List(
-            [Block(config, rngs, dtype) for _ in range(config.layers)]
+            [LiquidBlock(config, rngs, dtype) for _ in range(config.layers)]
         )
 
     def __call__(
         self,
         tokens: Float[Array, "b n d"],
         visible: Bool[Array, "b n"],
-        places: Num[Array, "b n axis"] | None = None,
+        positions: Num[Array, "b n axis"] | None = None,
     ) -> Float[Array, "b n d"]:
-        if places is not None:
-            return read_both_ways(self, tokens, visible, places)
-        # Time begins with the first token that is seen: padding changes nothing.
+        if positions is not None:
+            return read_both_ways(self, tokens, visible, positions)
+        # Time begins with the first visible token: padding changes nothing.
         begun = jnp.cumsum(visible, axis=1) > 0
         elapsed = begun.astype(jnp.float32)
         tokens = jnp.where(visible[..., None], tokens, 0.0)

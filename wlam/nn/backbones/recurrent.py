@@ -28,14 +28,14 @@ class RecurrentConfig(BackboneConfig):
         return Recurrent(self, rngs, dtype)
 
 
-class Layer(nnx.Module):
-    """One recurrent layer; its state stays as it is at hidden tokens.
+class RecurrentLayer(nnx.Module):
+    """One recurrent layer; hidden tokens leave its state unchanged.
 
     LSTM: i, f, o = sigmoid(W x + U h + b), c' = f c + i tanh(W x + U h + b),
     h' = o tanh(c') (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et
     al. 2000, whose bias starts at 1). GRU: r, z = sigmoid(W x + U h + b),
     g = tanh(W x + b + r (U h + a)), h' = (1 - z) g + z h (Cho et al., arXiv 1406.1078,
-    with the reset gate behind the product).
+    with the reset gate after the product).
     """
 
     def __init__(self, config: RecurrentConfig, rngs: nnx.Rngs, dtype: jnp.dtype):
@@ -69,7 +69,7 @@ class Layer(nnx.Module):
         return jnp.moveaxis(outputs, 0, 1)
 
     def start(self, batch: int) -> Memory:
-        """Before the first token: what is read, and the memory of an LSTM."""
+        """The state before the first token: output, and the memory of an LSTM."""
         zeros = jnp.zeros((batch, self.inward.in_features), jnp.float32)
         return zeros, zeros
 
@@ -104,21 +104,21 @@ class Layer(nnx.Module):
 
 
 class Recurrent(Backbone):
-    """A stack of layers; sets are read as `read_both_ways` says."""
+    """A stack of layers; sets are read by `read_both_ways`."""
 
     def __init__(self, config: RecurrentConfig, rngs: nnx.Rngs, dtype: jnp.dtype):
         self.layers = nnx.List(
-            [Layer(config, rngs, dtype) for _ in range(config.layers)]
+            [RecurrentLayer(config, rngs, dtype) for _ in range(config.layers)]
         )
 
     def __call__(
         self,
         tokens: Float[Array, "b n d"],
         visible: Bool[Array, "b n"],
-        places: Num[Array, "b n axis"] | None = None,
+        positions: Num[Array, "b n axis"] | None = None,
     ) -> Float[Array, "b n d"]:
-        if places is not None:
-            return read_both_ways(self, tokens, visible, places)
+        if positions is not None:
+            return read_both_ways(self, tokens, visible, positions)
         for layer in self.layers:
             tokens = layer(tokens, visible)
         return tokens

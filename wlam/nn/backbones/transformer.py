@@ -13,12 +13,12 @@ from jaxtyping import Array, Bool, Float, Int, Num
 from wlam.nn.backbones.base import Backbone, BackboneConfig
 from wlam.nn.experts import Experts, Load, in_layers
 
-# Attention scores of keys that may not be seen. Finite, so that a row without any
-# visible key stays finite too; exp(-1e9) is exactly zero in float32.
+# Attention scores of masked keys. Finite, so that a series without any visible key
+# stays finite too; exp(-1e9) is exactly zero in float32.
 HIDDEN_SCORE = -1e9
 
 KeysValues = tuple[Float[Array, "b length h c"], Float[Array, "b length h c"]]
-"""Of a block, for each token so far."""
+"""Keys and values of a block, of each token so far."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class TransformerConfig(BackboneConfig):
     heads: int = 4
     # Hidden channels of the feed-forward layer over width.
     mlp_ratio: int = 4
-    # Feed-forward layers in the place of each one, see wlam/nn/experts.py.
+    # Experts in a feed-forward layer, see wlam/nn/experts.py.
     experts: int = 1
     # Experts that a token uses.
     active: int = 1
-    # Weight in the training loss of how uneven experts are used; of several.
+    # Weight of the load-balancing loss, where there are several experts.
     balance: float = 0.01
 
     def __post_init__(self) -> None:
@@ -61,18 +61,17 @@ class TransformerConfig(BackboneConfig):
 
 
 def rotate(
-    x_BxNxHxD: Float[Array, "b n h d"], places: Num[Array, "#b n axis"]
+    x_BxNxHxD: Float[Array, "b n h d"], positions: Num[Array, "#b n axis"]
 ) -> Float[Array, "b n h d"]:
     """Rotary position embedding (Su et al. 2021, arXiv 2104.09864).
 
-    Scores then depend on the distance of two tokens only, so that a context keeps its
-    meaning when it is padded on the left. Of several axes each has its share of the
-    channels, in turn.
+    Scores depend on the distance of two tokens only, so that padding on the left
+    changes no result. With several axes, channels are assigned to the axes in turn.
     """
     half = x_BxNxHxD.shape[-1] // 2
     pair = jnp.arange(half)
     frequency = 100.0 ** (-pair / half)  # contexts are tens of tokens long
-    angle = places[..., pair % places.shape[-1]] * frequency[None, None]
+    angle = positions[..., pair % positions.shape[-1]] * frequency[None, None]
     cos, sin = (
         f(angle)[:, :, None, :].astype(x_BxNxHxD.dtype) for f in (jnp.cos, jnp.sin)
     )
@@ -81,7 +80,7 @@ def rotate(
 
 
 class Attention(nnx.Module):
-    """Causal multi-head self-attention that skips hidden tokens."""
+    """Causal multi-head self-attention that masks hidden tokens."""
 
     def __init__(self, config: TransformerConfig, rngs: nnx.Rngs, dtype: jnp.dtype):
         d = config.width
@@ -93,9 +92,9 @@ class Attention(nnx.Module):
         self,
         x: Float[Array, "b n d"],
         visible: Bool[Array, "b n"],
-        places: Num[Array, "b n axis"] | None,
+        positions: Num[Array, "b n axis"] | None,
     ) -> Float[Array, "b n d"]:
-        weights, v = self.weights(x, visible, places)
+        weights, v = self.weights(x, visible, positions)
         return self._mixed(weights, v)
 
     def step(
@@ -105,7 +104,7 @@ class Attention(nnx.Module):
         seen: Bool[Array, "b length"],
         at: Int[Array, ""],
     ) -> tuple[Float[Array, "b 1 d"], KeysValues]:
-        """The same of token `at`, given keys and values of those before it."""
+        """The output of token `at`, given keys and values of those before it."""
         q, k, v = self._heads(x)
         q, k = (rotate(z, at[None, None, None]) for z in (q, k))
         k, v = (
@@ -118,15 +117,15 @@ class Attention(nnx.Module):
         self,
         x: Float[Array, "b n d"],
         visible: Bool[Array, "b n"],
-        places: Num[Array, "b n axis"] | None,
+        positions: Num[Array, "b n axis"] | None,
     ) -> tuple[Float[Array, "b h n n"], Float[Array, "b n h c"]]:
-        """How much each token (third axis) takes of each (last), and what there is."""
+        """Attention weights of a token (third axis) on each (last), and the values."""
         n = x.shape[1]
         q, k, v = self._heads(x)
-        position = jnp.arange(n)[None, :, None] if places is None else places
+        position = jnp.arange(n)[None, :, None] if positions is None else positions
         q, k = rotate(q, position), rotate(k, position)
-        causal = jnp.tri(n, dtype=bool) if places is None else jnp.ones((n, n), bool)
-        # Every token sees itself, so that a token before the context stays finite.
+        causal = jnp.tri(n, dtype=bool) if positions is None else jnp.ones((n, n), bool)
+        # Every token attends to itself, so that one before the context stays finite.
         seen = causal[None] & (visible[:, None, :] | jnp.eye(n, dtype=bool)[None])
         return self._weights(q, k, seen), v
 
@@ -152,7 +151,7 @@ class Attention(nnx.Module):
         return self.out(rearrange(mixed, "b n h d -> b n (h d)"))
 
 
-class Block(nnx.Module):
+class TransformerBlock(nnx.Module):
     """Attention and feed-forward, each on a normalised residual branch."""
 
     def __init__(self, config: TransformerConfig, rngs: nnx.Rngs, dtype: jnp.dtype):
@@ -173,9 +172,11 @@ class Block(nnx.Module):
         self,
         x: Float[Array, "b n d"],
         visible: Bool[Array, "b n"],
-        places: Num[Array, "b n axis"] | None,
+        positions: Num[Array, "b n axis"] | None,
     ) -> tuple[Float[Array, "b n d"], Load | None]:
-        return self._feed(x + self.attention(self.norm1(x), visible, places), visible)
+        return self._feed(
+            x + self.attention(self.norm1(x), visible, positions), visible
+        )
 
     def step(
         self,
@@ -201,7 +202,7 @@ class Block(nnx.Module):
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Cache:
-    """What the blocks keep of the tokens that were read."""
+    """Keys and values of the tokens that were read, by block."""
 
     blocks: tuple[KeysValues, ...]
     visible: Bool[Array, "b length"]
@@ -213,32 +214,32 @@ class Transformer(Backbone):
 
     def __init__(self, config: TransformerConfig, rngs: nnx.Rngs, dtype: jnp.dtype):
         self.blocks = nnx.List(
-            [Block(config, rngs, dtype) for _ in range(config.layers)]
+            [TransformerBlock(config, rngs, dtype) for _ in range(config.layers)]
         )
 
     def __call__(
         self,
         tokens: Float[Array, "b n d"],
         visible: Bool[Array, "b n"],
-        places: Num[Array, "b n axis"] | None = None,
+        positions: Num[Array, "b n axis"] | None = None,
     ) -> Float[Array, "b n d"]:
-        return self.routed(tokens, visible, places)[0]
+        return self.features_and_load(tokens, visible, positions)[0]
 
-    def routed(
+    def features_and_load(
         self,
         tokens: Float[Array, "b n d"],
         visible: Bool[Array, "b n"],
-        places: Num[Array, "b n axis"] | None = None,
+        positions: Num[Array, "b n axis"] | None = None,
     ) -> tuple[Float[Array, "b n d"], Load | None]:
         loads = []
         for block in self.blocks:
-            tokens, load = block(tokens, visible, places)
+            tokens, load = block(tokens, visible, positions)
             loads.append(load)
         loads = [load for load in loads if load is not None]
         return tokens, in_layers(loads) if loads else None
 
     def start(self, batch: int, length: int) -> Cache:
-        def empty(block: Block) -> KeysValues:
+        def empty(block: TransformerBlock) -> KeysValues:
             qkv, heads = block.attention.qkv, block.attention.heads
             shape = (batch, length, heads, qkv.in_features // heads)
             zeros = jnp.zeros(shape, qkv.dtype or jnp.float32)
@@ -260,7 +261,7 @@ class Transformer(Backbone):
                 f"length: found token {int(at) + 1} of a memory of {length}; needed "
                 "a longer one from `start`"
             )
-        # As in a call, a hidden token is seen by itself alone.
+        # As in a call, only a hidden token itself attends to it.
         now = (jnp.arange(length) == at)[None]
         kept = jnp.where(now, visible[:, None], state.visible)
         x, blocks = token[:, None], []
@@ -273,13 +274,13 @@ class Transformer(Backbone):
         self,
         tokens: Float[Array, "b n d"],
         visible: Bool[Array, "b n"],
-        places: Num[Array, "b n axis"] | None = None,
+        positions: Num[Array, "b n axis"] | None = None,
     ) -> Float[Array, "layer b h n n"]:
-        """The attention weights of every layer, for looking at."""
+        """The attention weights of every layer, for inspection."""
         found = []
         for block in self.blocks:
             found.append(
-                block.attention.weights(block.norm1(tokens), visible, places)[0]
+                block.attention.weights(block.norm1(tokens), visible, positions)[0]
             )
-            tokens, _ = block(tokens, visible, places)
+            tokens, _ = block(tokens, visible, positions)
         return jnp.stack(found)

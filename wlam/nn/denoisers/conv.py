@@ -1,4 +1,4 @@
-"""A small convolutional denoiser of complex images, told the step of its diffusion.
+"""A small convolutional denoiser of complex images, conditioned on the step.
 
 The network of Fesl et al., "Diffusion-based generative prior for low-complexity MIMO
 channel estimation" (arXiv 2403.03545): two convolutions, a scale and a shift of their
@@ -19,12 +19,12 @@ FASTEST = 1e4
 
 @dataclass(frozen=True)
 class ConvDenoiserConfig:
-    """Everything that fixes the parameters."""
+    """Sizes of the network."""
 
-    # Channels after each convolution before the step is told, and after it.
+    # Channels of each convolution before the step enters, and after it.
     before: tuple[int, ...] = (32, 64)
     after: tuple[int, ...] = (43, 22)
-    # Sines, and as many cosines, that tell the step.
+    # Sines, and as many cosines, of the step embedding.
     frequencies: int = 8
     # Rows and columns of a kernel.
     kernel: int = 3
@@ -58,9 +58,9 @@ class ConvDenoiser(nnx.Module):
         self.told = nnx.Linear(2 * config.frequencies, 2 * width, rngs=rngs)
 
     def modulation(self, step: Int[Array, " s"]) -> Float[Array, "s two_c"]:
-        """What the step makes of the channels; for all steps of a sampler at once.
+        """Scale and shift of the channels; for all steps of a sampler at once.
 
-        Step 1, the least noisy, is 0 in the embedding.
+        Step 1, the least noisy, has phase 0 in the embedding.
         """
         count = self.config.frequencies
         frequency = FASTEST ** (-jnp.arange(count) / (count - 1))
@@ -73,7 +73,7 @@ class ConvDenoiser(nnx.Module):
         """The noise, of variance 1.
 
         Args:
-            modulation: of the step of each sample, or of the one that all share.
+            modulation: of the step of each sample, or of one common step.
         """
         planes = jnp.stack([x.real, x.imag], axis=-1)
         last = len(self.layers) - 1
@@ -89,5 +89,5 @@ class ConvDenoiser(nnx.Module):
     def predict(
         self, x: Complex[Array, "n u v"], step: Int[Array, " n"]
     ) -> Complex[Array, "n u v"]:
-        """A call that is told the step itself, as `denoising_loss` does."""
+        """A call with the step itself, the form of `denoising_loss`."""
         return self(x, self.modulation(step))

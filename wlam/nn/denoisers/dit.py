@@ -1,10 +1,10 @@
-"""A diffusion Transformer of complex images, told its step and conditions (DiT).
+"""A diffusion Transformer (DiT) of complex images, conditioned on step and labels.
 
 Peebles & Xie, "Scalable diffusion models with Transformers", arXiv 2212.09748, with
-adaLN-Zero: a block is scaled, shifted and gated by what the step and the conditions
-say, and the gates are 0 at first, so that every block begins as the identity. Tokens
-are patches that are told their places as waves around the image, and how far they are
-from each other by rotary positions: these alone would not tell one angle from another.
+adaLN-Zero: step and conditions give a scale, shift and gate for each block, and gates
+are 0 at first, so that every block begins as the identity. Tokens are patches with
+periodic embeddings of their absolute positions and rotary relative positions: these
+alone would not separate one angle from another.
 """
 
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ from jaxtyping import Array, Complex, Float, Int
 from wlam.nn.backbones.transformer import Attention, TransformerConfig
 
 LONGEST = 1e4
-"""The slowest of the waves that tell the step has this many steps in a radian."""
+"""Steps in a radian of the slowest wave of the step embedding."""
 WAVES = 4
-"""Sines, and as many cosines, that tell the place of a patch along an axis."""
+"""Sines, and as many cosines, of the position of a patch along an axis."""
 
 
 @dataclass(frozen=True)
 class DitConfig:
-    """Everything that fixes the parameters; ValueError where it cannot be."""
+    """Sizes of the network; ValueError for sizes that are not allowed."""
 
     # Channels of a token.
     width: int = 192
@@ -39,9 +39,9 @@ class DitConfig:
     mlp_ratio: int = 4
     # Rows and columns of a patch.
     patch: tuple[int, int] = (4, 4)
-    # How many values each condition has; one more stands for none.
+    # Number of values of each condition; one more value means none.
     conditions: tuple[int, ...] = ()
-    # Sines, and as many cosines, that tell the step.
+    # Sines, and as many cosines, of the step embedding.
     frequencies: int = 64
 
     def __post_init__(self) -> None:
@@ -59,7 +59,7 @@ class DitConfig:
 
     @property
     def none(self) -> tuple[int, ...]:
-        """What stands for no condition, of each."""
+        """The value of each condition that means none."""
         return self.conditions
 
 
@@ -72,7 +72,7 @@ PRESETS = {
 
 
 class Modulation(NamedTuple):
-    """What a step, and conditions, make of every block and of the head."""
+    """Shifts, scales and gates of blocks and head, from step and conditions."""
 
     blocks: Float[Array, "*n layer 6 d"]  # shift, scale and gate of both branches
     head: Float[Array, "*n 2 d"]  # shift and scale
@@ -95,7 +95,7 @@ class Dit(nnx.Module):
         self.conditions = nnx.List(
             [nnx.Embed(count + 1, d, rngs=rngs) for count in config.conditions]
         )
-        self.blocks = nnx.List([Block(config, rngs) for _ in range(config.layers)])
+        self.blocks = nnx.List([DitBlock(config, rngs) for _ in range(config.layers)])
         self.modulate = nnx.Linear(
             d, 6 * d * config.layers, kernel_init=zeros, rngs=rngs
         )
@@ -106,11 +106,11 @@ class Dit(nnx.Module):
     def modulation(
         self, step: Int[Array, " n"], condition: Int[Array, "n c"] | None = None
     ) -> Modulation:
-        """Of n steps, and of as many conditions; for all calls of a sampler at once.
+        """Modulations of n steps and conditions; for all steps of a sampler at once.
 
         Args:
-            condition: one of each kind, `config.none` where there is none; None: none
-                of any.
+            condition: one of each kind, `config.none` where there is none; None: no
+                conditions.
         """
         count = self.config.frequencies
         frequency = LONGEST ** (-jnp.arange(count) / (count - 1))
@@ -139,10 +139,10 @@ class Dit(nnx.Module):
 
         Args:
             x: sides are multiples of the patch.
-            modulation: of each sample, or one that all share.
+            modulation: of each sample, or one for all.
 
         Raises:
-            ValueError: sides that are not.
+            ValueError: sides that are no multiples of the patch.
         """
         p, q = self.config.patch
         if x.shape[1] % p or x.shape[2] % q:
@@ -153,14 +153,14 @@ class Dit(nnx.Module):
         planes = jnp.stack([x.real, x.imag], axis=-1)
         tokens = rearrange(planes, "n (u p) (v q) c -> n (u v) (p q c)", p=p, q=q)
         rows, columns = x.shape[1] // p, x.shape[2] // q
-        places = jnp.stack(
+        positions = jnp.stack(
             jnp.meshgrid(jnp.arange(rows), jnp.arange(columns), indexing="ij"), axis=-1
         ).reshape(1, -1, 2)
         about = rearrange(around(rows, columns), "u v w -> 1 (u v) w")
         tokens = self.embed(tokens) + self.place(about)
-        places = jnp.broadcast_to(places, (*tokens.shape[:2], 2))
+        positions = jnp.broadcast_to(positions, (*tokens.shape[:2], 2))
         for i, block in enumerate(self.blocks):
-            tokens = block(tokens, modulation.blocks[:, i], places)
+            tokens = block(tokens, modulation.blocks[:, i], positions)
         shift, scale = jnp.split(modulation.head, 2, axis=1)
         planes = self.head(self.norm(tokens) * (1 + scale) + shift)
         planes = rearrange(
@@ -174,30 +174,30 @@ class Dit(nnx.Module):
         step: Int[Array, " n"],
         condition: Int[Array, "n c"] | None = None,
     ) -> Complex[Array, "n u v"]:
-        """A call that is told the step itself, as `denoising_loss` does."""
+        """A call with the step itself, the form of `denoising_loss`."""
         return self(x, self.modulation(step, condition))
 
 
 def around(rows: int, columns: int) -> Float[Array, "u v w"]:
-    """Sines and cosines of the places along both axes, which are circles: bins are."""
+    """Sines and cosines of positions along both axes, which are periodic like bins."""
     waves = []
     for size, axis in ((rows, 0), (columns, 1)):
-        turn = (
+        phase = (
             2 * np.pi * np.outer((np.arange(size) + 0.5) / size, 1 + np.arange(WAVES))
         )
-        wave = np.concatenate([np.sin(turn), np.cos(turn)], axis=1)
+        wave = np.concatenate([np.sin(phase), np.cos(phase)], axis=1)
         wave = np.expand_dims(wave, 1 - axis)
         waves.append(np.broadcast_to(wave, (rows, columns, 2 * WAVES)))
     return jnp.asarray(np.concatenate(waves, axis=2), jnp.float32)
 
 
-class Block(nnx.Module):
-    """Attention and feed-forward, each shifted, scaled and gated from outside."""
+class DitBlock(nnx.Module):
+    """Attention and feed-forward, each with a shift, scale and gate as inputs."""
 
     def __init__(self, config: DitConfig, rngs: nnx.Rngs):
         d, hidden = config.width, config.mlp_ratio * config.width
         sizes = TransformerConfig(width=d, layers=1, heads=config.heads)
-        # What scales and shifts is the modulation.
+        # The modulation scales and shifts instead.
         plain = {"use_bias": False, "use_scale": False, "rngs": rngs}
         self.norm1 = nnx.LayerNorm(d, **plain)
         self.attention = Attention(sizes, rngs, jnp.dtype("float32"))
@@ -209,12 +209,12 @@ class Block(nnx.Module):
         self,
         x: Float[Array, "n token d"],
         modulation: Float[Array, "#n 6 d"],
-        places: Int[Array, "n token 2"],
+        positions: Int[Array, "n token 2"],
     ) -> Float[Array, "n token d"]:
         shift, scale, gate, shift2, scale2, gate2 = jnp.split(modulation, 6, axis=1)
         visible = jnp.ones(x.shape[:2], bool)
-        seen = self.norm1(x) * (1 + scale) + shift
-        x = x + gate * self.attention(seen, visible, places)
-        seen = self.norm2(x) * (1 + scale2) + shift2
-        hidden = jax.nn.gelu(self.up(seen))
+        normed = self.norm1(x) * (1 + scale) + shift
+        x = x + gate * self.attention(normed, visible, positions)
+        normed = self.norm2(x) * (1 + scale2) + shift2
+        hidden = jax.nn.gelu(self.up(normed))
         return x + gate2 * self.down(hidden)

@@ -1,18 +1,17 @@
-"""A denoiser that says, from powers alone, how to filter a channel in its beam domain.
+"""A denoiser that derives a filter in the beam domain from powers alone.
 
 Channels of few paths are images [u, v] (antennas by antennas, subcarriers by antennas)
-whose entries have phases that nobody can predict, and powers that are smooth and
-sparse. The best estimate is then linear given the powers, and its matrix, in the domain
-of both Fourier transforms, has all its weight near the diagonal. So the network sees
-the power of every bin over the noise, and answers with a real filter of a few taps for
-every bin. Neumann, Wiese & Utschick, "Learning the MMSE channel estimator", IEEE Trans.
-Signal Process. 66(11), 2018 (arXiv 1707.05674), derive the like with gains alone and
-one layer.
+whose entries have unpredictable phases, and powers that are smooth and sparse. The best
+estimate is then linear given the powers, and its matrix, in the domain of both Fourier
+transforms, is concentrated near the diagonal. So the network takes the power of every
+bin over the noise, and gives a real filter of a few taps for every bin. Neumann, Wiese
+& Utschick, "Learning the MMSE channel estimator", IEEE Trans. Signal Process. 66(11),
+2018 (arXiv 1707.05674), derive a similar network with gains alone and one layer.
 
-It follows, and not by training, that the estimate turns with the phase of what is
-observed and grows with its unit. Centred transforms make the taps real: under Toeplitz
-covariances such filters are. The network is told the place of a bin, since beams to the
-side are wider in angle and delays are not negative.
+By construction the estimate rotates with the phase of the observation and scales with
+its unit. Taps are real with centred transforms, since the filters of Toeplitz
+covariances are. The position of a bin is an input, since beams to the side are wider in
+angle and delays are not negative.
 """
 
 import math
@@ -25,25 +24,25 @@ from flax import nnx
 from jaxtyping import Array, Complex, Float
 
 WAVES = 2
-"""Sines, and as many cosines, that tell the place of a bin along an axis."""
+"""Sines, and as many cosines, of the position of a bin along an axis."""
 QUIET = 1e-12
 """Power over noise below which a bin counts as empty; keeps logarithms finite."""
 LEVELS = tuple((np.arange(16) + 0.5) / 16)
-"""Quantiles of the powers that noise is told from."""
+"""Levels of the quantiles of powers that give the noise variance."""
 
 
 @dataclass(frozen=True)
 class SpectralConfig:
-    """Sizes of the denoiser; ValueError where they make none."""
+    """Sizes of the denoiser; ValueError for sizes that are not allowed."""
 
-    # Channels inside.
+    # Channels of the hidden layers.
     width: int = 32
     # Residual blocks.
     blocks: int = 4
-    # Rows and columns that a block sees, and of the filter of a bin; odd.
+    # Rows and columns of the window of a block, and of the filter of a bin; odd.
     kernel: int = 3
     taps: tuple[int, int] = (5, 7)
-    # Hidden numbers of what tells noise from channel.
+    # Hidden units of the network for the noise variance.
     hidden: int = 32
 
     def __post_init__(self) -> None:
@@ -60,33 +59,33 @@ class SpectralConfig:
 
 
 def centred_fft(x: Complex[Array, "*n u v"]) -> Complex[Array, "*n u v"]:
-    """Unitary transforms along both axes, phases counted from their middles."""
+    """Unitary transforms along both axes, with phases relative to the centre."""
     for axis in (-2, -1):
-        x = jnp.fft.fft(x, axis=axis, norm="ortho") * _turn(x, axis)
+        x = jnp.fft.fft(x, axis=axis, norm="ortho") * _rotation(x, axis)
     return x
 
 
 def centred_ifft(x: Complex[Array, "*n u v"]) -> Complex[Array, "*n u v"]:
     """The inverse of `centred_fft`."""
     for axis in (-2, -1):
-        x = jnp.fft.ifft(x * _turn(x, axis).conj(), axis=axis, norm="ortho")
+        x = jnp.fft.ifft(x * _rotation(x, axis).conj(), axis=axis, norm="ortho")
     return x
 
 
-def _turn(x: Array, axis: int) -> Complex[Array, "..."]:
+def _rotation(x: Array, axis: int) -> Complex[Array, "..."]:
     size = x.shape[axis]
     phase = np.pi * np.arange(size) * (size - 1) / size
-    turn = np.exp(1j * phase).astype(np.complex64)
+    rotation = np.exp(1j * phase).astype(np.complex64)
     shape = [1] * x.ndim
     shape[axis] = size
-    return jnp.asarray(turn.reshape(shape))
+    return jnp.asarray(rotation.reshape(shape))
 
 
 def neighbour(x: Complex[Array, "n u v"], axis: int, by: int) -> Array:
     """The bin `by` further along an axis.
 
-    A spectrum that is counted from the middle of an even number of samples changes its
-    sign each time it has gone round.
+    With phases relative to the centre of an even number of samples, a spectrum changes
+    its sign with each period.
     """
     size = x.shape[axis]
     rounds = (np.arange(size) + by) // size
@@ -96,23 +95,23 @@ def neighbour(x: Complex[Array, "n u v"], axis: int, by: int) -> Array:
     return jnp.roll(x, -by, axis) * jnp.asarray(sign.reshape(shape), jnp.float32)
 
 
-def places(rows: int, columns: int) -> Float[Array, "u v w"]:
-    """Where a bin is in its row and in its column, on circles."""
+def bin_positions(rows: int, columns: int) -> Float[Array, "u v w"]:
+    """Periodic embeddings of a bin's position in its row and in its column."""
     parts = []
     for size, axis in ((rows, 0), (columns, 1)):
-        turn = 2 * np.pi * (np.arange(size) + 0.5) / size
+        phase = 2 * np.pi * (np.arange(size) + 0.5) / size
         for wave in range(1, WAVES + 1):
-            for part in (np.cos(wave * turn), np.sin(wave * turn)):
+            for part in (np.cos(wave * phase), np.sin(wave * phase)):
                 part = np.expand_dims(part, 1 - axis)
                 parts.append(np.broadcast_to(part, (rows, columns)))
     return jnp.asarray(np.stack(parts, axis=-1), jnp.float32)
 
 
-class Block(nnx.Module):
-    """Bins look at those around them, and at the means of their row and column.
+class SpectralBlock(nnx.Module):
+    """A depthwise convolution over bins, with the means of their row and column.
 
-    The window is of every channel by itself, by shifts: spectra are circles, and XLA's
-    convolutions take ten times as long inside a loop on a CPU.
+    It is circular, as spectra are, and computed by shifts: XLA's convolutions take ten
+    times as long inside a loop on a CPU.
     """
 
     def __init__(self, config: SpectralConfig, rngs: nnx.Rngs):
@@ -122,7 +121,7 @@ class Block(nnx.Module):
         window = jax.random.normal(rngs.params(), (k, k, d)) / k
         self.window = nnx.Param(window)
         self.up = nnx.Linear(d, hidden, rngs=rngs)
-        # Where covariances are products, a row and a column say most of a bin.
+        # Under product covariances a row and a column determine most of a bin.
         self.row = nnx.Linear(d, hidden, use_bias=False, rngs=rngs)
         self.column = nnx.Linear(d, hidden, use_bias=False, rngs=rngs)
         self.down = nnx.Linear(hidden, d, rngs=rngs)
@@ -141,13 +140,15 @@ class Block(nnx.Module):
 
 
 class SpectralDenoiser(nnx.Module):
-    """Channels in white noise to their mean given what is seen; sizes are free."""
+    """Channels in white noise to their conditional mean; any array sizes."""
 
     def __init__(self, config: SpectralConfig, rngs: nnx.Rngs):
         self.config, d, zeros = config, config.width, nnx.initializers.zeros
-        # The power of a bin, its place, and whether rows are delays.
+        # The power of a bin, its position, and whether rows are delays.
         self.embed = nnx.Linear(2 + 4 * WAVES, d, rngs=rngs)
-        self.blocks = nnx.List([Block(config, rngs) for _ in range(config.blocks)])
+        self.blocks = nnx.List(
+            [SpectralBlock(config, rngs) for _ in range(config.blocks)]
+        )
         self.norm = nnx.LayerNorm(d, rngs=rngs)
         taps = math.prod(config.taps)
         self.head = nnx.Linear(d, taps, kernel_init=zeros, rngs=rngs)
@@ -186,9 +187,9 @@ class SpectralDenoiser(nnx.Module):
     def filters(
         self, power: Float[Array, "n u v"], frequency: bool
     ) -> Float[Array, "n u v tap"]:
-        """Taps of every bin, from powers over the noise's; 0 to 1 in the middle."""
+        """Taps of every bin, from powers over the noise; the middle one is 0 to 1."""
         about = jnp.pad(
-            places(*power.shape[1:]),
+            bin_positions(*power.shape[1:]),
             [(0, 0), (0, 0), (0, 1)],
             constant_values=float(frequency),
         )
@@ -198,15 +199,15 @@ class SpectralDenoiser(nnx.Module):
             h = block(h)
         taps = self.head(self.norm(h))
         middle = math.prod(self.config.taps) // 2
-        # Untrained it is the rule for a bin by itself: power less noise, over power.
+        # Untrained it is the Wiener gain of a single bin: power less noise, over power.
         alone = jnp.log(jnp.maximum(power - 1, QUIET) + 0.1)
         centre = jax.nn.sigmoid(taps[..., middle] + alone)
         return taps.at[..., middle].set(centre)
 
     def noise_variance(self, observed: Complex[Array, "n u v"]) -> Float[Array, " n"]:
-        """What it takes for the variance of the noise, of a sample not all 0.
+        """Estimated variance of the noise, of a sample that is not all 0.
 
-        From the quantiles of the powers of bins: few bins have paths.
+        From the quantiles of the powers of bins, since few bins have paths.
         """
         power = abs(centred_fft(observed)) ** 2
         mean = power.mean((1, 2))

@@ -1,4 +1,4 @@
-"""Liquid networks: recurrent cells whose state flows on between measurements."""
+"""Liquid networks: recurrent cells whose state evolves between measurements."""
 
 from wlam.nn.liquid.cell import LiquidCell
 from wlam.nn.liquid.cfc import CfcConfig, WiredCfcConfig

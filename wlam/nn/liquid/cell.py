@@ -1,4 +1,4 @@
-"""What a liquid cell is: a state that flows on for as long as nothing is measured."""
+"""The contract of a liquid cell, whose state evolves between measurements."""
 
 from typing import Any
 
@@ -10,15 +10,15 @@ from jax.core import Tracer
 from jaxtyping import Array, Bool, Float
 
 State = Any
-"""Of a cell: arrays with the batch in front, [b, units] or a tuple of such."""
+"""State of a cell: arrays with the batch first, [b, units] or a tuple of such."""
 
 
 class LiquidCell(nnx.Module):
-    """One step of a recurrent network that is told how much time has passed."""
+    """One step of a recurrent network with the elapsed time as an input."""
 
     inputs: int  # channels of a measurement
     units: int  # of the state
-    outputs: int  # channels of what is read
+    outputs: int  # channels of the output
 
     def start(self, batch: int) -> State:
         """The state before the first measurement: zeros."""
@@ -30,12 +30,12 @@ class LiquidCell(nnx.Module):
         x: Float[Array, "b inputs"],
         elapsed: Float[Array, " b"] | None = None,
     ) -> tuple[State, Float[Array, "b outputs"]]:
-        """The state after a measurement, and what is read from it.
+        """The state after a measurement, and the output.
 
         Args:
             state: before it.
             x: the measurement.
-            elapsed: time since the one before, in units of one's own; None: 1.
+            elapsed: time since the previous measurement, in any unit; None: 1.
         """
         raise NotImplementedError
 
@@ -46,9 +46,9 @@ class LiquidCell(nnx.Module):
         elapsed: Float[Array, "b t"] | None,
         seen: Bool[Array, "b t"] | None,
     ) -> tuple[State, Float[Array, "b t outputs"]]:
-        """Step by step; a step that is not seen leaves the state, and is not read.
+        """Step by step; a step without a measurement keeps the state.
 
-        See `wlam.nn.liquid.sequence.unroll`, which sees to what is not seen.
+        `wlam.nn.liquid.sequence.unroll` replaces the output of such steps.
         """
 
         def advance(state: State, now: tuple) -> tuple[State, Array]:
@@ -62,7 +62,7 @@ class LiquidCell(nnx.Module):
 
 
 def where_seen(seen: Bool[Array, " b"] | None, after: State, before: State) -> State:
-    """The state after a step for those who measured, before it for the others."""
+    """The state after a step where it has a measurement, else the state before it."""
     if seen is None:
         return after
     pick = seen[:, None]
@@ -78,18 +78,18 @@ def check_sizes(units: int, inputs: int) -> None:
 def check_measured(
     x: Any, inputs: int, elapsed: Any, seen: Any, some: bool = True
 ) -> None:
-    """Refuses what no network can answer; looks only at what is not traced.
+    """Checks the inputs of a network; traced arrays are not checked.
 
     Args:
         x: measurements [b, t, inputs].
-        inputs: channels that a measurement must have.
+        inputs: needed channels of a measurement.
         elapsed: time before each [b, t]; None: 1.
-        seen: whether each was made [b, t]; None: all were.
-        some: whether every row needs one.
+        seen: whether each measurement exists [b, t]; None: all do.
+        some: whether every series needs one.
 
     Raises:
-        ValueError: shapes that do not fit, NaN or infinity in what was seen, no time or
-            less than none between measurements, or a row that nothing was seen of.
+        ValueError: shapes that do not fit, NaN or infinity in a measurement, elapsed
+            times of 0 or less, or a series without a measurement.
     """
     if x.ndim != 3 or x.shape[1] < 1 or x.shape[2] != inputs:
         raise ValueError(

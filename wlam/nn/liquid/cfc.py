@@ -1,8 +1,8 @@
 """Closed-form continuous-time cells (Hasani et al., Nature Machine Intelligence 2022,
 arXiv 2106.13898), dense and wired, with the defaults of ncps 1.0.1.
 
-With a = the measurement beside the state, through one hidden layer or none, and linear
-f1, f2, t_a, t_b of a, after an elapsed time dt:
+With a = the measurement and the state, concatenated, after one hidden layer or none,
+and linear f1, f2, t_a, t_b of a, after an elapsed time dt:
 
 default   s = sigmoid(t_a dt + t_b),  h' = tanh(f1) (1 - s) + tanh(f2) s
 no_gate   h' = tanh(f1) + tanh(f2) s
@@ -24,16 +24,16 @@ from wlam.nn.liquid.wiring import WiringConfig
 
 Mode = Literal["default", "no_gate", "pure"]
 GATES = {"default": 4, "no_gate": 4, "pure": 1}
-"""Linear parts of each form: f1, f2, t_a, t_b, or f1 alone."""
+"""Number of linear maps of each form: f1, f2, t_a, t_b, or f1 alone."""
 
 
 @dataclass(frozen=True)
 class CfcConfig:
     """Sizes of a dense cell."""
 
-    # Neurons, all of which are read.
+    # Neurons; all are outputs.
     units: int = 64
-    # How time comes in; see the head of the module.
+    # How elapsed time enters; see the equations of the module.
     mode: Mode = "default"
     # Hidden units between the measurement and the gates; 0: no hidden layer.
     backbone: int = 128
@@ -58,8 +58,8 @@ class CfcCell(LiquidCell):
             config: sizes.
             inputs: channels of a measurement.
             rngs: for the matrices.
-            mask: which inputs reach which units; None: all. Holds for f1 and f2 alone,
-                and every unit reaches every one.
+            mask: which inputs are connected to which units; None: all. It applies to f1
+                and f2 alone, and units are fully connected with each other.
         """
         if min(config.units, inputs) < 1 or config.backbone < 0:
             raise ValueError(
@@ -110,7 +110,7 @@ class CfcCell(LiquidCell):
         return out[:, -1], out
 
     def _recurrence(self, always_one: bool) -> Recurrence:
-        """The cell's arrays as the recurrence takes them.
+        """The cell's arrays in the form of the recurrence.
 
         Where every elapsed time is 1, t_a + t_b is one gate.
         """
@@ -142,14 +142,14 @@ def _arrays(layer: nnx.Linear) -> tuple[Array, Array]:
 
 @dataclass(frozen=True)
 class Mask:
-    """Who reaches whom in one layer of a wiring."""
+    """Connections of one layer of a wiring."""
 
     wiring: WiringConfig
     inputs: int
     layer: int
 
     def of(self, gates: int) -> Float[np.ndarray, "rows columns"]:
-        """Ones where the gates' kernel may have entries; parts of time are dense."""
+        """Ones where the gates' kernel has entries; those of t_a and t_b are dense."""
         wired = self.wiring.wire(self.inputs)
         units = wired.layers[self.layer]
         if self.layer:
@@ -166,10 +166,10 @@ class Mask:
 
 @dataclass(frozen=True)
 class WiredCfcConfig:
-    """A cell whose layers are those of a wiring; what is read are the last layer's."""
+    """A cell whose layers are those of a wiring; the outputs are the last layer's."""
 
     wiring: WiringConfig
-    # How time comes in; see the head of the module.
+    # How elapsed time enters; see the equations of the module.
     mode: Mode = "default"
 
     def build(self, inputs: int, rngs: nnx.Rngs) -> "WiredCfcCell":
@@ -177,10 +177,10 @@ class WiredCfcConfig:
 
 
 class WiredCfcCell(LiquidCell):
-    """Layer by layer, each a cell without a hidden layer on what the one before says.
+    """Layers in sequence; each is a cell without a hidden layer on the previous output.
 
     The state is [b, units] in the order of the layers, inter neurons first. Between
-    layers only synapses of the wiring exist, within a layer all do, as in ncps: signs
+    layers only synapses of the wiring exist; within a layer all do, as in ncps. Signs
     of the wiring are not used.
     """
 
@@ -215,7 +215,7 @@ class WiredCfcCell(LiquidCell):
         elapsed: Float[Array, "b t"] | None,
         seen: Bool[Array, "b t"] | None,
     ) -> tuple[State, Float[Array, "b t outputs"]]:
-        # A layer needs no later layer, so that each runs through all steps at once.
+        # A layer depends on no later one, so that each runs through all steps at once.
         after = []
         for layer, part in zip(self.layers, self._parts(state), strict=True):
             new, x = layer.unroll(part, x, elapsed, seen)

@@ -1,13 +1,13 @@
-"""A closed-form cell whose gates hear measurements alone: a linear recurrence.
+"""A closed-form cell whose gates depend on measurements alone: a linear recurrence.
 
-Every neuron is pulled to a target at a rate, both of which the last measurement sets,
+Every neuron relaxes to a target at a rate; the last measurement sets both,
 
 dh/dt = r(x) (g(x) - h),   r = softplus(W_r x + b_r),   g = tanh(W_g x + b_g)
 
-and after a time dt it is, exactly, h' = g + (h - g) exp(-r dt): the form of
+and after a time dt its state is, exactly, h' = g + (h - g) exp(-r dt): the form of
 closed-form continuous-time cells (arXiv 2106.13898) with the state itself as one of its
-two ends. What happens between measurements does not depend on how often one looks, and
-all steps are one linear scan.
+two ends. The state between measurements does not depend on how often it is evaluated,
+and all steps are one linear scan.
 """
 
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ from wlam.kernels.linear_scan import Form, linear_scan
 from wlam.nn.liquid.cell import LiquidCell, State, check_sizes
 
 SLOW, FAST = 0.01, 1.0
-"""Fresh rates lie between, evenly by their logarithm."""
+"""Initial rates lie between these, evenly spaced in logarithm."""
 
 
 @dataclass(frozen=True)
 class InputGatedConfig:
     """Sizes of the cell."""
 
-    # Neurons, all of which are read.
+    # Neurons; all are outputs.
     units: int = 64
     # How sequences are run, see `wlam.kernels.linear_scan`.
     form: Form = "auto"
@@ -38,7 +38,7 @@ class InputGatedConfig:
 
 
 class InputGatedCell(LiquidCell):
-    """Neurons that hear measurements and not each other."""
+    """Neurons that depend on measurements and not on each other."""
 
     def __init__(self, config: InputGatedConfig, inputs: int, rngs: nnx.Rngs):
         check_sizes(config.units, inputs)
@@ -77,7 +77,7 @@ class InputGatedCell(LiquidCell):
     def _gates(
         self, x: Float[Array, "*b inputs"], elapsed: Float[Array, "*b"] | None
     ) -> tuple[Float[Array, "*b n"], Float[Array, "*b n"]]:
-        """What is left of the state after the time, and what has come instead."""
+        """Decay of the state over the elapsed time, and the drive that is added."""
         flow = jax.nn.softplus(self.rate(x))
         if elapsed is not None:
             flow = flow * elapsed[..., None]
@@ -86,5 +86,5 @@ class InputGatedCell(LiquidCell):
 
 
 def spread_rates(units: int, slow: float, fast: float) -> Float[Array, " units"]:
-    """Biases whose softplus are rates from slow to fast, evenly by logarithm."""
+    """Biases whose softplus are rates from slow to fast, evenly in logarithm."""
     return jnp.log(jnp.expm1(jnp.geomspace(slow, fast, units)))

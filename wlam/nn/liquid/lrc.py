@@ -1,4 +1,4 @@
-"""Liquid resistance and capacitance, every neuron hearing only itself and measurements.
+"""Liquid resistance and capacitance, diagonal: neurons are not connected.
 
 The diagonal cell of Farsang, Hasani, Rus and Grosu, "Parallelization of non-linear
 state-space models" (LrcSSM, NeurIPS 2025, arXiv 2505.21717):
@@ -9,12 +9,12 @@ e = w h + W x + d
 
 with the logistic function s, conductances g > 0 and drives k of synapses from the
 neuron itself and from measurements, a leak g_l, a potential v, and an elastance e. The
-authors take one Euler step to a measurement; for elapsed times of any length we take
-the closed form of the equation with f, z and e as they are before it,
+authors take one Euler step per measurement; for elapsed times of any length we take
+the closed form of the equation with f, z and e held at their values before it,
 
 h' = h_inf + (h - h_inf) exp(-s(f) s(e) dt),   h_inf = tanh(z) v / s(f)
 
-which for short times is their step and for long ones ends at rest.
+which for short times is their step and for long ones reaches the rest state.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ Arrays = dict[str, Array]
 class LrcConfig:
     """Sizes of the cell."""
 
-    # Neurons, all of which are read.
+    # Neurons; all are outputs.
     units: int = 64
     # How sequences are run: a loop, or Newton iterations on parallel scans.
     form: Form = "auto"
@@ -45,7 +45,7 @@ class LrcConfig:
 
 
 class LrcCell(LiquidCell):
-    """Neurons that hear themselves and measurements, not each other."""
+    """Neurons that depend on measurements and themselves, not on each other."""
 
     def __init__(self, config: LrcConfig, inputs: int, rngs: nnx.Rngs):
         check_sizes(config.units, inputs)
@@ -65,8 +65,8 @@ class LrcCell(LiquidCell):
         self.drive = nnx.Dict(
             k_h=draw(-1.0, 1.0), k_x=draw(-1.0, 1.0), v=draw(0.5, 1.5)
         )
-        # Trained as what softplus makes positive: s(f) is then a half or more, and no
-        # state can leave plus and minus 2 v.
+        # Softplus of these is positive: s(f) is then a half or more, and no state
+        # leaves plus and minus 2 v.
         self.conductance = nnx.Dict(
             g_h=draw(-1.0, 1.0), g_x=draw(-1.0, 1.0), g_l=draw(-4.0, -2.0)
         )
@@ -77,7 +77,7 @@ class LrcCell(LiquidCell):
         x: Float[Array, "b inputs"],
         elapsed: Float[Array, " b"] | None = None,
     ) -> tuple[State, Float[Array, "b outputs"]]:
-        state = flow(self._arrays(), state, self._heard(x, elapsed))
+        state = flow(self._arrays(), state, self._driven(x, elapsed))
         return state, state
 
     def unroll(
@@ -88,12 +88,12 @@ class LrcCell(LiquidCell):
         seen: Bool[Array, "b t"] | None,
     ) -> tuple[State, Float[Array, "b t outputs"]]:
         by_time = jnp.swapaxes(x, 0, 1)
-        heard = self._heard(by_time, None if elapsed is None else elapsed.T)
-        if seen is not None:  # nothing seen, no time passes
-            dt = heard.get("dt", jnp.ones((*by_time.shape[:2], 1), x.dtype))
-            heard["dt"] = jnp.where(seen.T[..., None], dt, 0.0)
+        driven = self._driven(by_time, None if elapsed is None else elapsed.T)
+        if seen is not None:  # without a measurement no time passes
+            dt = driven.get("dt", jnp.ones((*by_time.shape[:2], 1), x.dtype))
+            driven["dt"] = jnp.where(seen.T[..., None], dt, 0.0)
         form = self.config.form
-        states = nonlinear_scan(flow, self._arrays(), state, heard, form)
+        states = nonlinear_scan(flow, self._arrays(), state, driven, form)
         return states[-1], jnp.swapaxes(states, 0, 1)
 
     def _arrays(self) -> Arrays:
@@ -101,21 +101,21 @@ class LrcCell(LiquidCell):
         positive = {n: jax.nn.softplus(p[...]) for n, p in self.conductance.items()}
         return free | positive
 
-    def _heard(
+    def _driven(
         self, x: Float[Array, "*b inputs"], elapsed: Float[Array, "*b"] | None
     ) -> Arrays:
-        """What the neurons hear of measurements."""
-        heard = {"synapse": jax.nn.sigmoid(self.synapses(x)), "e": self.elastance(x)}
-        return heard if elapsed is None else heard | {"dt": elapsed[..., None]}
+        """Inputs of the neurons from measurements."""
+        driven = {"synapse": jax.nn.sigmoid(self.synapses(x)), "e": self.elastance(x)}
+        return driven if elapsed is None else driven | {"dt": elapsed[..., None]}
 
 
-def flow(p: Arrays, state: Float[Array, "*b n"], heard: Arrays) -> Array:
-    """The state after a measurement, see the head of the module."""
+def flow(p: Arrays, state: Float[Array, "*b n"], driven: Arrays) -> Array:
+    """The state after a measurement; see the equations of the module."""
     p = {name: a.reshape((1,) * (state.ndim - 1) + a.shape) for name, a in p.items()}
     own = jax.nn.sigmoid(p["a"] * state + p["b"])
-    f = p["g_h"] * own + p["g_x"] * heard["synapse"] + p["g_l"]
-    z = p["k_h"] * own + p["k_x"] * heard["synapse"] + p["g_l"]
+    f = p["g_h"] * own + p["g_x"] * driven["synapse"] + p["g_l"]
+    z = p["k_h"] * own + p["k_x"] * driven["synapse"] + p["g_l"]
     leak = jax.nn.sigmoid(f)
-    rate = leak * jax.nn.sigmoid(p["w"] * state + heard["e"])
-    passed = -jnp.expm1(-(rate * heard["dt"] if "dt" in heard else rate))
+    rate = leak * jax.nn.sigmoid(p["w"] * state + driven["e"])
+    passed = -jnp.expm1(-(rate * driven["dt"] if "dt" in driven else rate))
     return state + passed * (jnp.tanh(z) * p["v"] / leak - state)

@@ -6,10 +6,10 @@ potential of j:
 
 c dv_i/dt = g_l (v_l - v_i) + sum_j w_ji sigmoid(sigma_ji (v_j - mu_ji)) (E_ji - v_i)
 
-and so do synapses from measurements. The fused semi-implicit solver takes the
-conductances as they are before each of its sub-steps and what they drive as it is
-after: the new potential is a weighted mean of the old one and of the potentials that it
-is driven to, for any elapsed time, and cannot leave what they span.
+and so do synapses from measurements. The fused semi-implicit solver takes conductances
+before each of its sub-steps and the driven potential after it: for any elapsed time the
+new potential is a weighted mean of the old one and of the potentials that it is driven
+to, and stays within their range.
 """
 
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ from wlam.nn.liquid.cell import LiquidCell, State
 from wlam.nn.liquid.wiring import FullyConnected, WiringConfig
 
 EPSILON = 1e-8
-"""Of the denominator, as in ncps."""
+"""Added to the denominator, as in ncps."""
 RANGES = {
     "leak": (0.001, 1.0),
     "rest": (-0.2, 0.2),
@@ -34,7 +34,7 @@ RANGES = {
     "slope": (3.0, 8.0),
     "threshold": (0.3, 0.8),
 }
-"""What parameters are drawn from; the positive ones as they act on the cell."""
+"""Ranges of initial parameters; of positive ones, after softplus."""
 POSITIVE = ("leak", "capacitance", "weight")
 """Parameters that are kept above 0."""
 
@@ -44,10 +44,10 @@ class LtcConfig:
     """Sizes of the cell and steps of its solver."""
 
     wiring: WiringConfig = field(default_factory=FullyConnected)
-    # Sub-steps of the solver to a measurement; its error goes with one over them.
+    # Sub-steps of the solver per measurement; its error is of first order in 1 over it.
     unfolds: int = 6
-    # How conductances and capacitances stay positive: by the softplus of what is
-    # trained, or by `clip_positive` after every step of the optimiser.
+    # How conductances and capacitances stay positive: by a softplus of the trained
+    # parameters, or by `clip_positive` after every step of the optimiser.
     positive: Literal["softplus", "clip"] = "softplus"
 
     def build(self, inputs: int, rngs: nnx.Rngs) -> "LtcCell":
@@ -77,7 +77,7 @@ class Synapses(nnx.Module):
 
 @dataclass(frozen=True)
 class Draw:
-    """Fresh parameters from their ranges."""
+    """Draws initial parameters from their ranges."""
 
     rngs: nnx.Rngs
     positive: str
@@ -106,7 +106,7 @@ class LtcCell(LiquidCell):
         self.capacitance = nnx.Param(draw("capacitance", (self.units,)))
         self.inner = Synapses(wired.synapses, draw)
         self.sensory = Synapses(wired.sensory, draw)
-        # Measurements and what is read, channel by channel.
+        # Affine maps of measurements and outputs, channel by channel.
         self.input_scale = nnx.Param(jnp.ones(inputs))
         self.input_shift = nnx.Param(jnp.zeros(inputs))
         self.output_scale = nnx.Param(jnp.ones(self.outputs))
@@ -124,7 +124,7 @@ class LtcCell(LiquidCell):
         sensory = self.sensory.drive(x, weight)
         weight = self._positive(self.inner.weight[...]) * abs(wired.synapses)
         leak = self._positive(self.leak[...])[None]
-        # How firmly a neuron stays where it is for a sub-step.
+        # Weight of the old potential in a sub-step.
         inertia = self._positive(self.capacitance[...])[None] * self.config.unfolds
         if elapsed is not None:
             inertia = inertia / elapsed[:, None]
@@ -141,7 +141,7 @@ class LtcCell(LiquidCell):
 
 
 def clip_positive(cell: LtcCell) -> None:
-    """Moves parameters that have become negative to 0: after every optimiser step."""
+    """Sets negative parameters to 0: after every optimiser step."""
     for param in (
         cell.leak,
         cell.capacitance,

@@ -1,8 +1,8 @@
-"""Mixed memory: an LSTM in front of a liquid cell, for what must be kept for long.
+"""Mixed memory: an LSTM in front of a liquid cell, for long-term dependencies.
 
 Lechner and Hasani, "Learning long-term dependencies in irregularly-sampled time
-series", arXiv 2006.04418: at every measurement a long short-term memory first makes the
-state anew, and the liquid cell then lets it flow on for the elapsed time.
+series", arXiv 2006.04418: at every measurement a long short-term memory first updates
+the state, and the liquid cell then lets it evolve over the elapsed time.
 """
 
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from wlam.nn.liquid.cfc import CfcConfig, WiredCfcConfig
 from wlam.nn.liquid.ltc import LtcConfig
 
 FORGET = 1.0
-"""Added to the forget gate, so that a fresh memory remembers."""
+"""Added to the forget gate, so that an untrained memory keeps its content."""
 BIAS = 0.1
-"""Fresh biases are uniform within plus and minus this."""
+"""Initial biases are uniform within plus and minus this."""
 
 
 @dataclass(frozen=True)
 class MixedMemoryConfig:
-    """A cell that has a memory beside it."""
+    """A liquid cell with an LSTM memory."""
 
     cell: CfcConfig | WiredCfcConfig | LtcConfig
 
@@ -34,7 +34,7 @@ class MixedMemoryConfig:
 
 
 class MixedMemory(LiquidCell):
-    """The state is a pair: of the cell, and the memory, each [b, units]."""
+    """The state is a pair, that of the cell and the memory, each [b, units]."""
 
     def __init__(self, config: MixedMemoryConfig, inputs: int, rngs: nnx.Rngs):
         self.cell: LiquidCell = config.cell.build(inputs, rngs)

@@ -1,14 +1,14 @@
-"""Cells to compare liquid ones with, under the same contract.
+"""Cells to compare with liquid ones, under the same contract.
 
-LstmConfig      long short-term memory (Hochreiter and Schmidhuber 1997): knows no time,
-                or has it as one more input
+LstmConfig      long short-term memory (Hochreiter and Schmidhuber 1997), without time
+                or with it as one more input
 GruDConfig      gated recurrent units whose state decays towards 0 while nothing is
                 measured (GRU-D, Che et al., arXiv 1606.01865, their equations 10, 12)
 OdeLstmConfig   an LSTM whose output follows a differential equation until the next
                 measurement (Lechner and Hasani, arXiv 2006.04418)
 
-All make their state anew at a measurement; what they differ in is what becomes of it in
-between.
+All update their state at a measurement; they differ in how it evolves between
+measurements.
 """
 
 from dataclasses import dataclass
@@ -21,16 +21,16 @@ from jaxtyping import Array, Float
 from wlam.nn.liquid.cell import LiquidCell, State, check_sizes
 
 FORGET = 1.0
-"""Bias of a fresh forget gate."""
+"""Initial bias of the forget gate."""
 UNFOLDS = 4
-"""Runge-Kutta steps of the differential equation to an elapsed time."""
+"""Runge-Kutta steps of the differential equation per elapsed time."""
 
 
 @dataclass(frozen=True)
 class LstmConfig:
     """Sizes of the cell."""
 
-    # Neurons, all of which are read.
+    # Neurons; all are outputs.
     units: int = 64
     # Whether the elapsed time is an input.
     told: bool = True
@@ -40,7 +40,7 @@ class LstmConfig:
 
 
 class LstmCell(LiquidCell):
-    """The state is a pair: what is read, and the memory."""
+    """The state is a pair: output and memory."""
 
     def __init__(self, config: LstmConfig, inputs: int, rngs: nnx.Rngs):
         check_sizes(config.units, inputs)
@@ -74,7 +74,7 @@ class LstmCell(LiquidCell):
 class GruDConfig:
     """Sizes of the cell."""
 
-    # Neurons, all of which are read.
+    # Neurons; all are outputs.
     units: int = 64
 
     def build(self, inputs: int, rngs: nnx.Rngs) -> "GruDCell":
@@ -82,7 +82,7 @@ class GruDConfig:
 
 
 class GruDCell(LiquidCell):
-    """Gated recurrent units on what time has left of the state."""
+    """Gated recurrent units on the decayed state."""
 
     def __init__(self, config: GruDConfig, inputs: int, rngs: nnx.Rngs):
         check_sizes(config.units, inputs)
@@ -110,9 +110,9 @@ class GruDCell(LiquidCell):
 
 @dataclass(frozen=True)
 class OdeLstmConfig:
-    """Sizes of the cell; the equation's network has one hidden layer as wide."""
+    """Sizes of the cell; the network of the equation has one hidden layer of them."""
 
-    # Neurons, all of which are read.
+    # Neurons; all are outputs.
     units: int = 64
 
     def build(self, inputs: int, rngs: nnx.Rngs) -> "OdeLstmCell":
@@ -120,7 +120,7 @@ class OdeLstmConfig:
 
 
 class OdeLstmCell(LiquidCell):
-    """The state is that of the LSTM, its output moved on by the elapsed time."""
+    """The state is that of the LSTM; its output evolves over the elapsed time."""
 
     def __init__(self, config: OdeLstmConfig, inputs: int, rngs: nnx.Rngs):
         self.inputs = inputs

@@ -1,4 +1,4 @@
-"""Liquid cells over sequences: irregular in time, with holes, stacked, both ways."""
+"""Liquid cells over sequences: irregular, with gaps, stacked, bidirectional."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -28,15 +28,15 @@ CellConfig = (
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Carried:
-    """What a cell takes from one piece of a sequence to the next."""
+    """State that a cell carries from one part of a sequence to the next."""
 
     state: State
-    read: Float[Array, "b outputs"]  # at the last measurement that was seen
-    waited: Float[Array, " b"]  # since then
+    read: Float[Array, "b outputs"]  # output at the last measurement
+    waited: Float[Array, " b"]  # time since then
 
 
 def fresh(cell: LiquidCell, batch: int) -> Carried:
-    """Before the first measurement."""
+    """The carried state before the first measurement."""
     read = jnp.zeros((batch, cell.outputs), jnp.float32)
     return Carried(cell.start(batch), read, jnp.zeros(batch, jnp.float32))
 
@@ -48,21 +48,21 @@ def unroll(
     seen: Bool[Array, "b t"] | None = None,
     carried: Carried | None = None,
 ) -> tuple[Float[Array, "b t outputs"], Carried]:
-    """What a cell makes of a sequence, measurement by measurement.
+    """Outputs of a cell over a sequence, measurement by measurement.
 
-    Where nothing was seen nothing happens: what was read last is read again, and the
-    time goes to the next measurement. A sequence with holes gives what the one without
-    those steps gives.
+    A step without a measurement repeats the last output, and its time counts towards
+    the next measurement. A sequence with gaps gives the outputs of the one without
+    those steps.
 
     Args:
-        cell: which.
-        x: measurements; any number where they were not seen.
+        cell: the cell.
+        x: measurements; any number where there is none.
         elapsed: time since the step before; None: 1.
-        seen: whether there was a measurement; None: always.
-        carried: from the piece of the sequence before this one; None: its beginning.
+        seen: whether the step has a measurement; None: always.
+        carried: from the previous part of the sequence; None: this is the first.
 
     Returns:
-        What is read at every step, and what the next piece needs.
+        The output at every step, and the state for the next part.
     """
     if seen is None and carried is None:
         begin = fresh(cell, len(x))
@@ -81,7 +81,7 @@ def unroll(
 def _waits(
     waited: Float[Array, " b"], elapsed: Float[Array, "b t"], seen: Bool[Array, "b t"]
 ) -> tuple[Float[Array, " b"], Float[Array, "b t"]]:
-    """Time since the last measurement: behind the sequence, and at every step."""
+    """Time since the last measurement: after the sequence, and at every step."""
 
     def wait(waited: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
         since = waited + now[0]
@@ -96,7 +96,7 @@ def _last_seen(
     made: Float[Array, "b t outputs"],
     seen: Bool[Array, "b t"],
 ) -> Float[Array, "b t outputs"]:
-    """At every step what was made at the last one that was seen; before it `first`."""
+    """At every step the output of the last measured one; before that `first`."""
     number = jnp.where(seen, jnp.arange(1, seen.shape[1] + 1)[None], 0)
     last = jax.lax.cummax(number, axis=1)
     both = jnp.concatenate([first[:, None], made], axis=1)
@@ -107,9 +107,9 @@ def _last_seen(
 class LiquidConfig:
     """A stack of liquid cells."""
 
-    # From measurements to what is read, each on what the one before it says.
+    # From measurements to outputs, each on the output of the previous one.
     cells: tuple[CellConfig, ...] = (CfcConfig(),)
-    # Whether every cell has a twin that hears the sequence backwards.
+    # Whether every cell has a second one that reads the sequence backwards.
     bidirectional: bool = False
 
     def build(self, inputs: int, rngs: nnx.Rngs) -> "Liquid":
@@ -120,7 +120,7 @@ class Liquid(nnx.Module):
     """A stack of liquid cells over sequences."""
 
     def __init__(self, config: LiquidConfig, inputs: int, rngs: nnx.Rngs):
-        """Fresh parameters.
+        """Initial parameters.
 
         Args:
             config: the cells.
@@ -147,18 +147,18 @@ class Liquid(nnx.Module):
         elapsed: Float[Array, "b t"] | None = None,
         seen: Bool[Array, "b t"] | None = None,
     ) -> Float[Array, "b t outputs"]:
-        """What the last cell says at every step; both directions side by side.
+        """The output of the last cell at every step; directions are concatenated.
 
         Args:
-            x: measurements; any number, NaN too, where they were not seen.
-            elapsed: time since the step before, in units of one's own; None: 1. The
-                first is that since the state was zero, in both directions.
-            seen: whether there was a measurement; None: always.
+            x: measurements; any number, also NaN, where there is none.
+            elapsed: time since the step before, in any unit; None: 1. The first is
+                that since the state was zero, in both directions.
+            seen: whether the step has a measurement; None: always.
 
         Raises:
-            ValueError: shapes that do not fit, NaN or infinity in what was seen, no
-                time or less than none between measurements, or a row of which nothing
-                was seen. What is traced cannot be looked at.
+            ValueError: shapes that do not fit, NaN or infinity in a measurement,
+                elapsed times of 0 or less, or a series without a measurement. Traced
+                arrays are not checked.
         """
         check_measured(x, self.inputs, elapsed, seen)
         for number, cell in enumerate(self.forward):
@@ -170,7 +170,7 @@ class Liquid(nnx.Module):
         return x
 
     def start(self, batch: int) -> tuple[Carried, ...]:
-        """What `stream` begins with."""
+        """The state before the first part of `stream`."""
         return tuple(fresh(cell, batch) for cell in self.forward)
 
     def stream(
@@ -180,19 +180,19 @@ class Liquid(nnx.Module):
         elapsed: Float[Array, "b t"] | None = None,
         seen: Bool[Array, "b t"] | None = None,
     ) -> tuple[Float[Array, "b t outputs"], tuple[Carried, ...]]:
-        """The next piece of a sequence, of one step or more.
+        """The outputs of the next part of a sequence, of one step or more.
 
-        Piece by piece it gives what a call gives for the whole. In a row of which
-        nothing was seen what was said last is said again.
+        Part by part they are those of a call on the whole. A series without a
+        measurement repeats its last output.
 
         Args:
-            carried: from `start` or the piece before.
+            carried: from `start` or the part before.
             x: measurements.
             elapsed: time since the step before; None: 1.
-            seen: whether there was a measurement; None: always.
+            seen: whether the step has a measurement; None: always.
 
         Raises:
-            ValueError: the cells need the future, or as in a call.
+            ValueError: the network is bidirectional, or as in a call.
         """
         if self.config.bidirectional:
             raise ValueError("bidirectional: found True; needed False to stream")
@@ -205,8 +205,8 @@ class Liquid(nnx.Module):
 
 
 def _reversed(cell: LiquidCell, x: Any, elapsed: Any, seen: Any) -> Any:
-    """What a cell says that hears the sequence backwards."""
-    if elapsed is not None:  # of a step, backwards: the time until the one behind it
+    """Outputs of a cell that reads the sequence backwards."""
+    if elapsed is not None:  # of a step, backwards: the time until the next one
         elapsed = jnp.roll(elapsed, -1, axis=1)
-    turned = jax.tree.map(lambda a: a[:, ::-1], (x, elapsed, seen))
-    return unroll(cell, *turned)[0][:, ::-1]
+    backwards = jax.tree.map(lambda a: a[:, ::-1], (x, elapsed, seen))
+    return unroll(cell, *backwards)[0][:, ::-1]

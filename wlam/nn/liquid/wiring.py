@@ -1,4 +1,4 @@
-"""Who is connected to whom in a liquid network, and with which sign.
+"""Connections of the neurons of a liquid network, and their signs.
 
 Neural circuit policies (Lechner et al., "Neural circuit policies enabling auditable
 autonomy", Nature Machine Intelligence 2020) are sparse in layers: sensory neurons (the
@@ -14,9 +14,9 @@ import numpy as np
 from jaxtyping import Int
 
 SIGNS = (-1, 1)
-"""Of synapses of NCPs: as many inhibit as excite."""
+"""Signs of synapses of NCPs: as many inhibit as excite."""
 MOSTLY_EXCITING = (-1, 1, 1)
-"""Of other wirings."""
+"""Signs of synapses of other wirings."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,13 +31,13 @@ class Wiring:
 
 @dataclass(frozen=True)
 class WiringConfig:
-    """Base of what a wiring is drawn from."""
+    """Base of the configs of wirings."""
 
     # Neurons, and so the size of the state.
     units: int = 32
-    # The first of them, which are read; None: all.
+    # Output neurons, the first of them; None: all.
     outputs: int | None = None
-    # Of the generator that draws who is connected to whom.
+    # Seed of the connections.
     seed: int = 22222
 
     def __post_init__(self) -> None:
@@ -55,7 +55,7 @@ class WiringConfig:
         return _wired(self, inputs)
 
     def draw(self, rng: np.random.RandomState, inputs: int) -> Wiring:
-        """What `wire` keeps."""
+        """Draws the wiring that `wire` keeps."""
         raise NotImplementedError
 
 
@@ -66,7 +66,7 @@ def _wired(config: WiringConfig, inputs: int) -> Wiring:
 
 @dataclass(frozen=True)
 class FullyConnected(WiringConfig):
-    """Every neuron to every one, two of three synapses exciting."""
+    """All pairs of neurons are connected; two of three synapses excite."""
 
     # Whether neurons are connected to themselves.
     self_connections: bool = True
@@ -82,9 +82,9 @@ class FullyConnected(WiringConfig):
 
 @dataclass(frozen=True)
 class RandomlyConnected(WiringConfig):
-    """A share of all synapses, anywhere; two of three exciting."""
+    """A random share of all synapses; two of three excite."""
 
-    # Share of the synapses that are left out, in [0, 1).
+    # Share of absent synapses, in [0, 1).
     sparsity: float = 0.5
 
     def __post_init__(self) -> None:
@@ -108,15 +108,15 @@ class RandomlyConnected(WiringConfig):
 class Ncp(WiringConfig):
     """A neural circuit policy, neuron by neuron; `units` is the sum of all three."""
 
-    # Of the `units`; those that are left are inter neurons, and motor are `outputs`.
+    # Command neurons. Motor neurons are the `outputs`, inter neurons the rest.
     command: int = 12
-    # Inter neurons that every input reaches.
+    # Inter neurons that each input connects to.
     sensory_fanout: int = 6
-    # Command neurons that every inter neuron reaches.
+    # Command neurons that each inter neuron connects to.
     inter_fanout: int = 6
     # Synapses among command neurons; drawn twice, one replaces the other.
     recurrent: int = 12
-    # Command neurons that every motor neuron listens to.
+    # Command neurons that connect to each motor neuron.
     motor_fanin: int = 6
 
     def __post_init__(self) -> None:
@@ -151,7 +151,7 @@ class Ncp(WiringConfig):
         for _ in range(self.recurrent):
             source, target = rng.choice(command), rng.choice(command)
             synapses[source, target] = rng.choice(SIGNS)
-        # Motor neurons pick whom they listen to.
+        # Motor neurons pick their inputs.
         _pick(rng, synapses.T, motor, command, self.motor_fanin)
         return Wiring(synapses, sensory, motors, (inter, command, motor))
 
@@ -159,12 +159,12 @@ class Ncp(WiringConfig):
 def auto_ncp(units: int, outputs: int, sparsity: float = 0.5, seed: int = 22222) -> Ncp:
     """A neural circuit policy of that many neurons.
 
-    Of those that are no motor neurons 40 % are command neurons.
+    40 % of the other neurons than motor neurons are command neurons.
 
     Args:
         units: neurons.
         outputs: motor neurons; no more than there are inter neurons.
-        sparsity: share of synapses that are left out, in [0, 1).
+        sparsity: share of absent synapses, in [0, 1).
         seed: of the wiring.
 
     Raises:
@@ -193,18 +193,18 @@ def _pick(
     picked: range,
     count: int,
 ) -> None:
-    """Every picker takes `count` others; those whom nobody took take pickers.
+    """Every picker picks `count` neurons; neurons that were not picked pick pickers.
 
-    Of these they take as many as a picked neuron was taken by on average, at least one.
+    They pick as many as a neuron was picked by on average, at least one.
     """
-    forgotten = [*picked]
+    unpicked = [*picked]
     for one in pickers:
         for other in rng.choice(picked, size=count, replace=False):
             matrix[one, other] = rng.choice(SIGNS)
-            if other in forgotten:
-                forgotten.remove(other)
+            if other in unpicked:
+                unpicked.remove(other)
     mean = min(max(len(pickers) * count // len(picked), 1), len(pickers))
-    for other in forgotten:
+    for other in unpicked:
         for one in rng.choice(pickers, size=mean, replace=False):
             matrix[one, other] = rng.choice(SIGNS)
 

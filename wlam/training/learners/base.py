@@ -1,8 +1,8 @@
-"""What a learner is: how a training state begins, advances and is validated.
+"""The contract of a learner: how a training state begins, advances and is validated.
 
 To add one, write a `LearnerConfig` whose `build` returns your `Learner`, and name it in
-an experiment's `Config(learner=...)`. `train.py` gives every learner checkpoints,
-resumption to the same bits, a metric log and device layout.
+an experiment's `Config(learner=...)`. `train.py` adds checkpoints, resumption to
+the same bits, a metric log and device placement.
 """
 
 from collections.abc import Callable
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     import wlam.config
 
 State = dict[str, Any]
-"""Nested dicts and tuples of arrays, all that a run goes on from.
+"""Nested dicts and tuples of arrays, from which a run continues.
 
-`params` hold what moves and `step` is an int32 scalar, the number of steps so far. The
-rest is the learner's own; where it needs randomness it keeps a key.
+`params` are the trained parameters and `step` is an int32 scalar, the number of steps
+so far. Other entries are the learner's own; for random draws it keeps a key.
 """
 
 
 @dataclass(frozen=True)
 class LearnerConfig:
-    """Base of every learner's configuration: how the model of a `Config` learns."""
+    """Base of every learner's configuration."""
 
     def build(self, config: "wlam.config.Config") -> "Learner":
-        """The learner of an experiment; allocates nothing.
+        """The learner of an experiment; allocates no arrays.
 
         Raises:
             ValueError: one line: the experiment does not fit the learner.
@@ -41,7 +41,7 @@ class Learner:
     """Base of every learner. All methods are pure functions of their arguments."""
 
     def init(self, start: dict[str, Any] | None = None) -> State:
-        """A fresh state; may be called under `jax.eval_shape` and `jax.jit`.
+        """The initial state; may be called under `jax.eval_shape` and `jax.jit`.
 
         Args:
             start: parameters of the model to start from; None: those of the seed.
@@ -57,13 +57,13 @@ class Learner:
         raise NotImplementedError
 
     def validate(self, state: State) -> Figures:
-        """Figures on data that training does not draw."""
+        """Figures on data that are not trained on."""
         raise NotImplementedError
 
     def validations(self) -> tuple[tuple[int, Callable[[State], Figures]], ...]:
-        """All that is measured between steps: (steps between two or 0, function)."""
+        """All validations: (steps between two of them or 0, function)."""
         raise NotImplementedError
 
     def params(self, state: State) -> dict[str, Any]:
-        """The parameters of the model: what is loaded and released."""
+        """The parameters of the model, to load and release."""
         raise NotImplementedError

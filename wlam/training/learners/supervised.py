@@ -22,7 +22,7 @@ from wlam.training.state import init_state, merged, model_params, samples_of
 if TYPE_CHECKING:
     import wlam.config
 
-# Folded into the seed's key: two streams that never meet.
+# Folded into the seed's key: two independent streams.
 TRAINING, VALIDATION = 0, 1
 
 
@@ -38,7 +38,7 @@ class SupervisedLearner(Learner):
     """One gradient step a batch; the state is that of `wlam.training.state`.
 
     A step is a function of seed, step and parameters, so that a resumed run gives the
-    same bits. Validation draws from a stream that training does not.
+    same bits. Validation draws from a stream of its own.
     """
 
     def __init__(self, config: "wlam.config.Config"):
@@ -46,7 +46,7 @@ class SupervisedLearner(Learner):
 
     @cached_property
     def graph(self) -> Any:
-        """Of the network, without parameters."""
+        """Graph of the network, without parameters."""
         model = self.config.model
         return nnx.graphdef(nnx.eval_shape(lambda: model.build(nnx.Rngs(0))))
 
@@ -78,7 +78,7 @@ class SupervisedLearner(Learner):
     def gradients(
         self, state: State, key: PRNGKeyArray
     ) -> tuple[tuple[Array, tuple[Figures, Figures]], Any]:
-        """((loss, (losses, figures)), gradients of what moves) of the key's batch."""
+        """((loss, (losses, figures)), gradients of trained parameters) of a batch."""
 
         def loss_of(params: Any) -> tuple[Array, tuple[Figures, Figures]]:
             return self._loss(merged(state | {"params": params}, self.config), key)
@@ -86,9 +86,9 @@ class SupervisedLearner(Learner):
         return jax.value_and_grad(loss_of, has_aux=True)(state["params"])
 
     def validate(self, state: State) -> Figures:
-        """Losses on data of the training distribution that training does not draw.
+        """Losses on data of the training distribution that are not trained on.
 
-        Of a run that averages its parameters, those of the average.
+        With averaged parameters they are those of the average.
         """
         key = self._key(state, VALIDATION)
         loss, (losses, _) = self._loss(self.params(state), key)
@@ -97,16 +97,16 @@ class SupervisedLearner(Learner):
         }
 
     def conflicts(self, state: State) -> Figures:
-        """How the gradients of the data sources conflict on these data.
+        """Conflicts between the gradients of the data sources on these data.
 
-        Of what moves only, see `wlam.training.conflicts`.
+        Of trained parameters only, see `wlam.training.conflicts`.
         """
         names = sorted(self.config.mixture)
         key = self._key(state, VALIDATION)
 
         def losses_of(params: Any) -> jax.Array:
-            whole = merged(state | {"params": params}, self.config)
-            loss, (losses, _) = self._loss(whole, key)
+            params_of_model = merged(state | {"params": params}, self.config)
+            loss, (losses, _) = self._loss(params_of_model, key)
             return jnp.stack([loss, *(losses[name] for name in names)])
 
         return conflicts(losses_of, state["params"], names)
@@ -127,7 +127,7 @@ class SupervisedLearner(Learner):
         config = self.config
         data_key, loss_key = jax.random.split(key)
         batch = draw_batch(data_key, config.mixture, samples_of(config))
-        if config.mesh.data > 1:  # each device generates its own part, and trains on it
+        if config.mesh.data > 1:  # each device generates and trains on its own part
             batch = jax.lax.with_sharding_constraint(batch, PartitionSpec("data"))
         share = shares(config.mixture, config.temperature)
         return total_loss(self.graph, params, batch, share, loss_key)
