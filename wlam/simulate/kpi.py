@@ -326,7 +326,7 @@ def random_series(key: PRNGKeyArray, config: KpiConfig) -> Series:
     drawn["heading"] = 2 * jnp.pi * draws.uniform((0.0, 1.0))
     time_step_s = draws.choice(config.time_steps_s)
     carrier_hz = draws.choice(config.carriers_hz)
-    position = len(config.scenarios) * draws.uniform((0.0, 1.0))
+    choice = len(config.scenarios) * draws.uniform((0.0, 1.0))
     inter_site_m = drawn["inter_site_m"]
     way = random_way(keys[1], config, drawn, time_step_s)
 
@@ -339,7 +339,7 @@ def random_series(key: PRNGKeyArray, config: KpiConfig) -> Series:
     walk = random_walks(keys[3], config, drawn, way.moved_m, time_step_s, carrier_hz)
     site_dbm = drawn["tx_power_dbm"] + drawn["shadowing_std_db"] * walk["shadowing"]
     distance_m = jnp.linalg.norm(offset_m, axis=-1)
-    scenario, obstacles = position.astype(jnp.int32), walk["obstacles"]
+    scenario, obstacles = choice.astype(jnp.int32), walk["obstacles"]
     site_dbm -= loss_db(scenario, config.scenarios, carrier_hz, distance_m, obstacles)
     power = site_dbm[..., None] + sector_gain_db(offset_m, jnp.pi * normals[1, :, 0])
     power = power.reshape(config.num_times, -1)
