@@ -80,6 +80,18 @@ def test_no_file_is_longer_than_one_thought():
         assert len(file.read_text().splitlines()) <= LONGEST_FILE, file
 
 
+def test_no_function_is_longer_than_a_screen():
+    kinds = ast.FunctionDef, ast.AsyncFunctionDef
+    long = [
+        f"{file.relative_to(ROOT)}:{node.lineno} {node.name}"
+        for file in [*modules(), *ROOT.glob("*.py")]
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, kinds)
+        if (node.end_lineno or 0) - node.lineno >= LONGEST_FUNCTION
+    ]
+    assert not long
+
+
 def test_no_folder_has_more_than_its_share_of_the_code():
     lines: dict[str, int] = {}
     for file in modules():
