@@ -53,14 +53,13 @@ def test_channels_are_kept_and_defaults_filled_in():
     assert found.mask.shape == H.shape
     assert found.mask.all()
     np.testing.assert_array_equal(found.time_step_s, np.full(N, 1e-3, np.float32))
-    assert found.subcarrier_spacing_hz is None
-    assert found.carrier_hz is None
+    for name in ("subcarrier_spacing_hz", "carrier_hz"):
+        assert getattr(found, name) is None
     assert found.antennas is not None
     np.testing.assert_array_equal(found.antennas.positions, ula(A))
     np.testing.assert_array_equal(found.antennas.polarisation, np.zeros(A))
-    assert found.receive_antennas is None
-    assert found.clean is None
-    assert found.pilots is None
+    for name in ("receive_antennas", "clean", "pilots"):
+        assert getattr(found, name) is None
 
 
 def test_nan_masks_and_masked_arrays_mark_missing_values():
