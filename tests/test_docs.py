@@ -1,5 +1,6 @@
 """Examples and figures in the documents are the truth."""
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -50,6 +51,26 @@ def test_every_linked_file_exists():
     ]:
         for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_every_program_and_module_that_a_page_names_is_there():
+    """From the checkout, or from its package; X and mine/ stand for the reader's own."""
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("models/**/*.md")]
+    missing = [
+        f"{page.name}: {name}"
+        for page in pages
+        for name in re.findall(r"[`(\s](\w[\w/]*/\w+\.py)\b", page.read_text())
+        if not name.startswith(("configs/X", "mine/"))
+        if not any((folder / name).is_file() for folder in (ROOT, ROOT / "wlam"))
+    ]
+    assert not missing
+
+
+def test_notebooks_import_of_the_package_only_what_is_public():
+    for notebook in ROOT.glob("notebooks/*.ipynb"):
+        cells = json.loads(notebook.read_text())["cells"]
+        code = "".join("".join(cell["source"]) + "\n" for cell in cells)
+        assert not re.findall(r"^ *(?:from|import) wlam[. ].+", code, re.M), notebook
 
 
 def test_the_example_of_an_optimiser(monkeypatch):
