@@ -54,7 +54,7 @@ def test_every_linked_file_exists():
 
 
 def test_every_program_and_module_that_a_page_names_is_there():
-    """From the checkout, or from its package; X and mine/ stand for the reader's own."""
+    """From the checkout or the package; X and mine/ stand for the reader's own."""
     pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("models/**/*.md")]
     missing = [
         f"{page.name}: {name}"
