@@ -1,12 +1,12 @@
-"""What each member of the bank forecasts alone, beside their mix and the models.
+"""What each member of the expert bank forecasts alone, beside their mix and models.
 
     python benchmarks/bank.py [CASE ...] [--models MODEL ...]
 
 For cases of configs/benchmark.py that continue channels, without names the Jakes rows:
 pooled NMSE in dB against noise-free targets of every member of
-`wlam.baselines.bank.ar_bank` in its own order, of the mix by record, which is the floor
-"AR bank", of the Wiener predictor that is told the Doppler shift and the noise, and of
-models.
+`wlam.baselines.bank.ar_bank` in its own order, of the mix by backtest error, which is
+the baseline "AR bank", of the Wiener predictor with known Doppler shift and noise, and
+of models.
 """
 
 import sys
@@ -23,12 +23,13 @@ from jaxtyping import Array
 import wlam
 from benchmarks.leaderboard.goals import JAKES, WIENER
 from wlam.baselines.bank.ar_bank import BANK, options_of
-from wlam.config import load_config
-from wlam.evaluation.cases import generated_case
-from wlam.evaluation.judge import EvalCase, forecast
+from wlam.config import read_config
+from wlam.evaluation.forecast import Case, Forecast, asked
+from wlam.evaluation.table import Table, text
 from wlam.metrics import nmse_pooled_db
 from wlam.ops.pieces import in_pieces
-from wlam.tasks import TASKS
+from wlam.tasks import task_of
+from wlam.tasks.csi import in_bins
 from wlam.tasks.windows import Windows, cut_windows
 from wlam.types import DataError
 
@@ -57,31 +58,47 @@ def members(context: Array, horizon: int, grid: tuple[int, int]) -> Array:
 
 
 def forecasts_of(
-    case: EvalCase, windows: Windows, models: Sequence[str]
+    case: Case, windows: Windows, models: Sequence[str]
 ) -> dict[str, np.ndarray]:
     """By name, the members first."""
     horizon, grid = windows.horizon, windows.grid
     if grid is None or windows.every > 1:
         raise DataError(f"CASE: found {case.name}; needed one that continues channels")
-    alone = in_pieces(
-        lambda _, piece: members(piece, horizon, grid), PIECE, windows.context
-    )
-    found = {name: alone[..., i] for i, name in enumerate(NAMES)}
-    baselines = TASKS[case.task].baselines(case.data, windows)
+
+    alone: list[np.ndarray] = []
+
+    def member(bins: np.ndarray, horizon: int, number: int) -> np.ndarray:
+        if not alone:  # all members at once, when the first is asked for
+            run = partial(members, horizon=horizon, grid=grid)
+            alone.append(in_pieces(lambda _, piece: run(piece), PIECE, bins))
+        return alone[0][..., number]
+
+    found = {
+        name: np.asarray(
+            in_bins(windows, partial(member, number=i))(windows.context, horizon)
+        )
+        for i, name in enumerate(NAMES)
+    }
+    task = task_of(case.task)
+    baselines = task.baselines(case.data, windows)
     for name in ("AR bank", WIENER):
         if name in baselines:
             found[name] = np.asarray(baselines[name](windows.context, horizon))
-    return found | {model: forecast(wlam.load(model), windows) for model in models}
+    return found | {name: asked(wlam.load(name), task, windows) for name in models}
 
 
 def main(options: Options) -> None:
-    known = load_config(CASES, []).evaluation
+    known = {
+        name: case
+        for name, case in read_config(CASES).evaluation.items()
+        if isinstance(case, Forecast)
+    }
     rows: dict[str, list[float]] = {}
     for name in options.cases:
         if name not in known:
             raise DataError(f"CASE: found {name!r}; needed some of {', '.join(known)}")
-        case = generated_case(name, known[name])
-        task = TASKS[case.task]
+        case = known[name].case(name)
+        task = task_of(case.task)
         windows = cut_windows(
             task.sequences(case.data), case.context, case.horizon, sliding=False
         )
@@ -91,10 +108,8 @@ def main(options: Options) -> None:
             )
             rows.setdefault(label, []).append(score.value)
         print(f"{name} …", file=sys.stderr, flush=True)
-    print("| forecast |", " | ".join(options.cases), "|")
-    print("| --- |", "---: |" * len(options.cases))
-    for label, values in rows.items():
-        print(f"| {label} |", " | ".join(f"{x:.2f}" for x in values), "|")
+    cells = [[label, *(f"{x:.2f}" for x in values)] for label, values in rows.items()]
+    print(text(Table(["forecast", *options.cases], cells, frozenset({0}))))
 
 
 if __name__ == "__main__":
