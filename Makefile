@@ -65,11 +65,11 @@ benchmark: dev   ## judge models/ on all sets that are found: docs/benchmark.md 
 	  $(if $(SEEDS),--seeds wlam_tiny $(SEEDS))
 
 estimation: dev  ## estimators on all kinds of pilots: tables and pictures of docs/estimation.md
-	$(BIN)/python benchmarks/estimation.py
+	$(BIN)/python benchmarks/fill.py estimation
 	$(BIN)/python -m benchmarks.pictures.estimation
 
 liquid: dev      ## liquid networks: train what has no run, tables and pictures of docs/liquid.md
-	$(BIN)/python benchmarks/liquid_page.py
+	$(BIN)/python benchmarks/fill.py liquid
 	$(BIN)/python -m benchmarks.pictures.liquid
 
 # Tests compile far longer than they run, so they do without LLVM's optimiser and with

@@ -23,12 +23,13 @@ from jaxtyping import Array
 import wlam
 from benchmarks.leaderboard.goals import JAKES, WIENER
 from wlam.baselines.bank.ar_bank import BANK, fit_and_forecast
-from wlam.config import load_config
-from wlam.evaluation.cases import generated_case
-from wlam.evaluation.judge import EvalCase, forecast
+from wlam.config import read_config
+from wlam.evaluation.forecast import Case, Forecast, asked
+from wlam.evaluation.table import Table, text
 from wlam.metrics import nmse_pooled_db
 from wlam.ops.pieces import in_pieces
-from wlam.tasks import TASKS
+from wlam.tasks import task_of
+from wlam.tasks.csi import in_bins
 from wlam.tasks.windows import Windows, cut_windows
 from wlam.types import DataError
 
@@ -60,31 +61,47 @@ def by_experts(context: Array, horizon: int, grid: tuple[int, int]) -> Array:
 
 
 def forecasts_of(
-    case: EvalCase, windows: Windows, models: Sequence[str]
+    case: Case, windows: Windows, models: Sequence[str]
 ) -> dict[str, np.ndarray]:
     """By name, the experts first."""
     horizon, grid = windows.horizon, windows.grid
     if grid is None or windows.every > 1:
         raise DataError(f"CASE: found {case.name}; needed one that forecasts channels")
-    alone = in_pieces(
-        lambda _, piece: by_experts(piece, horizon, grid), PIECE, windows.context
-    )
-    found = {name: alone[..., i] for i, name in enumerate(NAMES)}
-    baselines = TASKS[case.task].baselines(case.data, windows)
+
+    alone: list[np.ndarray] = []
+
+    def expert(bins: np.ndarray, horizon: int, number: int) -> np.ndarray:
+        if not alone:  # all experts at once, with the first
+            run = partial(by_experts, horizon=horizon, grid=grid)
+            alone.append(in_pieces(lambda _, piece: run(piece), PIECE, bins))
+        return alone[0][..., number]
+
+    found = {
+        name: np.asarray(
+            in_bins(windows, partial(expert, number=i))(windows.context, horizon)
+        )
+        for i, name in enumerate(NAMES)
+    }
+    task = task_of(case.task)
+    baselines = task.baselines(case.data, windows)
     for name in ("AR bank", WIENER):
         if name in baselines:
             found[name] = np.asarray(baselines[name](windows.context, horizon))
-    return found | {model: forecast(wlam.load(model), windows) for model in models}
+    return found | {name: asked(wlam.load(name), task, windows) for name in models}
 
 
 def main(options: Options) -> None:
-    known = load_config(CASES, []).evaluation
+    known = {
+        name: case
+        for name, case in read_config(CASES).evaluation.items()
+        if isinstance(case, Forecast)
+    }
     rows: dict[str, list[float]] = {}
     for name in options.cases:
         if name not in known:
             raise DataError(f"CASE: found {name!r}; needed some of {', '.join(known)}")
-        case = generated_case(name, known[name])
-        task = TASKS[case.task]
+        case = known[name].case(name)
+        task = task_of(case.task)
         windows = cut_windows(
             task.sequences(case.data), case.context, case.horizon, sliding=False
         )
@@ -94,10 +111,8 @@ def main(options: Options) -> None:
             )
             rows.setdefault(label, []).append(score.value)
         print(f"{name} …", file=sys.stderr, flush=True)
-    print("| forecast |", " | ".join(options.cases), "|")
-    print("| --- |", "---: |" * len(options.cases))
-    for label, values in rows.items():
-        print(f"| {label} |", " | ".join(f"{x:.2f}" for x in values), "|")
+    cells = [[label, *(f"{x:.2f}" for x in values)] for label, values in rows.items()]
+    print(text(Table(["forecast", *options.cases], cells, frozenset({0}))))
 
 
 if __name__ == "__main__":

@@ -1,292 +1,178 @@
-"""Downlink beams from imperfect channels: sum rates in bit/s/Hz, differences, cost.
+"""Downlink beams from imperfect channels: one table of docs/liquid.md, in bit/s/Hz.
 
-    python benchmarks/beamforming.py [all | rates | users | parts | time]
+    python benchmarks/beamforming.py PART
 
-64 antennas serve 4 users of 2, 10 dB; all beams are chosen from channels with errors
-and judged on the true ones: white channels, tracks at 28 GHz of 5 clusters
-(`wlam.simulate.downlink`) and of all, 2,000 samples 10 ms apart. Judged is every
-20th of the last 1,000, so that what learns while it runs has had 1,000. Errors are 10,
-5 and 0 dB below the channels, or none.
+PART is a case of configs/beamforming.py, whose evaluator judges networks of
+configs/beamformer.py and classical precoders, as eval.py does; a second table is what
+the liquid network has less, or more, than each, paired over drops. What has no run is
+trained first. Rows that are here alone:
 
-MRT, ZF, RZF, WMMSE   of the imperfect channel; WMMSE from RZF
-told                  the error's variance, times the power, is added to the noise
-smoothed              of channels by Wiener gains of directions whose powers are
-                      exponential averages (`smoothed_wiener`), and told what is left
-GLNN, published       the loop of arXiv 2405.07291, at fair power
-GLNN, steadied        the same from RZF, with a bounded change that is zero at first
-liquid                `wlam.models.beamformer.network`, trained on generated tracks,
-told as well liquid, tuned online  the same, whose filter goes on learning from the
-imperfect
+GLNN, published       the loop of arXiv 2405.07291, which learns while it runs, at the
+                      power of all others; steadied: from RZF, with a bounded change
+liquid, tuned online  the network whose filter goes on learning from the imperfect
                       channels alone (`wlam.models.beamformer.tuning`)
-
-Everybody who is told is told the same: the variance of the error. 95 % intervals are
-over drops, and differences are paired. Networks are those of configs/beamformer.py;
-what has no run is trained first (some minutes of one core for each). Sizes and rates of
-networks, and memories and exponents of the averages (by this program, for every error),
-were chosen on validation drops, seed 1; no figure is of those.
+parts                 the filter before classical precoders, and networks and loops
+                      without one of their parts
 """
 
-import os
-
-os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
-
-import time
+import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
-from beamforming_ways import (
-    ERRORS_DB,
-    POWER,
-    SCORED,
-    TEST,
-    Way,
-    by_rzf,
-    by_wmmse,
-    channels,
-    classical,
-    judged,
-    learned,
-    note,
-    online,
-    plain,
-    seen,
-    tuned,
-)
-from compare import configs_of, trained
+from compare import configs_of, judged, trained
 from flax import nnx
 
-from wlam.bootstrap import Pair, difference, interval
-from wlam.metrics import Statistic
-from wlam.models.beamformer.api import BeamformerAPI
-from wlam.models.beamformer.network import Beamformer, BeamformerConfig
+from wlam.config import read_config
+from wlam.evaluation.precode import How, Precode, by
+from wlam.evaluation.table import predictor_table, text
+from wlam.models.base import Card, Model
+from wlam.models.beamformer.network import Beamformer
 from wlam.models.beamformer.online import OnlineBeamformer, OnlineConfig, steadied
-from wlam.phy.mimo.precoding import (
-    rzf,
-    wmmse,
-    wmmse_converged,
-)
-from wlam.simulate.downlink import activity
+from wlam.models.beamformer.tuning import OnlineTuner
 
-CONFIG = str(Path(__file__).parents[1] / "configs" / "beamformer.py")
-LIQUID = BeamformerConfig()
-NETWORKS = {"liquid": "liquid", "LSTM": "lstm", "MLP": "mlp", "no filter": "no_filter"}
-"""Rows of the tables, by the names of the config file."""
+CONFIGS = Path(__file__).parents[1] / "configs"
+CASES, NETWORKS = CONFIGS / "beamforming.py", str(CONFIGS / "beamformer.py")
+PARTS = ("tracks", "white", "all_clusters", "users", "parts")
+LIQUID = "liquid"
+PUBLISHED = OnlineConfig()
+Form = Callable[[Any, Any], Any]
+"""Imperfect channels [time, user, rx, tx] and variances of their errors -> beams."""
 
 
 @dataclass(frozen=True)
 class Options:
     """What is printed, and on how much."""
 
-    part: Annotated[
-        Literal["all", "rates", "users", "parts", "time"],
-        tyro.conf.Positional,
-    ] = "all"
-    # To judge, of 2,000 samples each.
-    drops: int = 24
-    # Of `rates`.
-    kinds: tuple[str, ...] = ("white", "tracks", "all clusters")
-    # Turns that contenders take.
-    rounds: int = 10
+    # A name of configs/beamforming.py.
+    part: Annotated[str, tyro.conf.Positional]
+    # Base stations to judge; None: those of the config.
+    drops: int | None = None
 
 
-def network(name: str) -> Beamformer:
+class Precoding(Model):
+    """Beams by any function, as a model that evaluators can ask."""
+
+    def __init__(self, name: str, form: Form):
+        self.card, self._form = Card(name), jax.jit(form)
+
+    num_parameters = 0
+
+    def precode(
+        self, channels: Any, error_variance: Any, active: Any = None
+    ) -> np.ndarray:
+        """Beams [time, tx, user] of all users, sample after sample."""
+        return np.asarray(self._form(channels, error_variance))
+
+
+def network(name: str) -> Model:
     """A network of configs/beamformer.py; trained by train.py where it has no run."""
-    key = NETWORKS[name]
-    found = trained(CONFIG, key, configs_of(CONFIG)[key])
-    assert isinstance(found, BeamformerAPI)
-    return found.network
+    return trained(NETWORKS, name, configs_of(NETWORKS)[name])
 
 
-def statistic(rates: np.ndarray) -> tuple[Statistic, np.ndarray]:
-    """Of rates [drop, sample], and their drops."""
-    flat = rates.ravel()
-    return Statistic(flat, np.ones_like(flat)), np.repeat(
-        np.arange(len(rates)), rates[0].size
+def online(name: str, config: OnlineConfig) -> Model:
+    """A network that is trained while it runs, a fresh one for every drop."""
+    loop = OnlineBeamformer(config)
+    return Precoding(
+        name, lambda y, v: loop.follow(loop.start(), y, jax.random.key(0))[0]
     )
 
 
-def mean_cell(rates: np.ndarray) -> str:
-    value, groups = statistic(rates)
-    return "{:.2f} [{:.2f}, {:.2f}]".format(value.value, *interval(value, groups))
+def tuned(model: Beamformer) -> Model:
+    """A network whose filter goes on learning, one of its own for every drop."""
+    tuner = OnlineTuner(model)
+
+    def form(y: Any, v: Any) -> Any:
+        start = tuner.start(y.shape[1])
+        h, left, _ = tuner.follow(start, y, v, jax.random.key(0))
+        beams = model.beams(h[None], left[None])[0]
+        # Behind the last whole window the last beams are held.
+        return jnp.pad(beams, ((0, len(y) - len(beams)), (0, 0), (0, 0)), "edge")
+
+    return Precoding(f"{LIQUID}, tuned online", form)
 
 
-def difference_cell(ours: np.ndarray, other: np.ndarray) -> str:
-    (mine, groups), (theirs, _) = statistic(ours), statistic(other)
-    found = difference([Pair(mine, theirs, groups)])
-    return f"{found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
+def filtered(name: str, model: Beamformer, how: How) -> Model:
+    """The network's filter, and a classical precoder of what it gives."""
+    power = model.config.power
+
+    def form(y: Any, v: Any) -> Any:
+        h, left, _ = model.clean(model.start(1, y.shape[1]), y[None], v[None])
+        active = jnp.ones(h.shape[:3], bool)
+        return by(h, 1 + power * left, active, power=power, how=how)[0]
+
+    return Precoding(name, form)
 
 
-def table(title: str, head: list[str], rows: dict[str, list[str]]) -> None:
-    print(f"| {title} |", " | ".join(head), f"|\n| --- |{' ---: |' * len(head)}")
-    for name, cells in rows.items():
-        print(f"| {name} |", " | ".join(cells), "|")
-    print(flush=True)
+def without_manifold(model: Beamformer) -> Model:
+    """The same network, whose steps take place in all antennas."""
+    graph, params = nnx.split(model)
+
+    def form(y: Any, v: Any) -> Any:
+        other = nnx.merge(graph, params)
+        other.config = replace(other.config, manifold=False)
+        return other(other.start(1, y.shape[1]), y[None], v[None])[0][0]
+
+    return Precoding(f"{LIQUID}, no manifold", form)
 
 
-def rates(options: Options) -> None:
-    """Everybody on both channels and all errors, and what the liquid one has more."""
-    model = network("liquid")
-    published = OnlineConfig(power=POWER)
-    for kind in options.kinds:
-        found: dict[str, list[np.ndarray]] = {}
-        for name, ratio_db in ERRORS_DB.items():
-            ways = classical(kind, ratio_db)
-            if kind != "all clusters":
-                ways["GLNN, published"] = online(published)
-                ways["GLNN, steadied"] = online(steadied(published))
-            ways["liquid, tuned online"] = tuned(model)
-            ways["liquid"] = learned(model)
-            case = seen(channels(kind, TEST, options.drops), ratio_db)
-            for who, way in ways.items():
-                found.setdefault(who, []).append(judged(way, case))
-                note(f"{kind}, {name}: {who} {found[who][-1].mean():.2f}")
-        head = [f"error {name}" for name in ERRORS_DB]
-        cells = {who: [mean_cell(r) for r in each] for who, each in found.items()}
-        table(f"{kind}: bit/s/Hz", head, cells)
-        ours = found.pop("liquid")
-        cells = {
-            who: [difference_cell(a, b) for a, b in zip(ours, each, strict=True)]
-            for who, each in found.items()
-        }
-        table(f"{kind}: liquid less", head, cells)
-
-
-def users(options: Options) -> None:
-    """Up to 6 users who come and go, on tracks, at 10 dB: by how many there are."""
-    model, most = network("liquid"), 6
-    keys = jax.random.split(jax.random.key(TEST), options.drops)
-    draw = jax.jit(lambda key: activity(key, 2000, most, 0.6, 200.0))
-    active = np.stack([np.asarray(draw(key)) for key in keys])
-    case = seen(channels("tracks", TEST, options.drops, most), 10.0, active)
-    ways = classical("tracks", 10.0) | {"liquid": learned(model)}
-    number = active[:, SCORED].sum(-1)
-    counts = {"1 or 2": (1, 2), "3 or 4": (3, 4), "5 or 6": (5, 6)}
-    found = {who: judged(way, case) for who, way in ways.items()}
-    rows = {}
-    for who, each in found.items():
-        cells = [mean_cell(each)]
-        for low, high in counts.values():
-            inside = (number >= low) & (number <= high)
-            cells.append(f"{each[inside].mean():.2f}")
-        rows[who] = [*cells, difference_cell(found["liquid"], each)]
-    shares = [
-        ((number >= low) & (number <= high)).mean() for low, high in counts.values()
+def models_of(part: str) -> list[Model]:
+    """What is judged beside the classical precoders, the liquid network first."""
+    liquid = network(LIQUID)
+    if part == "users":
+        return [liquid]
+    if part != "parts":
+        return [
+            liquid,
+            tuned(liquid.network),
+            online("GLNN, published", PUBLISHED),
+            online("GLNN, steadied", steadied(PUBLISHED)),
+        ]
+    other = partial(replace, PUBLISHED)
+    return [
+        liquid,
+        filtered(f"{LIQUID}'s filter and RZF", liquid.network, "rzf"),
+        filtered(f"{LIQUID}'s filter and WMMSE, 40", liquid.network, 40),
+        without_manifold(liquid.network),
+        *(network(name) for name in ("no_filter", "lstm", "mlp")),
+        online("GLNN, published", PUBLISHED),
+        online("published, no residual", other(residual=False)),
+        online("published, no manifold", other(manifold=False)),
+        online("published, LSTM", other(cell="lstm")),
+        online("published, MLP", other(cell="mlp")),
+        online("published, no variance in its loss", other(variance_weight=0.0)),
+        online("published, rate 1e-3", other(rate=1e-3)),
+        online("GLNN, steadied", steadied(PUBLISHED)),
     ]
-    head = [f"{c} ({s:.0%})" for c, s in zip(counts, shares, strict=True)]
-    table("users", ["all", *head, "liquid less it"], rows)
-
-
-def parts(options: Options) -> None:
-    """What becomes of it without its parts, on tracks."""
-    model = network("liquid")
-    config = OnlineConfig(power=POWER)
-    ways: dict[str, Way] = {
-        "liquid": learned(model),
-        "its filter and RZF (no steps)": learned(model, by_rzf),
-        "its filter and WMMSE, 40": learned(model, by_wmmse(40)),
-        "no manifold": learned(model, None, replace(LIQUID, manifold=False)),
-        "no filter": learned(network("no filter")),
-        "LSTM": learned(network("LSTM")),
-        "MLP": learned(network("MLP")),
-        "GLNN, published": online(config),
-        "published, no residual": online(replace(config, residual=False)),
-        "published, no manifold": online(replace(config, manifold=False)),
-        "published, LSTM": online(replace(config, cell="lstm")),
-        "published, MLP": online(replace(config, cell="mlp")),
-        "published, no variance in its loss": online(
-            replace(config, variance_weight=0.0)
-        ),
-        "published, rate 1e-3": online(replace(config, rate=1e-3)),
-        "GLNN, steadied": online(steadied(config)),
-        "RZF": plain(by_rzf),
-    }
-    rows: dict[str, list[str]] = {who: [] for who in ways}
-    for ratio_db in (10.0, 0.0):
-        case = seen(channels("tracks", TEST, options.drops), ratio_db)
-        found = {who: judged(way, case) for who, way in ways.items()}
-        for who, each in found.items():
-            rows[who].append(mean_cell(each))
-            rows[who].append(difference_cell(each, found["liquid"]))
-    head = ["10 dB", "less liquid", "0 dB", "less liquid"]
-    table("tracks: bit/s/Hz", head, rows)
-
-
-def cost(options: Options) -> None:
-    """CPU time of a sample of a track, one thread, contenders in turns, at 10 dB."""
-    model, count = network("liquid"), 50
-    case = seen(channels("tracks", TEST, 4), 10.0)
-    y, v = (jnp.asarray(x[0, :count]) for x in (case.noisy, case.variance))
-    ys, vs = list(y), list(v)
-    loop = OnlineBeamformer(OnlineConfig(power=POWER))
-    key = jax.random.key(0)
-
-    def of(solve: Way) -> tuple[Way, Any]:
-        return jax.jit(lambda carried, h, _: (solve(h), carried)), None
-
-    def as_constant(config: BeamformerConfig) -> tuple[Way, Any]:
-        """Weights are constants of the program."""
-        graph, params = nnx.split(model)
-        constant = nnx.merge(graph, params)
-        constant.config = config
-
-        @jax.jit
-        def run(carried: Any, h: Any, variance: Any) -> Any:
-            w, carried = constant(carried, h[None, None], variance[None, None])
-            return w[0, 0], carried
-
-        return run, constant.start(1, 4)
-
-    def converged(tolerance: float) -> tuple[Way, Any]:
-        run = jax.jit(lambda h: wmmse_converged(h, POWER, tolerance=tolerance))
-        steps = [int(run(h)[1]) for h in ys]
-        note(f"WMMSE to {tolerance:g}: {np.mean(steps):.0f} iterations")
-        return of(lambda h: run(h)[0])
-
-    contenders = {
-        "RZF": of(lambda h: rzf(h, POWER)),
-        "WMMSE, 40 iterations": of(lambda h: wmmse(h, POWER)),
-        "WMMSE, 400 iterations": of(lambda h: wmmse(h, POWER, iterations=400)),
-        "WMMSE to 1e-4": converged(1e-4),
-        "WMMSE to 1e-5": converged(1e-5),
-        "WMMSE to 1e-6": converged(1e-6),
-        "GLNN, published": (
-            jax.jit(lambda tuned, h, _: loop.sample(tuned, h, key)),
-            loop.start(),
-        ),
-        "liquid": as_constant(LIQUID),
-        "liquid, no manifold": as_constant(replace(LIQUID, manifold=False)),
-    }
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
-    for _ in range(options.rounds + 1):
-        for name, (run, carried) in contenders.items():
-            begin, w = time.process_time(), None
-            for h, variance in zip(ys, vs, strict=True):
-                w, carried = run(carried, h, variance)
-            jax.block_until_ready(w)
-            seconds[name].append((time.process_time() - begin) / count)
-    least = {name: min(times[1:]) for name, times in seconds.items()}
-    beside = [name for name in contenders if name.startswith("WMMSE")]
-    table(
-        "a sample",
-        ["us", *(f"of {name}" for name in beside)],
-        {
-            name: [f"{1e6 * x:.0f}", *(f"{x / least[other]:.1%}" for other in beside)]
-            for name, x in least.items()
-        },
-    )
 
 
 def main(options: Options) -> None:
-    programs = {"rates": rates, "users": users, "parts": parts, "time": cost}
-    for name, run in programs.items():
-        if options.part in ("all", name):
-            run(options)
+    if options.part not in PARTS:
+        needed = ", ".join(PARTS)
+        raise ValueError(f"PART: found {options.part!r}; needed one of {needed}")
+    asked = dict(read_config(f"{CASES}:{options.part}").evaluation)
+    if options.drops is not None:
+        asked = {
+            name: replace(case, drops=options.drops)
+            for name, case in asked.items()
+            if isinstance(case, Precode)
+        }
+    results = judged(asked, models_of(options.part))
+    print(text(predictor_table(results, every=True)))
+    print()
+    print(text(predictor_table(results, every=True, against=LIQUID)))
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options, description=__doc__))
+    try:
+        main(tyro.cli(Options, description=__doc__))
+    except (ValueError, OSError, subprocess.CalledProcessError) as error:
+        print(f"beamforming.py: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,26 +1,48 @@
-"""The networks of one config file beside each other, and beside every floor.
+"""The networks of one config file beside each other and beside every baseline.
 
     python benchmarks/compare.py configs/backbones.py
-    python benchmarks/compare.py configs/irregular.py
+    python benchmarks/compare.py configs/irregular.py --names cfc cfc_untold
+        --cases configs/lost.py --against cfc_untold
 
-Trains what has no run yet, as `train.py` does, judges all of it on the file's cases and
-prints one table: the headline metric of each case, with its 95 % interval over windows.
+Trains what has no run yet with train.py, and judges all of it on the cases of the first
+network's config, or of another. Prints the headline of every case with 95 % intervals.
 """
 
 import runpy
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+import tyro
 
 from wlam import hub
-from wlam.config import Config
-from wlam.evaluation.cases import fitting, generated_cases
-from wlam.evaluation.judge import MODEL, EvalCase, Verdict, judge
-from wlam.evaluation.table import BASELINES, number
-from wlam.tasks import TASKS
+from wlam.config import Config, read_config
+from wlam.evaluation.evaluator import Evaluator, Result
+from wlam.evaluation.judge import judge
+from wlam.evaluation.table import predictor_table, text
+from wlam.models.base import Model
 from wlam.training.checkpoint import FOLDER
 
 ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is compared, and on what."""
+
+    # Defines several experiments, such as configs/backbones.py.
+    file: Annotated[str, tyro.conf.Positional]
+    # Of the file's experiments; none: all.
+    names: tuple[str, ...] = ()
+    # A config whose cases are taken; None: those of the first experiment.
+    cases: str | None = None
+    # Every metric, in place of the headlines alone.
+    every: bool = False
+    # A predictor of which all others are subtracted, paired; None: values are shown.
+    against: str | None = None
 
 
 def configs_of(file: str) -> dict[str, Config]:
@@ -31,8 +53,8 @@ def configs_of(file: str) -> dict[str, Config]:
     return found
 
 
-def trained(file: str, name: str, config: Config) -> hub.Loaded:
-    """The network of a finished run; trains it first where it is not finished."""
+def trained(file: str, name: str, config: Config) -> Model:
+    """The model of a finished run; trains it first where it is not finished."""
     run = Path(config.run)
     step = hub.load_weights(run)[2] if (run / FOLDER).is_dir() else 0
     if step < config.steps:
@@ -42,62 +64,40 @@ def trained(file: str, name: str, config: Config) -> hub.Loaded:
     return hub.load(run)
 
 
-def cell(verdict: Verdict, predictor: str) -> str:
-    """The headline metric and its interval; of a floor, the metric alone."""
-    result = verdict.value(TASKS[verdict.case.task].headline, predictor)
-    if result is None:
-        return ""
-    if predictor in BASELINES:
-        return number(result.value)
-    bounds = f"{number(result.low)}, {number(result.high)}"
-    return f"{number(result.value)} [{bounds}]"
+def judged(
+    evaluators: Mapping[str, Evaluator], models: Sequence[Model]
+) -> list[Result]:
+    """All results; ValueError where a case cannot be asked of a model."""
+    results = []
+    for name, result, skipped in judge(evaluators, models):
+        print(f"{name} …", file=sys.stderr, flush=True)
+        if result is None or skipped:
+            raise ValueError(skipped[0])
+        results.append(result)
+    return results
 
 
-def verdicts_of(
-    cases: list[EvalCase], models: dict[str, hub.Loaded]
-) -> dict[str, dict[str, Verdict]]:
-    """Case -> predictor -> verdict; of floors, that of the first model."""
-    found: dict[str, dict[str, Verdict]] = {case.name: {} for case in cases}
-    for number_, (name, model) in enumerate(models.items()):
-        print(f"judging {name} …", file=sys.stderr, flush=True)
-        fits, skipped = fitting(cases, model)
-        if skipped:
-            raise ValueError(f"{name}: {skipped[0]}")
-        for case in fits:
-            verdict = judge(case, model, baselines=number_ == 0)
-            found[case.name][name] = verdict
-            if number_ == 0:
-                baselines = [x for x in verdict.forecasts if x != MODEL]
-                found[case.name] |= dict.fromkeys(baselines, verdict)
-    return found
-
-
-def main(file: str) -> None:
-    configs = configs_of(file)
-    models = {name: trained(file, name, c) for name, c in configs.items()}
-    config = next(iter(configs.values()))
-    found = verdicts_of(generated_cases(config.evaluation), models)
-    baselines = [x for x in BASELINES if any(x in row for row in found.values())]
-    units = {
-        name: TASKS[config.evaluation[name].task].headline.removeprefix("NMSE ")
-        for name in found
-    }
-    print("| | parameters |", " | ".join(f"{x}, {units[x]}" for x in found), "|")
-    print("|---|---:|", "---:|" * len(found), sep="")
-    for name in (*baselines, *models):
-        size = f"{models[name].num_parameters:,}" if name in models else ""
-        of_case = (
-            cell(row[name], MODEL if name in models else name) if name in row else ""
-            for row in found.values()
+def main(options: Options) -> None:
+    configs = configs_of(options.file)
+    if unknown := {*options.names} - {*configs}:
+        raise ValueError(
+            f"--names: found {', '.join(sorted(unknown))}; needed some of "
+            f"{', '.join(configs)}"
         )
-        print(f"| {f'`{name}`' if name in models else name} | {size} |", end=" ")
-        print(*of_case, sep=" | ", end=" |\n")
+    chosen = {name: configs[name] for name in options.names or configs}
+    models = [trained(options.file, name, c) for name, c in chosen.items()]
+    first = next(iter(chosen.values()))
+    asked = read_config(options.cases) if options.cases else first
+    results = judged(asked.evaluation, models)
+    print(text(predictor_table(results, options.every, options.against)))
+    for model in models:
+        print(f"\n{model.card.name}: {model.num_parameters:,} parameters", end="")
+    print()
 
 
 if __name__ == "__main__":
     try:
-        (given,) = sys.argv[1:]
-        main(given)
-    except (ValueError, subprocess.CalledProcessError) as error:
+        main(tyro.cli(Options, description=__doc__))
+    except (ValueError, OSError, subprocess.CalledProcessError) as error:
         print(f"compare.py: {error}", file=sys.stderr)
         sys.exit(2)

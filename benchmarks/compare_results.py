@@ -10,6 +10,8 @@ import json
 import sys
 from pathlib import Path
 
+from wlam.evaluation.table import Table, text
+
 
 def read(file: str) -> dict[tuple[str, str, str], float]:
     """Values by case, metric and predictor; a model is called "model"."""
@@ -23,13 +25,15 @@ def read(file: str) -> dict[tuple[str, str, str], float]:
 
 def main(before_file: str, after_file: str, tolerance: float = 1e-3) -> int:
     before, after = read(before_file), read(after_file)
-    print("| case | metric | before | after |\n| --- | --- | ---: | ---: |")
     shown: set[str] = set()
+    rows = []
     for (case, metric, who), value in before.items():
         if who == "model" and case not in shown:
             shown.add(case)
             now = after.get((case, metric, who), float("nan"))
-            print(f"| {case} | {metric} | {value:.6g} | {now:.6g} |")
+            rows.append([case, metric, f"{value:.6g}", f"{now:.6g}"])
+    header = ["case", "metric", "before", "after"]
+    print(text(Table(header, rows, frozenset({0, 1}))))
     moved = 0
     for key, value in before.items():
         now = after.get(key)
@@ -42,6 +46,8 @@ def main(before_file: str, after_file: str, tolerance: float = 1e-3) -> int:
 
 if __name__ == "__main__":
     arguments = sys.argv[1:]
+    if arguments in (["-h"], ["--help"]):
+        sys.exit(print(__doc__))
     if len(arguments) not in (2, 3):
         sys.exit(__doc__)
     sys.exit(main(*arguments[:2], *map(float, arguments[2:])))

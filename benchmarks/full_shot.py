@@ -5,7 +5,7 @@
 Zero-shot figures ask for a yardstick: what is there to be known at all? Groups of a set
 (cells, traces, vehicle passes) are dealt to five folds; each fold is forecast by maps
 fitted to the four others, so that nothing forecast was trained on. UoMo is fitted to
-its own training part, as in its published floors, and a generated case of
+its own training part, as in its published baselines, and a generated case of
 configs/benchmark.py to ten times as many samples of its generator. Maps, L steps to H:
 
 ridge     linear, least squares (`wlam.baselines.forecast.fit_ridge`), penalty by
@@ -16,14 +16,15 @@ kernel    Gaussian kernel ridge regression of sweeps; the last fifth of what it 
           fitted to chooses width and penalty
 elsewhere the kernel fitted to the other scenarios alone, of a set that has some: other
           roads, of which nothing is known when the one that is forecast begins
-start     trained on nothing: what wlam's models say before their first step, the
-          training-free options weighed by their records
+start     trained on nothing: what wlam's models give before their first step, the
+          training-free experts weighed by their backtest errors
 
-Printed beside the best training-free floor, with 95 % intervals over groups. Without
+Printed beside the best training-free baseline, with 95 % intervals over groups. Without
 names, cases whose figures were missed. Of Milan there is the start alone: its cells,
 which are its groups, live through the same hours, so that one would tell the other's.
 """
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -36,16 +37,17 @@ from jaxtyping import Float
 
 from wlam.baselines.forecast import fit_ridge, ridge
 from wlam.bootstrap import interval
-from wlam.config import load_config
+from wlam.config import read_config
 from wlam.data import measured
-from wlam.evaluation.cases import generated_case, measured_root
-from wlam.evaluation.judge import MODEL, EvalCase, Verdict, judge
+from wlam.evaluation.evaluator import MODEL, Result
+from wlam.evaluation.forecast import Case, Forecast, evaluate
+from wlam.evaluation.table import Table, text
 from wlam.metrics import Statistic
 from wlam.models.predictor.api import PredictorAPI
 from wlam.models.predictor.network import PredictorConfig
 from wlam.models.predictor.sweeps import SweepTokenizerConfig
 from wlam.nn.backbones.transformer import TransformerConfig
-from wlam.tasks import TASKS
+from wlam.tasks import task_of
 from wlam.tasks.windows import Windows, cut_windows
 from wlam.types import DataError
 
@@ -88,7 +90,7 @@ def levels(context: Rows) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fit_linear(context: Rows, target: Rows) -> Map:
-    """The ridge of the floors."""
+    """The ridge of the baselines."""
     found = fit_ridge(jnp.asarray(context), jnp.asarray(target))
     horizon = target.shape[1]
     return lambda x: np.asarray(ridge(jnp.asarray(x), horizon, found))
@@ -203,17 +205,17 @@ def fitted_to(
     return as_windows(found, windows.target.shape, whole)
 
 
-def case_of(name: str) -> tuple[EvalCase, EvalCase | None]:
+def case_of(name: str) -> tuple[Case, Case | None]:
     """A case, and one to train on if it has one of its own."""
-    generated = load_config(GENERATED, []).evaluation
-    if name in generated:
-        case = generated[name]
+    generated = read_config(GENERATED).evaluation
+    if isinstance(case := generated.get(name), Forecast):
         more = replace(case, samples=TIMES * case.samples, seed=case.seed + 1)
-        return generated_case(name, case), generated_case(name, more)
+        return case.case(name), more.case(name)
     if name not in measured.CASES:
         needed = ", ".join((*measured.CASES, *generated))
         raise DataError(f"CASE: found {name!r}; needed some of {needed}")
-    read = measured.reader("data", measured_root())
+    prepared = os.environ.get("WLAM_PREPARED_DIR", "data")
+    read = measured.reader(prepared, os.environ.get("WLAM_DATA_DIR"))
     case = measured.CASES[name](read)
     training = None
     if name.startswith("uomo"):
@@ -221,13 +223,13 @@ def case_of(name: str) -> tuple[EvalCase, EvalCase | None]:
     return eval_case(case), training and eval_case(training)
 
 
-def eval_case(made: measured.MeasuredCase) -> EvalCase:
-    return EvalCase(**{f.name: getattr(made, f.name) for f in fields(EvalCase)})
+def eval_case(made: measured.MeasuredCase) -> Case:
+    return Case(**{f.name: getattr(made, f.name) for f in fields(Case)})
 
 
-def windows_of(case: EvalCase) -> Windows:
-    """Those that the judge cuts."""
-    task = TASKS[case.task]
+def windows_of(case: Case) -> Windows:
+    """Those that `evaluate` cuts."""
+    task = task_of(case.task)
     return cut_windows(
         task.sequences(case.data),
         case.context,
@@ -246,11 +248,16 @@ def untrained() -> PredictorAPI:
     )
 
 
-def scores_of(name: str) -> tuple[Verdict, dict[str, dict[str, Statistic]]]:
+def scores_of(name: str) -> tuple[Result, dict[str, dict[str, Statistic]]]:
     """A case judged with an untrained model, and the scores of all maps by label."""
     case, training = case_of(name)
-    verdict, windows = judge(case, untrained()), windows_of(case)
-    found, sweeps = {"start": verdict.statistics[MODEL]}, case.task.startswith("beam")
+    result, windows, task = (
+        evaluate(case, untrained()),
+        windows_of(case),
+        task_of(case.task),
+    )
+    found = {"start": dict(result.statistics[MODEL])}
+    sweeps = str(case.task).startswith("beam")
     maps = {"ridge": fit_linear}
     maps |= {"kernel": fit_kernel} if sweeps else {"absolute": fit_absolute}
     folds = dict.fromkeys(maps, folds_of(windows.groups))
@@ -262,27 +269,27 @@ def scores_of(name: str) -> tuple[Verdict, dict[str, dict[str, Statistic]]]:
         else:
             forecast = fitted_to(windows_of(training), windows, fit, sweeps)
         scored = windows.steps(slice(case.skip, None))
-        scores = TASKS[case.task].scores(forecast[:, case.skip :], case.data, scored)
-        found[label] = scores
-    return verdict, found
+        scores = task.scores(forecast[:, case.skip :], case.data, scored)
+        found[label] = dict(scores)
+    return result, found
 
 
 def main() -> None:
-    names = sys.argv[1:] or list(MISSED)
-    print("| case | metric | best floor | its value | map | value | 95 % |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    names, rows = sys.argv[1:] or list(MISSED), list[list[str]]()
     for name in names:
-        verdict, found = scores_of(name)
+        result, found = scores_of(name)
         for label, scores in found.items():
             for metric in (m for m in METRICS if m in scores):
-                baseline = verdict.best_baseline(metric)
-                assert baseline is not None
-                low, high = interval(scores[metric], verdict.windows.groups)
-                cells = (
-                    *(name, metric, baseline.predictor, f"{baseline.value:.4g}"),
-                    *(label, f"{scores[metric].value:.4g}", f"{low:.4g} … {high:.4g}"),
-                )
-                print(f"| {' | '.join(cells)} |", flush=True)
+                best = result.best_baseline(metric)
+                assert best is not None
+                value = result.statistics[best][metric].value
+                low, high = interval(scores[metric], result.groups)
+                cells = name, metric, best, f"{value:.4g}", label
+                mine = f"{scores[metric].value:.4g}", f"{low:.4g} … {high:.4g}"
+                rows.append([*cells, *mine])
+        print(f"{name} …", file=sys.stderr, flush=True)
+    header = ["case", "metric", "best baseline", "its value", "map", "value", "95 %"]
+    print(text(Table(header, rows, frozenset({0, 1, 2, 4}))))
 
 
 if __name__ == "__main__":

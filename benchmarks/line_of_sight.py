@@ -14,13 +14,15 @@ power. 95 % intervals are bootstrapped over channels.
 """
 
 import sys
+from dataclasses import replace
 
 import numpy as np
+from einops import rearrange
 
 import wlam
 from benchmarks.leaderboard.sionna import CHANNELS, SETTINGS
-from wlam.tasks import TASKS
-from wlam.types import DataError
+from wlam.phy.transforms import steps_first, to_bins
+from wlam.types import TIME, DataError
 
 STEPS, SNR_DB = 16, 20.0
 DRAWS = 1000
@@ -64,15 +66,18 @@ def with_interval(scores: np.ndarray, seen: np.ndarray) -> str:
 
 
 def main() -> None:
+    if not sys.argv[1:]:
+        raise DataError("MODEL: found none; needed a run or a released model")
     model = wlam.load(sys.argv[1])
     folder = sys.argv[2] if sys.argv[2:] else CHANNELS.root()
     found: dict[str, list[np.ndarray]] = {}
     truth: list[np.ndarray] = []
     for setting in (s for s in SETTINGS if s.state):
         data = CHANNELS.case(setting, "csi_time", SNR_DB, folder).data
-        sequences = TASKS["csi_time"].sequences(data)
-        bins = np.asarray(sequences.values)[:, :STEPS]
-        probable = model.line_of_sight(bins, sequences.interval, grid=sequences.grid)
+        bins = to_bins(steps_first(data.csi, TIME), TIME, data.antennas)[:, :STEPS]
+        bins = rearrange(np.asarray(bins), "n t u v -> n t (u v)")
+        given = replace(data, csi=data.csi[:, :STEPS], clean=None)
+        probable = model.head("line_of_sight", given)
         scores = {
             sys.argv[1]: probable,
             "strongest bin": strongest_share(bins),

@@ -28,7 +28,7 @@ from sionna.phy.channel.tr38901.umi_scenario import UMiScenario
 from sionna.phy.nr import CarrierConfig, PUSCHConfig
 
 TESTS = Path(__file__).parents[1] / "tests" / "phy"
-FOLDER = TESTS / "tr38901"
+CHANNELS, FOLDER = TESTS / "channels", TESTS / "channels" / "tr38901"
 SCENARIOS = {"UMi": UMiScenario, "UMa": UMaScenario, "RMa": RMaScenario}
 HEIGHT_M = {"UMi": 10.0, "UMa": 25.0, "RMa": 35.0}
 USER_HEIGHT_M = 1.5
@@ -236,10 +236,10 @@ def dmrs() -> dict[str, np.ndarray]:
 
 
 def main() -> None:
-    np.savez_compressed(TESTS / "dmrs.npz", **dmrs())
+    np.savez_compressed(TESTS / "ofdm" / "dmrs.npz", **dmrs())
     config.seed = 1
     text = json.dumps(cdl_delay_spreads(), indent=1)
-    (TESTS / "cdl_delay_spreads.json").write_text(text + "\n")
+    (CHANNELS / "cdl_delay_spreads.json").write_text(text + "\n")
     config.seed = 1  # the rest does not depend on the above
     for state in ("los", "nlos"):
         path = FOLDER / f"step11_{state}.npz"

@@ -24,8 +24,9 @@ from typing import Annotated, Any
 import tyro
 
 from benchmarks.leaderboard.benchmark import digest
-from wlam.config import Config, load_config
+from wlam.config import Config, read_config
 from wlam.data.files import write_text_atomic
+from wlam.evaluation.table import Table, text
 from wlam.finetune import prepare
 from wlam.serialise import to_json
 from wlam.training.log import METRICS
@@ -110,11 +111,11 @@ def choose(losses: Losses) -> float | None:
     return min(finite, key=finite.__getitem__, default=None)
 
 
-def table(found: dict[str, Losses]) -> str:
-    """Validation losses of experiments, in Markdown, and what was chosen."""
+def table_of(found: dict[str, Losses]) -> Table:
+    """Validation losses of experiments, and what was chosen."""
     rates = sorted({rate for losses in found.values() for rate in losses})
     header = ["experiment", *(f"{rate:g}" for rate in rates), "chosen"]
-    rows = [header, ["---"] * len(header)]
+    rows = []
     for name, losses in found.items():
         best = choose(losses)
         cells = (losses[rate] for rate in rates)
@@ -123,14 +124,14 @@ def table(found: dict[str, Losses]) -> str:
         # A wider grid might have had a better one.
         edge = len(rates) > 1 and best in (rates[0], rates[-1])
         rows.append([name, *shown, f"{chosen} (edge of the grid)" if edge else chosen])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return Table(header, rows, frozenset({0, len(header) - 1}))
 
 
 def main(options: Options) -> int:
     """Runs the trials that are left; returns the exit code."""
     check(options)
     names = dict.fromkeys(options.experiments)
-    configs = {name: prepare(load_config(name, []))[0] for name in names}
+    configs = {name: prepare(read_config(name))[0] for name in names}
     folder, steps = Path(options.folder), options.steps
     folder.mkdir(parents=True, exist_ok=True)
     records = read(folder / RESULTS)
@@ -162,7 +163,7 @@ def main(options: Options) -> int:
         chosen, grid = choose(found[name]), [*found[name]]
         about = {"experiment": name, "steps": steps, "learning_rates": grid}
         keep(f"{name}, {steps} steps", **about, chosen=chosen)
-    print(table(found))
+    print(text(table_of(found)))
     return 0
 
 

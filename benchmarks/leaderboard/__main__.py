@@ -40,6 +40,7 @@ from wlam.types import DataError
 # Every compiled program holds memory maps, of which Linux lets a process have 65,530:
 # too few for all models on all cases. Some stay, since many cases have equal shapes.
 CASES_TO_A_CACHE = 10
+CASES = "configs/benchmark.py"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Options:
     # Runs of configs/ablations.py; judged only where a figure to reach asks for them.
     ablations: tuple[str, ...] = ()
     # The generated cases.
-    cases: str = "configs/benchmark.py"
+    cases: str = CASES
     # Folder of Sionna's channels; WLAM_SIONNA_DIR or data/sionna_csi if not given.
     sionna: str | None = None
     # Folder of ray-traced channels; WLAM_RAYTRACED_DIR or data/raytraced_csi if not.
@@ -116,8 +117,8 @@ def main(options: Options) -> None:
     write_text_atomic(f"{options.page}.html", html_page(results))
     print(f"{options.page}.md, {options.page}.html, {options.json}")
     for model in (model for family in opened.values() for model in family):
-        # Released: its figures lie beside its weights.
-        if (model.folder / CONFIG).is_file():
+        # Released: its figures lie beside its weights, those of the whole benchmark.
+        if (model.folder / CONFIG).is_file() and options.cases == CASES:
             mine = (x for x in numbers if x.get("predictor") == model.name)
             own = [x for x in mine if model.judged_on(x["task"], x["section"])]
             text = json.dumps(own, indent=1)
@@ -147,5 +148,5 @@ if __name__ == "__main__":
     try:
         main(tyro.cli(Options, description=__doc__))
     except (DataError, ValueError, OSError) as error:
-        print(f"page.py: {error}", file=sys.stderr)
+        print(f"leaderboard: {error}", file=sys.stderr)
         sys.exit(2)

@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from wlam.data.files import read_npz
+from wlam.data.files import CSI, read_npz
 from wlam.evaluation.cases import add_noise
 from wlam.evaluation.forecast import Case
 from wlam.types import Csi, DataError
@@ -68,7 +68,7 @@ class Simulated:
                 f"{path.name}: found none in {folder}; needed the output of "
                 f"{self.program} (extra [{self.extra}])"
             )
-        data, _ = read_npz(path, "csi_time")
+        data, _ = read_npz(path, CSI)
         assert isinstance(data, Csi)
         with np.load(path) as file:
             labels = {name: file[name] for name in LABELS if name in file.files}

@@ -3,7 +3,7 @@
     python -m benchmarks.pictures.estimation [FOLDER]
 
 Writes PNG files to FOLDER (docs/images): NMSE over SNR, and change and NMSE of a fixed
-point over its calls. A part whose table is not there is left out.
+point over its network evaluations. A part whose table is not there is left out.
 """
 
 import re
@@ -35,8 +35,10 @@ def against_snr(axis: Axes, table: Table, title: str, leave_out: str = "") -> No
 
     Where there is a row LS, which goes down with the noise, it is what the others gain.
     """
-    at = [i for i, x in enumerate(table[""]) if re.fullmatch(r"-?\d+ dB", x)]
-    snrs = [number(table[""][i]) for i in at]
+    snr = r"(?:slot: )?(?:NMSE dB at )?(-?\d+) dB"
+    found = [re.fullmatch(snr, x) for x in table[""]]
+    at = [i for i, x in enumerate(found) if x]
+    snrs = [float(x[1]) for x in found if x]
     others, gains = 0, "LS" in table
     for name, cells in table.items():
         if name in ("", "LS") or (leave_out and re.search(leave_out, name)):
@@ -67,7 +69,7 @@ def mimo(page: str) -> Figure | None:
         return None
     figure = Figure(figsize=(WIDTH, 4))
     for axis, (part, title) in zip(figure.subplots(1, 2), parts.items(), strict=True):
-        against_snr(axis, found[part][0], title, "calls|one call|inclusive|5 dB")
+        against_snr(axis, found[part][0], title, r"calls|one call|inclusive|5 dB")
     return figure
 
 
@@ -92,7 +94,7 @@ def fixed_point(page: str) -> Figure | None:
     figure = Figure(figsize=(WIDTH / 1.6, 3.2))
     axis = figure.subplots()
     axis.semilogy([*rows], change, "-o", color=BLUE, markersize=3)
-    axis.set(xlabel="calls of the layer", ylabel="largest change (blue)")
+    axis.set(xlabel="network evaluations", ylabel="largest change (blue)")
     other = axis.twinx()
     other.plot([*rows], nmse, "--s", color=ORANGE, markersize=3)
     other.set(ylabel="NMSE in dB (orange)")

@@ -7,6 +7,7 @@ last sweep, and the sum rate of beams over the error of channels. A part whose t
 not there is left out.
 """
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -33,12 +34,12 @@ TRACKERS = {
     "linear tracker": {"color": "0.5", "linestyle": "--"},
     "repeat last": {"color": "0.5"},
 }
-BASE, PUBLISHED = "RZF, told", "GLNN, published"
+BASE, PUBLISHED = "RZF, error known", "GLNN, published"
 BEAMS = {
     "liquid": {"color": BLUE, "marker": "o"},
     "WMMSE, 40, smoothed": {"color": ORANGE},
     "RZF, smoothed": {"color": ORANGE, "linestyle": "--"},
-    "WMMSE, 400, told": {"color": BLACK},
+    "WMMSE, 400, error known": {"color": BLACK},
     BASE: {"color": BLACK, "linestyle": "--"},
     PUBLISHED: {"color": "0.5"},
 }
@@ -65,8 +66,9 @@ def beamforming(page: str) -> Figure | None:
     found = tables(page, "tracks")
     if not found:
         return None
-    table = found[0]
-    errors = [x.removeprefix("error ") for x in table[""]]
+    # Earlier tables have other words for the same rows and columns.
+    table = {name.replace(", told", ", error known"): x for name, x in found[0].items()}
+    errors = [re.sub(r"^(sum rate, )?(error )?", "", x) for x in table[""]]
     rates = {name: np.array([number(x) for x in table[name]]) for name in BEAMS}
     figure = Figure(figsize=(WIDTH, 3.4))
     left, right = figure.subplots(1, 2)

@@ -25,6 +25,7 @@ import torch
 from sionna.phy.channel import cir_to_ofdm_channel, subcarrier_frequencies
 from sionna.phy.channel.tr38901 import CDL, PanelArray, UMi
 
+from wlam.evaluation.table import Table, text
 from wlam.phy.channels import cdl
 from wlam.phy.channels.tr38901 import drops
 
@@ -164,8 +165,8 @@ def statistics(h: np.ndarray) -> tuple[float, float]:
 
 def main() -> None:
     rounds = int(sys.argv[1]) if sys.argv[1:] else 16
-    print("| | | ms a channel | mean power | delay spread, ns | channels/s | bytes |")
-    print("|---|---|---|---|---|---|---|")
+    header = ["", "by", "ms a channel", "mean power", "delay spread, ns"]
+    header, rows = [*header, "channels/s", "bytes"], []
     for case, (ours, theirs, batch, times) in CASES.items():
         contenders = {"wlam": ours(batch, times), "sionna": theirs(batch, times)}
         seconds = {name: [] for name in contenders}
@@ -179,11 +180,12 @@ def main() -> None:
         best = {name: min(times[1:]) / batch for name, times in seconds.items()}
         for name, drawn in draws.items():
             power, spread_ns = statistics(np.concatenate(drawn))
-            print(
-                f"| {case} | {name} | {1e3 * best[name]:.3f} | {power:.3f} | "
-                f"{spread_ns:.0f} | {1 / best[name]:.0f} | {drawn[0][0].nbytes} |"
-            )
-        print(f"| {case} | ratio | {best['sionna'] / best['wlam']:.1f} | | | | |")
+            mine = f"{1e3 * best[name]:.3f}", f"{power:.3f}", f"{spread_ns:.0f}"
+            rate, size = f"{1 / best[name]:.0f}", str(drawn[0][0].nbytes)
+            rows.append([case, name, *mine, rate, size])
+        ratio = f"{best['sionna'] / best['wlam']:.1f}"
+        rows.append([case, "ratio", ratio, "", "", "", ""])
+    print(text(Table(header, rows, frozenset({0, 1}))))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ import optax
 import torch
 from flax import nnx
 
+from wlam.evaluation.table import Table, text
 from wlam.nn.liquid import CfcConfig, LiquidCell
 from wlam.nn.liquid.cfc import CfcCell
 
@@ -218,11 +219,16 @@ def main() -> None:
 def table(title: str, seconds: dict[str, float], unit: float, name: str) -> None:
     """Prints times, and how many times faster each is than ncps and the GRU."""
     beside = [k for k in ("CfC, ncps", "GRU, torch") if k in seconds]
-    print(f"\n| {title} | {name} | {' | '.join(f'over {k}' for k in beside)} |")
-    print("|---" * (2 + len(beside)) + "|")
-    for who, value in seconds.items():
-        ratios = " | ".join(f"{seconds[k] / value:.2f}x" for k in beside)
-        print(f"| {who} | {value * unit:.1f} | {ratios} |")
+    rows = [
+        [
+            who,
+            f"{value * unit:.1f}",
+            *(f"{seconds[other] / value:.2f}x" for other in beside),
+        ]
+        for who, value in seconds.items()
+    ]
+    header = [title, name, *(f"over {other}" for other in beside)]
+    print(f"\n{text(Table(header, rows, frozenset({0})))}")
 
 
 if __name__ == "__main__":

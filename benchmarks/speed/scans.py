@@ -28,6 +28,7 @@ import numpy as np
 import optax
 from flax import nnx
 
+from wlam.evaluation.table import Table, text
 from wlam.kernels.linear_scan import Form, linear_scan
 from wlam.kernels.newton_scan import newton, nonlinear_scan
 from wlam.nn.liquid import LrcConfig
@@ -55,8 +56,7 @@ def timed(programs: dict[str, Callable[[], Any]], rounds: int) -> dict[str, floa
 
 def linear(rounds: int) -> None:
     """Linear recurrences by shape."""
-    print(f"| steps x rows x channels | {' | '.join(FORMS)} | auto over best |")
-    print("|---|---:|---:|---:|---:|")
+    rows = []
     for shape in SHAPES:
         decay, drive, weight = (
             jnp.asarray(RNG.uniform(size=shape), jnp.float32) for _ in range(3)
@@ -77,9 +77,11 @@ def linear(rounds: int) -> None:
             },
             rounds,
         )
-        cells = " | ".join(f"{found[form] * 1e3:.2f} ms" for form in FORMS)
+        cells = [f"{found[form] * 1e3:.2f} ms" for form in FORMS]
         ratio = found["auto"] / min(found.values())
-        print(f"| {' x '.join(map(str, shape))} | {cells} | {ratio:.2f}x |")
+        rows.append([" x ".join(map(str, shape)), *cells, f"{ratio:.2f}x"])
+    header = ["steps x rows x channels", *FORMS, "auto over best"]
+    print(text(Table(header, rows, frozenset({0}))), flush=True)
 
 
 def learned(x: jax.Array, elapsed: jax.Array) -> tuple[LrcCell, LrcCell, float]:
@@ -133,11 +135,7 @@ def nonlinear(rounds: int) -> None:
     elapsed = jnp.asarray(RNG.uniform(0.2, 2.0, size=(ROWS, STEPS)), jnp.float32)
     fresh, trained, left = learned(x, elapsed)
     print(f"trained: {left:.3f} of the loss is left", file=sys.stderr)
-    print(
-        "\n| cell | iterations | Newton's error, double | single | the loop's, single "
-        "| Newton | loop | with gradient, Newton | loop |"
-    )
-    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+    rows = []
     for name, cell in (("fresh", fresh), ("trained", trained)):
         heard = cell._heard(jnp.swapaxes(x, 0, 1), elapsed.T)
         given = cell._arrays(), cell.start(ROWS), heard
@@ -157,9 +155,12 @@ def nonlinear(rounds: int) -> None:
             },
             rounds,
         )
-        cells = " | ".join(f"{seconds * 1e3:.1f} ms" for seconds in times.values())
+        cells = [f"{seconds * 1e3:.1f} ms" for seconds in times.values()]
         count = f"{int(found.iterations)}{'' if found.converged else ', no end'}"
-        print(f"| {name} | {count} | {' | '.join(errors)} | {cells} |")
+        rows.append([name, count, *errors, *cells])
+    header = ["cell", "iterations", "Newton's error, double", "single"]
+    header += ["the loop's, single", "Newton", "loop", "with gradient, Newton", "loop"]
+    print(f"\n{text(Table(header, rows, frozenset({0})))}")
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ if hasattr(os, "sched_setaffinity"):
 import jax
 
 from wlam.config import load_config
+from wlam.evaluation.table import Table, text
 from wlam.tasks.mixture import DataSource, draw_batch, samples_per_step, shares
 
 
@@ -46,13 +47,17 @@ def main() -> None:
             jax.block_until_ready(run(i))
             seconds[name].append(time.process_time() - begin)
     best = {name: min(times[1:]) for name, times in seconds.items()}
-    print("| | samples | ms | share of the step |")
-    print("|---|---|---|---|")
-    for name, value in best.items():
-        share = 100 * value / best["whole step"]
-        print(
-            f"| {name} | {samples.get(name, '')} | {1e3 * value:.1f} | {share:.1f} % |"
-        )
+    rows = [
+        [
+            name,
+            str(samples.get(name, "")),
+            f"{1e3 * value:.1f}",
+            f"{100 * value / best['whole step']:.1f} %",
+        ]
+        for name, value in best.items()
+    ]
+    header = ["", "samples", "ms", "share of the step"]
+    print(text(Table(header, rows, frozenset({0}))))
 
 
 if __name__ == "__main__":

@@ -1,18 +1,40 @@
 """Programs of docs/liquid.md: what they judge, and that pictures are of its tables."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
+from flax import nnx
 
-from wlam.metrics import Statistic
+from wlam.config import read_config
+from wlam.evaluation.precode import Precode
+from wlam.evaluation.table import predictor_table
+from wlam.models.beamformer.network import BeamformerConfig
+from wlam.models.beamformer.online import OnlineConfig
+from wlam.simulate.downlink import RayleighConfig
+
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
-def test_told_and_untold_are_compared_from_regular_measurements_on(benchmark):
-    program = benchmark("irregular_times")
-    for change in program["OTHERS"].values():
-        assert set(change) <= {"jitter", "missing"}
-    lost = [change["missing"] for change in program["OTHERS"].values()]
+@pytest.fixture(scope="module")
+def read():
+    """Reads a file of configs/."""
+    return lambda name: read_config(str(CONFIGS / name))
+
+
+def test_more_and_more_measurements_are_lost(read):
+    given = read("irregular.py:cfc").evaluation
+    cases = read("lost.py").evaluation
+    assert given.items() <= cases.items()
+    new = {name: case for name, case in cases.items() if name not in given}
+    lost = [case.source.missing for case in new.values()]
     assert lost == sorted(lost)
-    assert program["OTHERS"]["20 dB, regular, none lost"]["jitter"] == 0
+    assert new["irregular_20dB_regular"].source.jitter == 0
+    base = given["irregular_20dB"]
+    for case in new.values():
+        same = {"jitter": base.source.jitter, "missing": base.source.missing}
+        assert replace(case, source=replace(case.source, **same)) == base
 
 
 def test_files_of_one_experiment_are_refused(benchmark, tmp_path):
@@ -22,16 +44,33 @@ def test_files_of_one_experiment_are_refused(benchmark, tmp_path):
         benchmark("compare")["configs_of"](str(file))
 
 
-def test_differences_of_rates_are_paired(benchmark):
-    """What makes a drop hard for both has no part in their difference."""
+def test_loops_and_tuned_networks_are_models(benchmark):
+    """Every row forms beams for every sample, as the evaluator asks for them."""
     program = benchmark("beamforming")
-    rng = np.random.default_rng(0)
-    hard = rng.normal(scale=5.0, size=(12, 1)) + rng.normal(size=(12, 6))
-    cell = program["difference_cell"](hard + 0.5, hard)
-    assert cell == "+0.500 [+0.500, +0.500]"
-    value, groups = program["statistic"](hard)
-    assert isinstance(value, Statistic)
-    np.testing.assert_array_equal(groups, np.repeat(np.arange(12), 6))
+    network = BeamformerConfig(antennas=8).build(nnx.Rngs(0))
+    small = {"antennas": 8, "users": 2}
+    case = Precode(
+        RayleighConfig(num_times=30, **small),
+        error_ratio_db=(10.0,),
+        drops=2,
+        first=10,
+        every=10,
+        iterations=(5,),
+        validation=0,
+    )
+    models = [
+        network.model(),
+        program["tuned"](network),
+        program["filtered"]("filter and RZF", network, "rzf"),
+        program["without_manifold"](network),
+        program["online"]("loop", program["steadied"](OnlineConfig(**small))),
+    ]
+    (result,) = program["judged"]({"white": case}, models)
+    (metric,) = result.metrics
+    for model in models:
+        assert 0 < result.statistics[model.card.name][metric].value < 100
+    table = predictor_table([result], against="loop")
+    assert [row[0] for row in table.rows][-4:] == [m.card.name for m in models[:-1]]
 
 
 @pytest.mark.parametrize("name", ["tracking", "beamforming"])

@@ -214,3 +214,57 @@ def text(table: Table) -> str:
         for i, w in enumerate(widths)
     ]
     return "\n".join([line(table.header), line(rule), *map(line, table.rows)])
+
+
+def predictor_table(
+    results: Sequence[Result], every: bool = False, against: str | None = None
+) -> Table:
+    """A line for each predictor, a column for each case, with 95 % intervals.
+
+    Args:
+        results: baselines first, then models, in the order of the first that has them.
+        every: a column for every metric; else for the headlines alone.
+        against: a predictor, of which the cells are what others have more, or less, in
+            a paired bootstrap over the same samples; None: the values themselves.
+
+    Raises:
+        ValueError: no result has the predictor.
+    """
+    used = dict.fromkeys(name for result in results for name in result.statistics)
+    listed = dict.fromkeys(name for result in results for name in result.models)
+    models = [name for name in listed if name in used]
+    names = [*(name for name in used if name not in models), *models]
+    if against is not None and against not in used:
+        raise ValueError(f"against: found {against!r}; needed one of {', '.join(used)}")
+    columns = [
+        (result, metric)
+        for result in results
+        for metric in (result.metrics if every else [result.headline])
+    ]
+    several = len(results) > 1
+    header = [
+        f"{result.name}: {metric}" if several else metric for result, metric in columns
+    ]
+    rows = [
+        [name, *(_cell(result, metric, name, against) for result, metric in columns)]
+        for name in names
+        if name != against
+    ]
+    title = "predictor" if against is None else f"less {against}"
+    return Table([title, *header], rows, frozenset({0}))
+
+
+def _cell(result: Result, metric: str, name: str, against: str | None) -> str:
+    """A value, or its difference to that of another predictor, with its interval."""
+    if against is None:
+        figure = result.figure(metric, name)
+        if figure is None:
+            return ABSENT
+        bounds = f"{number(figure.low)}, {number(figure.high)}"
+        return f"{number(figure.value)} [{bounds}]"
+    pair = [result.statistics.get(who, {}).get(metric) for who in (name, against)]
+    ours, theirs = pair
+    if ours is None or theirs is None:
+        return ABSENT
+    found = difference([Pair(ours, theirs, result.groups)])
+    return f"{found.value:+.3g} [{found.low:+.3g}, {found.high:+.3g}]"

@@ -10,13 +10,13 @@ import pytest
 from benchmarks.leaderboard import benchmark as of
 from benchmarks.leaderboard import raytraced, sionna
 from benchmarks.leaderboard.benchmark import Entry, Judged, Model, Results
-from wlam.evaluation.judge import EvalCase
+from wlam.evaluation.forecast import Case
 from wlam.types import Series
 
 ROOT = Path(__file__).parents[3]
 VALUES = np.random.default_rng(0).normal(size=(6, 20, 1)).astype(np.float32)
 DATA = Series(VALUES, np.ones(6, np.float32))
-CASE = EvalCase("made up", "series", DATA, context=12, horizon=4)
+CASE = Case("made up", "series", DATA, context=12, horizon=4)
 CITY = raytraced.SETTINGS[0].name
 
 
@@ -81,22 +81,20 @@ def test_a_broken_file_is_made_again(tmp_path, hold):
 def test_other_data_or_questions_have_other_keys():
     other = Series(VALUES + 1e-6, DATA.time_step_s)
     more = [
-        EvalCase("made up", "series", other, 12, 4),
-        EvalCase("made up", "series", DATA, 11, 4),
-        EvalCase("made up", "series", DATA, 12, 4, skip=3),
+        Case("made up", "series", other, 12, 4),
+        Case("made up", "series", DATA, 11, 4),
+        Case("made up", "series", DATA, 12, 4, skip=3),
     ]
     keys = {of.digest_case(case) for case in [CASE, *more]}
     assert len(keys) == 4
-    same_again = EvalCase("made up", "series", Series(VALUES.copy(), np.ones(6, "f4")),
+    same_again = Case("made up", "series", Series(VALUES.copy(), np.ones(6, "f4")),
                           12, 4, about="in other words")  # fmt: skip
     assert of.digest_case(same_again) in keys
 
 
 def test_a_model_that_fails_is_said_to(tmp_path, hold):
-    class Fails:
-        only = None
-
-        def predict(self, *arguments):
+    class Fails(hold):
+        def predict(self, question, horizon, axis="time"):
             raise ValueError("context: too short")
 
     models = [model_of("bad", Fails()), model_of("good", hold())]

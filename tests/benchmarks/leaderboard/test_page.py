@@ -157,7 +157,7 @@ def test_the_program_writes_all_three_files(program, tmp_path):
     arguments = ("--cases", cases, "--sionna", tmp_path, "--raytraced", tmp_path,
                  "--cache", tmp_path / "c", "--json", tmp_path / "r.jsonl",
                  "--page", tmp_path / "p")  # fmt: skip
-    program("benchmarks/page.py", tmp_path / "none", *arguments)
+    program("benchmarks/leaderboard/__main__.py", tmp_path / "none", *arguments)
     pages = [(tmp_path / f"p.{kind}").read_text() for kind in ("md", "html")]
     assert f"- {tmp_path / 'none'}: model: " in pages[0]
     lines = [json.loads(x) for x in (tmp_path / "r.jsonl").read_text().splitlines()]
@@ -166,7 +166,7 @@ def test_the_program_writes_all_three_files(program, tmp_path):
     assert {x["case"] for x in lines if "missing" in x} >= {"milan_10min", "ucc_rsrp"}
     kept = sorted((tmp_path / "c").iterdir())
     assert len(kept) == 1
-    done = program("benchmarks/page.py", tmp_path / "none", *arguments)
+    done = program("benchmarks/leaderboard/__main__.py", tmp_path / "none", *arguments)
     assert "…" not in done.stderr  # nothing was judged again
     again = [(tmp_path / f"p.{kind}").read_text() for kind in ("md", "html")]
     assert again == pages

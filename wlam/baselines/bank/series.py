@@ -37,7 +37,7 @@ FORECASTS = (
 """Names of the forecasts. Without a day in the context the last four are short ARs."""
 
 # Chosen on training and validation streams: the first three with the long AR alone,
-# those of the backtest with all forecasts. Errors of each: benchmarks/guess.py.
+# those of the backtest with all forecasts. benchmarks/speed/baselines.py prints errors.
 ORDER = 8
 """Own past samples of the long AR; complex series may have as many tones."""
 POOLED_ORDER = 12

@@ -1,6 +1,6 @@
 """What importing wlam costs: CPU seconds, and which heavy packages come with it.
 
-python benchmarks/import_time.py
+python -m benchmarks.speed.import_time
 """
 
 import json
