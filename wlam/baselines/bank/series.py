@@ -36,7 +36,8 @@ OPTIONS = (
 """What is forecast. Without a day in the context, the last four are the short AR."""
 
 # Chosen on training and validation streams: the first three when the long AR was all
-# there was, the record's when all were. What the options give: benchmarks/speed/baselines.py.
+# there was, the record's when all were. What the options give:
+# python -m benchmarks.speed.baselines.
 ORDER = 8
 """Own past samples of the long AR; complex series may hold as many tones."""
 POOLED_ORDER = 12
