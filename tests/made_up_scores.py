@@ -10,6 +10,7 @@ from wlam.metrics import Statistic, decibel
 from wlam.models.base import Card, Model
 from wlam.types import AXES, Csi, Series, Sweeps
 
+SHARES = ("top-1", "top-3", "±1 beam")
 VALUES = {Csi: "csi", Sweeps: "rsrp_db", Series: "series"}
 
 
@@ -39,7 +40,11 @@ def of_values():
     def make(values, headline="MAE", windows=12):
         statistics = {
             predictor: {
-                metric: Statistic(np.full(windows, value), np.ones(windows))
+                metric: Statistic(
+                    np.full(windows, value),
+                    np.ones(windows),
+                    higher_is_better=metric in SHARES,
+                )
                 for metric, value in metrics.items()
             }
             for predictor, metrics in values.items()

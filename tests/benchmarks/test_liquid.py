@@ -50,10 +50,10 @@ def test_loops_and_tuned_networks_are_models(benchmark):
     network = BeamformerConfig(antennas=8).build(nnx.Rngs(0))
     small = {"antennas": 8, "users": 2}
     case = Precode(
-        RayleighConfig(num_times=30, **small),
+        RayleighConfig(num_times=110, **small),
         error_ratio_db=(10.0,),
         drops=2,
-        first=10,
+        first=60,
         every=10,
         iterations=(5,),
         validation=0,

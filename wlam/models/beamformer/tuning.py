@@ -79,7 +79,7 @@ class OnlineTuner:
         h_hat: Complex[Array, "t user rx tx"],
         variance: Float[Array, " t"],
         key: PRNGKeyArray,
-    ) -> tuple[Complex[Array, "t user rx tx"], Float[Array, "t user"], Tuning]:
+    ) -> tuple[Complex[Array, "s user rx tx"], Float[Array, "s user"], Tuning]:
         """Filters samples, a step after every whole window of them.
 
         Args:
