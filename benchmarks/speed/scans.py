@@ -117,7 +117,7 @@ def in_double(cell: LrcCell, heard: dict[str, jax.Array]) -> dict[str, np.ndarra
     with jax.enable_x64(True):
         given = jax.tree.map(
             lambda a: jnp.asarray(np.asarray(a), jnp.float64),
-            (cell._arrays(), cell.start(ROWS), heard),
+            (cell._arrays(), cell.start(ROWS), driven),
         )
         loop = jax.jit(lambda p, s, u: nonlinear_scan(flow, p, s, u, "sequential"))
         solved = jax.jit(lambda p, s, u: newton(flow, p, s, u).states)
@@ -137,10 +137,10 @@ def nonlinear(rounds: int) -> None:
     print(f"trained: {left:.3f} of the loss is left", file=sys.stderr)
     rows = []
     for name, cell in (("fresh", fresh), ("trained", trained)):
-        heard = cell._heard(jnp.swapaxes(x, 0, 1), elapsed.T)
-        given = cell._arrays(), cell.start(ROWS), heard
+        driven = cell._driven(jnp.swapaxes(x, 0, 1), elapsed.T)
+        given = cell._arrays(), cell.start(ROWS), driven
         found = jax.jit(lambda *g: newton(flow, *g))(*given)
-        exact = in_double(cell, heard)
+        exact = in_double(cell, driven)
         run = {form: jax.jit(partial(nonlinear_scan, flow, form=form)) for form in BOTH}
         errors = [
             f"{abs(np.asarray(states) - exact['loop']).max():.1e}"
