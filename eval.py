@@ -86,7 +86,9 @@ def main(options: Options) -> None:
     print(*facts, table.text(make(results, names)), *skipped, sep="\n")
 
     # ---- files ----------------------------------------------------------------------
-    suffix = f"_{Path(options.cases).stem}" if options.cases else ""
+    # Of configs/name.py:part: name_part.
+    source = Path(options.cases or "").name.replace(".py", "").replace(":", "_")
+    suffix = f"_{source}" if source else ""
     folder = model_folder(options.models[0])
     records, report = options.json, options.report
     if not options.data:

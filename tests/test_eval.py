@@ -54,16 +54,18 @@ from wlam.simulate.traffic import TrafficConfig
 source = TrafficConfig(num_times=64)
 daily = Forecast("traffic", source, context=24, horizon=8, samples=8)
 config = Config(run="unused", mixture={}, evaluation={"daily": daily})
+configs = {"part": config}
 """
 
 
 def test_the_cases_of_another_config(program, trained_run, files, tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(CASES)
-    program("eval.py", trained_run, "--cases", path)
-    lines = (trained_run / "evaluation_mine.jsonl").read_text().splitlines()
-    assert {json.loads(line)["case"] for line in lines} == {"daily"}
-    assert (trained_run / "report_mine.html").exists()
+    for name, which in (("mine", path), ("mine_part", f"{path}:part")):
+        program("eval.py", trained_run, "--cases", which)
+        lines = (trained_run / f"evaluation_{name}.jsonl").read_text().splitlines()
+        assert {json.loads(line)["case"] for line in lines} == {"daily"}
+        assert (trained_run / f"report_{name}.html").exists()
     both = ("--cases", path, *own_data(files, "beam"))
     done = program("eval.py", trained_run, *both, code=2)
     assert "--cases: given with --data" in done.stderr

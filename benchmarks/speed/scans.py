@@ -112,7 +112,7 @@ def learned(x: jax.Array, elapsed: jax.Array) -> tuple[LrcCell, LrcCell, float]:
     return cell, nnx.merge(graph, params[0]), losses[-1] / losses[0]
 
 
-def in_double(cell: LrcCell, heard: dict[str, jax.Array]) -> dict[str, np.ndarray]:
+def in_double(cell: LrcCell, driven: dict[str, jax.Array]) -> dict[str, np.ndarray]:
     """The loop and Newton iterations in double precision."""
     with jax.enable_x64(True):
         given = jax.tree.map(
