@@ -54,14 +54,15 @@ from wlam.simulate.traffic import TrafficConfig
 source = TrafficConfig(num_times=64)
 daily = Forecast("traffic", source, context=24, horizon=8, samples=8)
 config = Config(run="unused", mixture={}, evaluation={"daily": daily})
-configs = {"part": config}
 """
 
 
 def test_the_cases_of_another_config(program, trained_run, files, tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(CASES)
-    for name, which in (("mine", path), ("mine_part", f"{path}:part")):
+    several = tmp_path / "all.py"
+    several.write_text(CASES + 'configs = {"part": config}\n')
+    for name, which in (("mine", path), ("all_part", f"{several}:part")):
         program("eval.py", trained_run, "--cases", which)
         lines = (trained_run / f"evaluation_{name}.jsonl").read_text().splitlines()
         assert {json.loads(line)["case"] for line in lines} == {"daily"}
