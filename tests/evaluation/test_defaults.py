@@ -35,6 +35,7 @@ class Estimates(Bare):
 
 
 class Combines(Estimates):
+    accepts = frozenset()  # observations of an array are no channels
     receiver = "its own"
 
 

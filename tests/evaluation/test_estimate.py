@@ -48,7 +48,6 @@ class Remembers(Model):
         self.clean, self.asked = clean, []
 
     def estimate(self, question, noise_variance, frequency=True):
-        assert frequency or question.csi.shape[1] == SOURCE.num_tx
         self.asked.append((question, noise_variance))
         return replace(question, csi=self.clean, mask=None)
 

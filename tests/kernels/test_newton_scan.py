@@ -50,7 +50,7 @@ def trained():
 
 
 def parts(cell):
-    inputs = cell._heard(jnp.swapaxes(X, 0, 1), ELAPSED.T)
+    inputs = cell._driven(jnp.swapaxes(X, 0, 1), ELAPSED.T)
     return cell._arrays(), cell.start(B), inputs
 
 

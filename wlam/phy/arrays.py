@@ -227,7 +227,7 @@ def uniform_line(
 
 def uniform_lines(
     positions: Num[ArrayLike, "antenna 3"], polarisation: Int[ArrayLike, "antenna"]
-) -> Int[np.ndarray, "line antenna"]:
+) -> Int[np.ndarray, "line element"]:
     """Return the antennas of each uniform line of an array.
 
     They run along its longest side, one polarisation each; of an array without a
