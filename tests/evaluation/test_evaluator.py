@@ -80,10 +80,10 @@ def test_the_gain_is_a_paired_bootstrap():
     """Both vary alike over samples, so that their difference hardly does."""
     found = result_of({MODEL: 2.0, "AR": 2.5})
     ours, theirs = (found.statistics[name]["score"] for name in (MODEL, "AR"))
-    paired = difference([Pair(ours, theirs, GROUPS)])
+    paired = difference([Pair(theirs, ours, GROUPS)])
     shown = gain(found, "score")
     assert shown == f"{paired.value:+.3g} [{paired.low:+.2g}, {paired.high:+.2g}]"
-    assert paired.value == pytest.approx(-0.5)
+    assert paired.value == pytest.approx(0.5)
     apart = found.figure("score", MODEL), found.figure("score", "AR")
     assert paired.high - paired.low < 0.5 * sum(f.high - f.low for f in apart)
 
@@ -124,6 +124,22 @@ def best_of(result, models):
 def vars_of(result):
     names = ("question", "headline", "statistics", "groups", "models")
     return {name: getattr(result, name) for name in names}
+
+
+@pytest.mark.parametrize("higher", [False, True])
+def test_a_gain_is_above_zero_where_the_model_is_better(higher):
+    levels = {MODEL: 2.0, "AR": 2.5, "repeat last": 1.5}
+    found = result_of(levels, higher=higher)
+    for baseline, sign in (("AR", 1), ("repeat last", -1)):
+        difference = found.gain("score", baseline=baseline)
+        sign = -sign if higher else sign
+        assert difference.value == pytest.approx(0.5 * sign)
+        assert difference.low * sign > 0
+        assert difference.high * sign > 0
+    best = -0.5  # to the baseline that is best is lost, whichever way is better
+    assert found.gain("score").value == pytest.approx(best)
+    assert gain(found, "score").startswith("-0.5 [-")
+    assert found.gain("score", baseline="nobody") is None
 
 
 def test_a_short_table_that_fits_has_all_columns():

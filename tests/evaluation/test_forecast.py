@@ -133,10 +133,10 @@ def test_the_short_table_has_the_headline_and_the_gain_of_a_paired_bootstrap(res
     best = result.best_baseline("MAE")
     assert best in rows[0]
     ours, theirs = (result.statistics[name]["MAE"] for name in (MODEL, best))
-    found = difference([Pair(ours, theirs, result.groups)])
+    found = difference([Pair(theirs, ours, result.groups)])  # of an error
     bounds = f"[{found.low:+.2g}, {found.high:+.2g}]"
     assert rows[0][-1] == f"{found.value:+.3g} {bounds}"
-    assert found.value == pytest.approx(ours.value - theirs.value)
+    assert found.value == pytest.approx(theirs.value - ours.value)
     assert header[-1] == "gain [95 %]"
 
 

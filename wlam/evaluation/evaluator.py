@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from wlam.bootstrap import interval
+from wlam.bootstrap import Difference, Pair, difference, interval
 from wlam.metrics import Statistic
 from wlam.models.base import Model
 
@@ -104,6 +104,29 @@ class Result:
             if ours.higher_is_better
             else (ours.value < theirs.value)
         )
+
+    def gain(
+        self, metric: str, model: str = MODEL, baseline: str | None = None
+    ) -> Difference | None:
+        """By how much a model is better than a baseline, by a paired bootstrap.
+
+        Above zero the model is better, of errors as of rates.
+
+        Args:
+            metric: in whose unit the gain is.
+            model: one of `models`.
+            baseline: None takes the best one.
+
+        Returns:
+            The gain with its 95 % interval; None where one of both lacks the metric.
+        """
+        baseline = baseline or self.best_baseline(metric)
+        ours = self.statistics.get(model, {}).get(metric)
+        theirs = self.statistics.get(baseline or "", {}).get(metric)
+        if ours is None or theirs is None:
+            return None
+        pair = (ours, theirs) if ours.higher_is_better else (theirs, ours)
+        return difference([Pair(*pair, self.groups)])
 
     def beside(self, others: "Sequence[Result]") -> "Result":
         """One result of the predictors of several, on the same samples.

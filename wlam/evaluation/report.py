@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from wlam.bootstrap import Difference, Pair, difference
+from wlam.bootstrap import Difference
 from wlam.evaluation.evaluator import MODEL, Figure, Result
 from wlam.evaluation.table import ABSENT, number
 from wlam.types import DataError
@@ -93,14 +93,7 @@ def compare(result: Result, models: Sequence[str] = (MODEL,)) -> list[Comparison
         ours = result.figure(metric, model)
         if ours is None:
             continue
-        gain = None
-        if baseline is not None:
-            first = result.statistics[model][metric]
-            other = result.statistics[baseline][metric]
-            pairs = [Pair(first, other, result.groups)]
-            if not first.higher_is_better:
-                pairs = [Pair(other, first, result.groups)]
-            gain = difference(pairs)
+        gain = None if baseline is None else result.gain(metric, model, baseline)
         found.append(Comparison(result, model, ours, baseline, theirs, gain))
     return found
 

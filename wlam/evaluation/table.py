@@ -72,15 +72,13 @@ def span(low: float, high: float) -> str:
 
 
 def gain(result: Result, metric: str, model: str = MODEL) -> str:
-    """What the model has more, or less, than the best baseline, with its interval.
+    """By how much the model is better than the best baseline, with its interval.
 
-    A paired bootstrap over the same samples; absent where no baseline has the metric.
+    Below zero it is worse. Absent where no baseline has the metric.
     """
-    best = result.best_baseline(metric)
-    if best is None:
+    found = result.gain(metric, model)
+    if found is None:
         return ABSENT
-    ours, theirs = (result.statistics[name][metric] for name in (model, best))
-    found = difference([Pair(ours, theirs, result.groups)])
     return f"{found.value:+.3g} [{found.low:+.2g}, {found.high:+.2g}]"
 
 
