@@ -111,6 +111,5 @@ def test_the_lines_of_the_readme():
     exec(first, names)
     assert names["forecast"].csi.shape == (2, 8, 8, 64)
     assert np.isfinite(names["forecast"].csi).all()
-    names["model"] = wlam.load("wlam_little")
     exec(more, names)
     assert np.all(names["low"].csi.real < names["high"].csi.real)
