@@ -3,6 +3,8 @@
 command   python benchmarks/compare.py configs/irregular.py --cases configs/lost.py
               --names NAME NAME_untold --against NAME_untold
           python eval.py runs/irregular/NAME --cases configs/lost.py
+hardware  one CPU core
+time      a minute a model for each case
 expected  docs/liquid.md, the table of networks with and without times
 
 The case `irregular_20dB` of configs/irregular.py with another share of measurements

@@ -21,10 +21,11 @@ QUICKSTART, TINY, LITTLE, PEERS, ABLATIONS, BACKBONES, IRREGULAR, *MORE = (
     for name in (
         *("quickstart", "tiny", "little", "peers", "ablations"),
         *("backbones", "irregular", "tracker", "beamformer"),
+        *("beamforming", "estimation"),
     )
 )
-TRACKER, BEAMFORMER = MORE
-SEVERAL = {PEERS, ABLATIONS, BACKBONES, IRREGULAR, TRACKER, BEAMFORMER}
+TRACKER, BEAMFORMER, BEAMFORMING, ESTIMATION = MORE
+SEVERAL = {PEERS, ABLATIONS, BACKBONES, IRREGULAR, *MORE}
 # Of the peers one of each kind; the others differ in their task.
 CONFIGS = [
     str(path) for path in sorted(FOLDER.glob("*.py")) if str(path) not in SEVERAL
@@ -35,7 +36,7 @@ CONFIGS += [
 ]
 CONFIGS += [f"{ABLATIONS}:{name}" for name in ("without_time", "four_settings")]
 CONFIGS += [f"{BACKBONES}:lrc", f"{IRREGULAR}:ode_lstm", f"{TRACKER}:cfc"]
-CONFIGS += [f"{BEAMFORMER}:liquid"]
+CONFIGS += [f"{BEAMFORMER}:liquid", f"{BEAMFORMING}:tracks", f"{ESTIMATION}:mimo"]
 
 
 def stem(path):
