@@ -219,5 +219,12 @@ def test_an_array_is_asked_through_its_own_combiner():
     assert observed.shape == (4, 4, 4)
     assert level == pytest.approx(0.01)
     assert set(found.statistics) == {
-        *(MODEL, "LMMSE (sample)", "OMP", "FISTA", "sparse Bayes", "sparse, blind")
+        *(
+            MODEL,
+            "LMMSE (sample)",
+            "OMP",
+            "FISTA",
+            "sparse Bayes",
+            "sparse Bayes, noise unknown",
+        )
     }

@@ -38,8 +38,8 @@ MOST_PATHS = 100
 PENALTIES = (0.03, 0.1, 0.3, 1.0)
 """Of FISTA, over the universal one. The best is taken on the channels that are judged,
 which flatters it."""
-BLIND_DB = 5.0
-"""How much too low the SNR is that "sparse, blind" starts from."""
+TOO_LOW_DB = 5.0
+"""How much too low the SNR is that "sparse Bayes, noise unknown" starts from."""
 Way = Callable[[Complex[np.ndarray, "n part m"], float], np.ndarray]
 """White measurements and the noise variance -> channels [n, antenna]."""
 
@@ -198,15 +198,15 @@ def estimators(
             y.reshape(len(y), -1),
         )
 
-    def by_spectrum(y: np.ndarray, level: float, blind: bool = False) -> np.ndarray:
-        levels = jnp.full(PIECE, level * (10 ** (BLIND_DB / 10) if blind else 1))
+    def by_spectrum(y: np.ndarray, level: float, unknown: bool = False) -> np.ndarray:
+        levels = jnp.full(PIECE, level * (10 ** (TOO_LOW_DB / 10) if unknown else 1))
         found = in_pieces(
             lambda _, x: sparse_bayes(
                 jnp.asarray(x),
                 levels,
                 jnp.asarray(receiver.sensing),
                 atoms,
-                fit_noise=blind,
+                fit_noise=unknown,
             ),
             PIECE,
             y,
@@ -221,5 +221,5 @@ def estimators(
             for share in PENALTIES
         },
         "sparse Bayes": by_spectrum,
-        "sparse, blind": lambda y, level: by_spectrum(y, level, True),
+        "sparse Bayes, noise unknown": lambda y, level: by_spectrum(y, level, True),
     }

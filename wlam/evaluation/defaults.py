@@ -85,7 +85,7 @@ DMRS = 2, 7, 11
 """Symbols with DM-RS of type 1, on every other subcarrier (TS 38.211, 7.4.1.1)."""
 ESTIMATION: dict[str, Evaluator] = {
     "mimo": Estimate(snrs_db=(-10.0, 0.0, 10.0, 20.0), pooled=True),
-    "mimo_blind": Estimate(noise="unknown", pooled=True, training=0),
+    "mimo_noise_unknown": Estimate(noise="unknown", pooled=True, training=0),
     "comb": Estimate(BLOCK, every=4, channels=20, training=200),
     "slot": Estimate(SLOT, every=2, symbols=DMRS, channels=20, training=200),
 }
