@@ -27,6 +27,9 @@ from wlam.tasks import task_of
 from wlam.training.checkpoint import latest_config
 from wlam.types import DataError
 
+FORECASTS = Path(__file__).parent / "configs" / "quickstart.py"
+"""Cases of a forecaster whose own config names none."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options(cases.OwnData):
@@ -66,6 +69,8 @@ def main(options: Options) -> None:
             raise DataError(f"--task: {case.task}: {why[0]}")
     else:
         evaluators = dict(loaded[0][1].evaluation) or default_evaluation(models[0])
+        if not evaluators:  # a forecaster whose config names no cases
+            evaluators = dict(read_config(str(FORECASTS)).evaluation)
         if options.cases:
             config = latest_config(options.cases) or read_config(options.cases)
             evaluators = dict(config.evaluation)

@@ -47,6 +47,8 @@ class Tracks(Bare):
 
 
 class Forecasts(Estimates):
+    accepts = frozenset({Csi, Sweeps})
+
     def predict(self, question, horizon, axis="time"):
         return question
 

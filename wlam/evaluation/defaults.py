@@ -17,6 +17,7 @@ from wlam.phy.channels.tr38901.config import DropConfig, PanelConfig
 from wlam.simulate.downlink import RayleighConfig
 from wlam.simulate.irregular import IrregularConfig
 from wlam.simulate.sweeps import SweepConfig
+from wlam.types import Sweeps
 
 
 def street(
@@ -114,8 +115,8 @@ def default_evaluation(model: Model) -> dict[str, Evaluator]:
     for verb, evaluators in CHECKED:
         if not model.can(verb):
             continue
-        if verb == "estimate" and model.can("predict"):
-            continue
+        if model.accepts - {Sweeps} and model.can("predict"):
+            continue  # a forecaster of many kinds has cases of forecasts
         found |= {
             name: one for name, one in evaluators.items() if not one.why_not(model)
         }
